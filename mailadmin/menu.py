@@ -66,7 +66,7 @@ def iter_entries(principal: Any) -> Iterator[MenuEntry]:
     yield from (entry for entry in registry.menu_entries if entry.allows(principal))
 
 
-def build_menu(principal: Any, path: str) -> list[tuple[Text, list[MenuItem]]]:
+def build_menu(principal: Any, path: str) -> list[tuple[Any, list[MenuItem]]]:
     """Return the groups of the menu with their items; the one of this path is current."""
     entries = sorted(iter_entries(principal), key=lambda entry: entry.position)
     groups = [

@@ -20,7 +20,7 @@ from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.tables import AliasTable, MailboxTable
 
 MAX_LOOKUPS = 2000  # takes a second or two
-MAX_SHOWN_REFERENCES = 50
+MAX_SHOWN_REFERENCES = 20
 
 
 class MailboxDetailView(TableDetailView):

@@ -87,7 +87,7 @@ class Writer:
         """Create a mailbox; after a failure retry it on the next panel."""
         attempts = 0
         while (answer := self.attempt(me, name)).status != 302:
-            exists = answer.status == 422 and "exists already" in answer.text
+            exists = answer.status == 422 and "already exists" in answer.text
             if exists and attempts:
                 return
             assert answer.status in (502, 503), f"{answer}\n{me.panel.log.read_text()[-9000:]}"

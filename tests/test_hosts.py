@@ -220,7 +220,7 @@ class LostConnectionTests(TransactionTestCase):
     def test_the_page_reports_an_unknown_outcome(self):
         request = RequestFactory().post("/")
         for error, message in (
-            (CommitOutcomeUnknown(2013, "lost"), "Check before you make it again"),
+            (CommitOutcomeUnknown(2013, "lost"), "Check before you try again"),
             (OperationalError(1047, "not prepared"), "Nothing was changed"),
         ):
             try:

@@ -37,7 +37,10 @@ OUTAGES = {
     "disk full": (OperationalError(1021, "Disk full"), "database is full"),
     "no space": (OperationalError(1030, 'Got error 28 "No space left on device"'), "is full"),
     "no space for a file": (InternalError(3, "Error writing file (Errcode: 28)"), "is full"),
-    "lost at the commit": (CommitOutcomeUnknown(2013, "Lost connection"), "does not know whether"),
+    "lost at the commit": (
+        CommitOutcomeUnknown(2013, "Lost connection"),
+        ("it is not known whether"),
+    ),
     "SQLite locked": (OperationalError("database is locked"), "is busy"),
     "SQLite full": (OperationalError("database or disk is full"), "database is full"),
     "SQLite read-only": (OperationalError("attempt to write a readonly database"), "is read-only"),

@@ -141,7 +141,7 @@ def test_the_environment_overrides_the_file(tmp_path):
 def test_an_invalid_line_stops_the_start(tmp_path):
     file = tmp_path / "mailadmin.conf"
     file.write_text("\nMAILADMIN_PAGE_SIZE 20\n")
-    with pytest.raises(SystemExit, match="line 2 is not NAME=value"):
+    with pytest.raises(SystemExit, match="line 2: expected NAME=value"):
         conf.read_settings({"MAILADMIN_ENV_FILE": str(file)})
 
 
@@ -170,7 +170,7 @@ def test_every_password_and_key_is_a_secret():
 
 def test_a_secret_given_twice_or_in_a_missing_file_stops_the_start(tmp_path):
     twice = {"MAILADMIN_SECRET_KEY": "x", "MAILADMIN_SECRET_KEY_FILE": "/dev/null"}
-    with pytest.raises(SystemExit, match="are both given"):
+    with pytest.raises(SystemExit, match="are both set"):
         conf.read_settings({"MAILADMIN_ENV_FILE": "/dev/null"} | twice)
     with pytest.raises(SystemExit, match="MAILADMIN_SECRET_KEY_FILE .*No such file"):
         conf.read_settings({"MAILADMIN_SECRET_KEY_FILE": str(tmp_path / "none")})

@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                     model_name="domain",
                     name="maxquota",
                     field=models.BigIntegerField(
-                        db_default=0, default=0, verbose_name="maximum quota per mailbox (MB)"
+                        db_default=0, default=0, verbose_name="maximum quota per mailbox"
                     ),
                 ),
                 migrations.AlterField(
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                     model_name="domain",
                     name="quota",
                     field=models.BigIntegerField(
-                        db_default=0, default=0, verbose_name="domain quota (MB)"
+                        db_default=0, default=0, verbose_name="domain quota"
                     ),
                 ),
             ],

@@ -1,5 +1,6 @@
 """See the panel as another person: for superadmins, and without changing anything."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.apps import apps
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,6 +17,8 @@ from django.views.generic import View
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.requests import PanelRequest
+
+logger = logging.getLogger("mailadmin.accounts")
 
 SESSION_KEY = "view_as"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -30,10 +34,18 @@ class ViewAsMiddleware:
 
     def __call__(self, request: PanelRequest) -> HttpResponse:
         request.view_as = False
-        # Without a cookie there is no session to read, for /healthz no database.
-        if request.COOKIES and SESSION_KEY in request.session:
-            self.replace_user(request)
         return self.get_response(request)
+
+    def process_view(
+        self,
+        request: PanelRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> None:
+        """Replace the user of a page that needs a login; others load no session."""
+        if getattr(view_func, "login_required", True) and SESSION_KEY in request.session:
+            self.replace_user(request)
 
     def replace_user(self, request: PanelRequest) -> None:
         """Replace the user, or end the view if either person has lost their access."""
@@ -75,6 +87,7 @@ class ViewAsView(RoleRequiredMixin, View):
         if find_person(label, key) is None:
             raise Http404
         request.session[SESSION_KEY] = [label, key]
+        logger.info("%s views the panel as %s", self.principal.username, key)
         return redirect("home")
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Change, Log
-from mailadmin.formatting import summarize_change, unicode_address
+from mailadmin.formatting import format_datetime, summarize_change, unicode_address
 from mailadmin.names import fold
 from mailadmin.tables.cells import RowRenderer, render_template_cell
 from mailadmin.tables.columns import Column
@@ -26,6 +26,10 @@ TOKEN_ACTION_LABELS = {
 }
 
 CHANGED_COLUMN = Column("data", _("Object"), "mailadmin/cells/changed.html")
+
+
+def render_time_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    return escape(format_datetime(value))
 
 
 def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -47,7 +51,7 @@ class LogTable(Table):
     menu_position = 70
     is_searched = False
     columns = [
-        "timestamp",
+        Column("timestamp", _("Time"), render_time_cell),
         Column("action", _("Action"), render_action_cell),
         Column("data", _("Object"), render_subject_cell),
         Column("domain", _("Domain"), "domain"),

@@ -21,7 +21,7 @@ __all__ = [
     "exit_with_error",
     "print_warning",
 ]
-DEFAULT_ENV_FILE = "/etc/mailadmin/mailadmin.conf"
+DEFAULT_ENV_FILE = "/etc/mailadmin/mailadmin.env"
 
 
 def exit_with_error(message: str) -> NoReturn:

@@ -255,6 +255,12 @@ SETTINGS = (
         "as in Postfix's `main.cf`; empty if it has none",
     ),
     EnvironmentSetting(
+        "MAILADMIN_MAIL_HOST",
+        "",
+        optional_parser(parse_domain),
+        "host name that mail programs connect to, shown with a new mailbox; default: none is shown",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_SMTP_URL",
         "smtp://127.0.0.1:25",
         parse_smtp_url,

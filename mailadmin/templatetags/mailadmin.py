@@ -69,6 +69,11 @@ def row_summary(row: Any) -> str:
 
 
 @register.filter
+def model_name(row: Any) -> str:
+    return row._meta.model_name
+
+
+@register.filter
 def field_unit(field: BoundField) -> str:
     """Return the unit of a number field; empty if it has none."""
     return field.field.widget.attrs.get("data-unit", "")

@@ -120,7 +120,7 @@ def owner_changes_their_own_settings(visitor):
     visitor.go("/account/vacation/")
     visitor.fill(active=True, subject="Gone fishing", body="Back on Monday.")
     visitor.submit("Save")
-    assert "The vacation was saved" in visitor.text
+    assert "The vacation reply was saved" in visitor.text
     assert Vacation.objects.get(pk="eve@bakery.example").active
     visitor.sign_out()
     visitor.sign_in("eve@bakery.example", NEW)

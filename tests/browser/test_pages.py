@@ -209,7 +209,7 @@ def test_a_refused_toggle_shows_the_reason(visitor):
     visitor.sign_in("root@example.net")
     visitor.go("/admins/?q=root")
     visitor.page.get_by_role("switch").first.click()
-    visitor.page.get_by_text("Nobody can delete, deactivate or demote himself").wait_for()
+    visitor.page.get_by_text("You cannot delete, deactivate or demote yourself").wait_for()
 
 
 def test_the_picker_finds_one_domain_among_many(visitor):

@@ -60,19 +60,20 @@ class AliasDomainTests(TableTests, World):
             {"alias_domain": "new.example.com", "target_domain": "example.org"},
         ):
             self.assert_refused(
-                self.client.post(self.url("create"), data | {"active": "on"}), "You have no domain"
+                self.client.post(self.url("create"), data | {"active": "on"}),
+                "You do not manage the domain",
             )
         self.assertEqual(AliasDomain.objects.count(), 2)
 
     def test_an_alias_domain_of_an_alias_domain_is_refused(self):
         self.sign_in(self.root)
         data = {"alias_domain": "new.example.org", "target_domain": "mirror.example.org"}
-        self.assert_refused(self.client.post(self.url("create"), data), "alias domain itself")
+        self.assert_refused(self.client.post(self.url("create"), data), "itself an alias domain")
 
     def test_the_target_of_an_alias_domain_cannot_become_an_alias_domain(self):
         self.sign_in(self.root)
         data = {"alias_domain": "example.org", "target_domain": "new.example.org"}
-        self.assert_refused(self.client.post(self.url("create"), data), "lead to this domain")
+        self.assert_refused(self.client.post(self.url("create"), data), "point to this domain")
 
     def test_a_domain_cannot_be_an_alias_domain_of_itself(self):
         self.sign_in(self.root)

@@ -65,14 +65,14 @@ class DomainTests(TableTests, World):
     def test_a_nonexistent_destination_causes_a_warning(self):
         gotos, page = self.gotos(default_aliases_to="nobody@example.org")
         self.assertEqual(gotos, {"nobody@example.org"})
-        self.assertContains(page, "The default aliases point to nobody@example.org, which does")
+        self.assertContains(page, "The standard aliases point to nobody@example.org, which does")
 
     def test_an_admin_without_a_mailbox_must_enter_a_destination(self):
         Admin.objects.filter(pk=self.root.pk).update(username="root@example.org")
         self.sign_in(Admin.objects.get(pk="root@example.org"))
         form = self.client.get(self.url("create")).context["form"]
         self.assertEqual(form.initial["default_aliases_to"], "")
-        self.assertIn("without one", form.fields["default_aliases_to"].help_text)
+        self.assertIn("If left blank", form.fields["default_aliases_to"].help_text)
         self.client.post(self.url("create"), self.create_data)
         self.assertFalse(Alias.objects.filter(domain=self.created_key).exists())
 

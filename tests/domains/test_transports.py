@@ -158,8 +158,8 @@ class TransportTests(TableTests, TransportWorld):
     def test_mail_rejected_or_deferred_by_its_transport_is_not_delivered(self):
         alias = Alias.objects.filter(pk="info@example.org")
         for transport, kind, text in (
-            ("error:5.1.1 Gone", "bounced", "its transport sends it back"),
-            ("retry:", "deferred", "is deferred by its transport"),
+            ("error:5.1.1 Gone", "bounced", "its transport returns it"),
+            ("retry:", "deferred", "deferred by its transport"),
         ):
             self.perform(self.root, edit_transport, "example.org", {"transport": ":"})
             Transport.objects.filter(pk="x@far.test").delete()
@@ -217,8 +217,8 @@ class TransportTests(TableTests, TransportWorld):
             ("nosuch:", "is not a delivery service of master.cf"),
             ("Virtual:", "is not a delivery service of master.cf"),
             ("cleanup:", "is not a delivery service of master.cf"),
-            ("virtual", "the written main.cf has no settings for it"),
-            ("virtual:", "the written main.cf has no settings for it"),
+            ("virtual", "the generated main.cf has no settings for it"),
+            ("virtual:", "the generated main.cf has no settings for it"),
         ):
             with self.subTest(transport=transport):
                 data = self.create_data | {"transport": transport}
@@ -256,9 +256,9 @@ class TransportTests(TableTests, TransportWorld):
     def test_the_error_belongs_to_its_field(self):
         self.sign_in(self.root)
         for field, value, text in (
-            ("pattern", "@example.net", "write example.net alone"),
-            ("pattern", "*@example.net", "write example.net alone"),
-            ("pattern", "*.example.net", "write .example.net with a dot"),
+            ("pattern", "@example.net", "Use example.net for all"),
+            ("pattern", "*@example.net", "Use example.net for all"),
+            ("pattern", "*.example.net", "Use .example.net (with a dot)"),
             ("transport", "mx.example.net", "smtp:[mx.example.net]"),
             ("transport", "", "required"),
         ):
@@ -300,7 +300,9 @@ class WildcardTests(TransportWorld):
             follow=True,
         )
         texts = [str(text) for text in answer.context["messages"]]
-        self.assertTrue(any("mailboxes too: example.com" in text for text in texts), texts)
+        self.assertTrue(
+            any("also reroutes your own domains: example.com" in text for text in texts), texts
+        )
         page = self.hint()
         self.assertContains(page, "/transports/create/?domain=example.com")
         for name in ("backup", "off", "branch"):

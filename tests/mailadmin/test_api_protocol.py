@@ -163,7 +163,7 @@ class FieldTypeTests(SimpleTestCase):
         }.items():
             for value in values:
                 (error,) = find_row_errors(TYPES, {name: value})[name]
-                self.assertTrue(error.startswith("This has to be"), (name, value))
+                self.assertTrue(error.startswith("This must be"), (name, value))
 
     def test_values_out_of_bounds(self):
         for name, value, text in (

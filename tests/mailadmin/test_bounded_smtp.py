@@ -103,7 +103,7 @@ HOSTILE = {
     "drop": (lambda connection, is_over: None, "closed"),
     "drop after the greeting": (answers(ehlo=None, helo=None), "closed"),
     "drop at the recipient": (answers(rcpt=None), "closed"),
-    "another protocol": (send_parts(b"HTTP/1.1 400 Bad Request\r\n"), "does not answer by SMTP"),
+    "another protocol": (send_parts(b"HTTP/1.1 400 Bad Request\r\n"), "does not speak SMTP"),
     "refused greeting": (answers(greeting=b"554 5.7.1 go away\r\n"), "go away"),
     "bytes": (send_parts(bytes(range(256)) * 10), "127.0.0.1"),
 }
@@ -138,4 +138,4 @@ def test_plain_text_before_tls_is_discarded(query_server, monkeypatch):
 
     monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
     outcome = query_server(answers(ehlo=OFFER, star=b"220 go\r\n250 injected\r\n"), tls=True)
-    assert "before the encryption" in outcome
+    assert "before TLS" in outcome

@@ -174,7 +174,7 @@ class ValidationTests(World):
             out = io.StringIO()
             with mock.patch("builtins.input", return_value="n"):
                 call_command("mailbox", "delete", "bob@example.org", stdout=out)
-        self.assertIn("Vacations: 1", out.getvalue())
+        self.assertIn("Vacation replies: 1", out.getvalue())
         self.assertTrue(Mailbox.objects.filter(pk="bob@example.org").exists())
 
     def test_passwords_are_read_from_standard_input_only(self):
@@ -197,7 +197,7 @@ class ValidationTests(World):
         self.assertFalse(Domain.objects.get(pk="example.org").active)
 
     def test_the_last_superadmin_stays(self):
-        with self.assertRaisesMessage(CommandError, "The last active superadmin stays"):
+        with self.assertRaisesMessage(CommandError, "The last active superadmin cannot be removed"):
             run("admin", "delete", "root@example.net", "--yes")
         self.assertTrue(Admin.objects.filter(pk="root@example.net").exists())
 

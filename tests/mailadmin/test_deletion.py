@@ -88,7 +88,7 @@ class DeletionTests(World):
         data = {"domain": "example.com", "aliases": 1, "mailboxes": 1, "maxquota": 1, "quota": 1}
         data |= {"transport": "virtual", "active": "on"}
         page = self.client.post("/domains/create/", data, follow=True)
-        self.assertContains(page, "old mail may still lie on the disk")
+        self.assertContains(page, "old mail may still be on disk")
 
     def test_aliases_pointing_to_deleted_addresses_are_found(self):
         alias = {"domain": Domain.objects.get(pk="example.org")}

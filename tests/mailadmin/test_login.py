@@ -66,7 +66,7 @@ class LoginTests(LoginWorld):
     def test_a_wrong_password_and_an_unknown_user_get_the_same_error(self):
         answers = [self.log_in(self.bob.pk, "wrong"), self.log_in("nobody@example.org", "wrong")]
         for answer in answers:
-            self.assertContains(answer, "Incorrect address or password.")
+            self.assertContains(answer, "Incorrect address or password")
         self.assertFalse(self.is_logged_in())
 
     def test_an_unknown_user_costs_as_many_verifications_as_a_known_one(self):
@@ -87,7 +87,7 @@ class LoginTests(LoginWorld):
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
         self.assertEqual(self.client.get("/").status_code, 302)
         self.assertFalse(self.is_logged_in())
-        self.assertContains(self.log_in(self.bob.pk), "Incorrect address or password.")
+        self.assertContains(self.log_in(self.bob.pk), "Incorrect address or password")
 
     def test_a_deactivated_admin_is_signed_out_at_the_next_request(self):
         self.log_in(self.alice.pk)
@@ -337,7 +337,9 @@ class FailureCountTests(World):
     def test_a_new_password_must_differ_from_the_old(self):
         self.sign_in(self.bob)
         data = {"old_password": PASSWORD, "password": PASSWORD, "password2": PASSWORD}
-        self.assert_refused(self.client.post("/account/password/", data), "same as the current one")
+        self.assert_refused(
+            self.client.post("/account/password/", data), "the same as the current one"
+        )
 
     def test_mapped_ipv6_addresses_count_as_ipv4(self):
         self.assertEqual(networks.get_client_network("::ffff:198.51.100.7"), "198.51.100.0/24")

@@ -112,7 +112,7 @@ class HomeTests(World):
         DomainState.objects.all().delete()
         self.sign_in(self.root)
         self.assertContains(self.client.get("/"), "Add the first domain")
-        self.assertContains(self.client.get("/domains/"), "where everything begins")
+        self.assertContains(self.client.get("/domains/"), "adding your first domain")
 
 
 class SearchTests(World):

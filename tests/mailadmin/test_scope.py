@@ -25,7 +25,7 @@ class CurrentScopeTests(World):
         data = {"local_part": "a", "domain": "example.org", "goto": "hidden@example.com"}
         data["active"] = "on"
         answer = self.client.post("/aliases/create/", data)
-        self.assert_refused(answer, "This is a loop")
+        self.assert_refused(answer, "Alias loop")
         self.assertNotContains(answer, "topsecret", status_code=422)
 
     def test_rights_lost_while_a_page_was_open_are_gone(self):

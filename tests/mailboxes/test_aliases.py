@@ -41,7 +41,7 @@ class AliasTests(TableTests, World):
                 "@far.test",
                 ("Only a catch-all can forward to a whole domain."),
             ),
-            ({"catch_all": "on"}, "@far.test\nx@far.test", "A whole domain has to be the only"),
+            ({"catch_all": "on"}, "@far.test\nx@far.test", "A whole domain must be the only"),
         ):
             answer = self.client.post("/aliases/create/", create | more | {"goto": goto})
             self.assert_refused(answer, text)

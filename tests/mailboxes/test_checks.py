@@ -1347,8 +1347,8 @@ class CommandTests(World):
         self.assertIn("[system-mail-into-virtual-domain]", out)
         self.assertIn(f"{self.folder}/postfix/main.cf:28  (myorigin: example.org)", out)
         self.assertIn("| myorigin = example.org", out)
-        self.assertIn("Why: Mail for root", out)
-        self.assertIn("Mend: Give myhostname", out)
+        self.assertIn("Why: Mail to root", out)
+        self.assertIn("Fix: Set myhostname", out)
 
     def test_an_error_ends_with_1(self):
         edit = change("postfix/main.cf", "= localhost", "= localhost $myhostname example.com")
@@ -1407,5 +1407,5 @@ def test_files_are_checked_without_a_database(tmp_path):
         text=True,
     )
     assert "[broken-line]" in ended.stdout
-    assert "The database does not answer; only the files are checked." in ended.stderr
+    assert "The database does not answer, so only the files were checked." in ended.stderr
     assert ended.returncode == 1

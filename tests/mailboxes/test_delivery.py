@@ -36,7 +36,7 @@ from tests.mailboxes.test_routing import reload
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
 
 FAR = "friend@far.test"
-OFF = "550 5.2.1 <{}>: Recipient address rejected: Mailbox is switched off"
+OFF = "550 5.2.1 <{}>: Recipient address rejected: Mailbox is inactive"
 UNKNOWN = "550 5.1.1 <{}>: Recipient address rejected: User unknown in virtual mailbox table"
 DENIED = "554 5.7.1 <{}>: Relay access denied"
 

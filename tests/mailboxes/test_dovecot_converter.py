@@ -1027,7 +1027,7 @@ def test_an_unwritable_folder_is_reported(place, tmp_path):
 
 
 def test_files_of_2_4_and_invalid_files_of_2_3_are_refused(tmp_path):
-    with pytest.raises(CommandError, match="2.4 already"):
+    with pytest.raises(CommandError, match="already for Dovecot 2.4"):
         upgrade(HERE / "configurations/modern/dovecot")
     with pytest.raises(CommandError, match="dovecot.conf:2"):
         upgrade(configuration(tmp_path, "protocols = imap\nnonsense\n"))

@@ -37,7 +37,8 @@ class ForwardingTests(AliasWorld):
             ):
                 with self.subTest(goto=goto, url=url):
                     self.assert_refused(
-                        self.forward(goto, keep=False, person=person, url=url), "Enter an address to forward to"
+                        self.forward(goto, keep=False, person=person, url=url),
+                        "Enter an address to forward to",
                     )
         self.sign_in(self.alice)
         url = "/aliases/bob@example.org/edit/"

@@ -636,7 +636,7 @@ def test_the_files_reach_the_database_of_the_panel(mariadb, prefixed, place):
             time.sleep(RETRY_SECONDS)
             assert has_messages(server, "bob@example.org", 1)
         prefixed.execute("DELETE FROM pa_quota2")
-        assert "nobody is away there" in log_of_autoresponder(server)
+        assert "the vacation reply is not active" in log_of_autoresponder(server)
 
 
 def log_of_autoresponder(server):
@@ -901,7 +901,7 @@ class PageTests(World):
         form_data = self.form_data | {"cram_md5": "on"}
         for version in ("2.3", "2.4"):
             page = self.client.get("/mailserver/", form_data | {"dovecot_version": version})
-            self.assertContains(page, "CRAM-MD5 needs passwords that are stored as CRAM-MD5")
+            self.assertContains(page, "CRAM-MD5 needs passwords stored as CRAM-MD5")
             with self.settings(MAILADMIN_PASSWORD_SCHEME="CRAM-MD5"):
                 page = self.client.get("/mailserver/", form_data | {"dovecot_version": version})
                 self.assertContains(page, "auth_mechanisms = plain login cram-md5")

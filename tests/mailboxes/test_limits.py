@@ -43,16 +43,16 @@ class LimitTests(World):
     def test_a_limit_counts_existing_rows(self):
         self.limit(mailboxes=2)
         self.mailbox("one")
-        self.assert_refuses("limit of mailboxes", self.mailbox, "two")
+        self.assert_refuses("mailbox limit", self.mailbox, "two")
 
     def test_a_limit_holds_for_superadmins_too(self):
         self.limit(mailboxes=1)
-        self.assert_refuses("limit of mailboxes", self.mailbox, "one", person=self.root)
+        self.assert_refuses("mailbox limit", self.mailbox, "one", person=self.root)
 
     def test_minus_one_allows_none_and_zero_any(self):
         self.limit(mailboxes=-1, aliases=-1)
-        self.assert_refuses("limit of mailboxes", self.mailbox, "one")
-        self.assert_refuses("limit of aliases", self.alias, "one")
+        self.assert_refuses("allows no mailboxes", self.mailbox, "one")
+        self.assert_refuses("allows no aliases", self.alias, "one")
         self.limit(mailboxes=0, aliases=0)
         self.mailbox("one")
         self.alias("two")
@@ -61,7 +61,7 @@ class LimitTests(World):
         self.limit(aliases=2, mailboxes=0)
         self.mailbox("one")
         self.alias("two")
-        self.assert_refuses("limit of aliases", self.alias, "three")
+        self.assert_refuses("alias limit", self.alias, "three")
 
     def test_many_at_once_count_together(self):
         self.limit(mailboxes=3)
@@ -69,38 +69,38 @@ class LimitTests(World):
         rows = [
             {"local_part": f"m{n}", "domain": domain, "password": "x", "quota": 1} for n in range(3)
         ]
-        self.assert_refuses("limit of mailboxes", self.perform, self.alice, create_mailboxes, rows)
+        self.assert_refuses("mailbox limit", self.perform, self.alice, create_mailboxes, rows)
         self.assertEqual(Mailbox.objects.filter(domain=domain).count(), 1)
 
     def test_a_mailbox_cannot_exceed_the_maximum_quota(self):
         self.limit(maxquota=100)
-        self.assert_refuses("largest mailbox", self.mailbox, "one", quota=101)
+        self.assert_refuses("maximum quota per mailbox", self.mailbox, "one", quota=101)
         self.mailbox("one", quota=100)
 
     def test_an_unlimited_quota_is_refused_when_quotas_are_limited(self):
         self.limit(maxquota=100)
-        self.assert_refuses("without a quota", self.mailbox, "one", quota=0)
+        self.assert_refuses("cannot be unlimited", self.mailbox, "one", quota=0)
         self.limit(maxquota=0, quota=500)
-        self.assert_refuses("without a quota", self.mailbox, "one", quota=0)
+        self.assert_refuses("cannot be unlimited", self.mailbox, "one", quota=0)
 
     def test_the_domains_quota_is_shared(self):
         self.limit(quota=150)
-        text = "not enough quota left: 50 MB of 150 MB"
+        text = "Not enough domain quota: 50 of 150 MB are left"
         self.assert_refuses(text, self.mailbox, "one", quota=51)
         self.mailbox("one", quota=50)
-        text = "not enough quota left: 0 MB of 150 MB"
+        text = "Not enough domain quota: 0 of 150 MB are left"
         self.assert_refuses(text, self.mailbox, "two", quota=1)
 
     def test_errors_name_the_numbers_and_the_cause(self):
         self.limit(quota=100, maxquota=0)
-        text = "the domain's 100 MB are all assigned"
+        text = "All 100 MB of the domain quota are assigned"
         self.assert_refuses(text, self.mailbox, "one", quota=0)
         self.limit(quota=300)
         self.assert_refuses("enter 1 to 200 MB", self.mailbox, "one", quota=0)
         self.limit(maxquota=50)
         self.assert_refuses("enter 1 to 50 MB", self.mailbox, "one", quota=0)
         self.limit(mailboxes=1, quota=0, maxquota=0)
-        self.assert_refuses("limit of mailboxes (1)", self.mailbox, "one")
+        self.assert_refuses("mailbox limit (1)", self.mailbox, "one")
         self.limit(mailboxes=-1)
         self.assert_refuses("allows none", self.mailbox, "one")
 
@@ -126,7 +126,7 @@ class LimitTests(World):
         self.mailbox("two", quota=924)
         self.assertEqual(self.proposal(quota=2048, maxquota=0), 0)
         page = self.client.get("/mailboxes/create/?domain=example.org")
-        self.assertContains(page, "2,048 MB are all assigned")
+        self.assertContains(page, "2,048 MB of the domain quota are assigned")
         self.assertEqual(self.proposal(quota=-1, maxquota=0), 0)
 
     def test_the_api_gets_the_same_default(self):
@@ -136,7 +136,7 @@ class LimitTests(World):
 
     def test_no_default_quota_when_quotas_are_disabled(self):
         self.limit(maxquota=-1)
-        self.assert_refuses("switched off", self.mailbox, "one", quota=1)
+        self.assert_refuses("Quotas are disabled", self.mailbox, "one", quota=1)
         self.mailbox("one", quota=0)
 
     def test_an_edit_counts_its_own_quota_once(self):
@@ -144,7 +144,7 @@ class LimitTests(World):
         self.perform(self.alice, edit_mailbox, "bob@example.org", {"quota": 90})
         self.perform(self.alice, edit_mailbox, "bob@example.org", {"quota": 100})
         self.assert_refuses(
-            "not enough quota",
+            "Not enough domain quota",
             self.perform,
             self.alice,
             edit_mailbox,

@@ -76,7 +76,7 @@ class MailboxDeletionTests(AliasWorld):
         self.assertEqual(
             dict(page.context["cascade_counts"]),
             {
-                "Vacations": 1,
+                "Vacation replies": 1,
                 "Fetchmail entries": 1,
                 "App passwords": 1,
                 "TOTP exceptions": 1,
@@ -124,4 +124,4 @@ class MailboxDeletionTests(AliasWorld):
             "active": "on",
         }
         answer = self.client.post("/mailboxes/create/", data, follow=True)
-        self.assertContains(answer, "old mail may still lie on the disk")
+        self.assertContains(answer, "old mail may still be on disk")

@@ -56,7 +56,7 @@ class VacationTests(AliasWorld):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{targets[:65500]},bob@example.org")
         narrow = {("alias", "goto"): ColumnFacts("latin1", "text", "latin1_general_ci")}
         with mock.patch("mailadmin.db.fields.load_column_facts", return_value=narrow):
-            self.assert_refused(self.leave(), "longer than this database")
+            self.assert_refused(self.leave(), "too long for the database column")
         self.assertFalse(Vacation.objects.exists())
 
     def test_a_new_vacation_notifies_every_sender_again(self):

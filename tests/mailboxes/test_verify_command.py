@@ -181,7 +181,7 @@ def test_a_correct_server_has_no_differences(server):
         "home, mail and quota",
     ):
         assert name in asked
-    assert found == "0 differences in what was asked."
+    assert found == "0 differences found."
     assert status == 0
     assert differences(server, "--domain=Example.ORG") == []
     output, _status = verify(server, "--domain=example.com")
@@ -383,7 +383,7 @@ def test_no_accounts_are_created_with_the_option_to_skip_them(server):
     output, status = verify(server, "--no-accounts")
     assert status == 0
     assert "Not checked: Dovecot: sign-in with a correct password (--no-accounts)" in output
-    assert "with the right password" not in output and "with a wrong password (2)" in output
+    assert "with the correct password" not in output and "with a wrong password (2)" in output
     assert not Log.objects.filter(data__startswith=ACCOUNT_PREFIX).exists()
 
 
@@ -414,7 +414,7 @@ def test_a_full_domain_is_skipped_for_another(server):
         " their limits"
     ) in output
     output, _status = verify(server)
-    assert "no domain has room" not in output
+    assert "all domains have reached their limits" not in output
 
 
 def test_each_kind_of_stored_password_is_tried(server):

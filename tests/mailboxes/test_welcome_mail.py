@@ -93,7 +93,7 @@ class HostileServerTests(World):
                 self.assertLess(time.monotonic() - began, 30)
                 job = Job.objects.get()
                 self.assertEqual(job.state, Job.State.FAILED)
-                self.assertIn("mail server did not take the mail", job.message)
+                self.assertIn("SMTP server did not accept the message", job.message)
                 self.assertEqual(server.connections, 1)
 
     @override_settings(EMAIL_USE_TLS=True)

@@ -17,7 +17,9 @@ from mailadmin.tables.table import Table
 from mailadmin.tables.views.base import show_errors
 
 
-class SavedFilterMixin(RoleRequiredMixin):
+class SavedFilterView(RoleRequiredMixin, View):
+    """What the views of saved filters share."""
+
     roles = Role.ADMINS
     http_method_names = ["post"]
 
@@ -28,7 +30,7 @@ class SavedFilterMixin(RoleRequiredMixin):
         return table
 
 
-class SavedFilterCreateView(SavedFilterMixin, View):
+class SavedFilterCreateView(SavedFilterView):
     """Save the filter of a list under a name."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -43,7 +45,7 @@ class SavedFilterCreateView(SavedFilterMixin, View):
         return redirect(f"{table.url('list')}?{saved.query}")
 
 
-class SavedFilterDeleteView(SavedFilterMixin, View):
+class SavedFilterDeleteView(SavedFilterView):
     """Remove a saved filter."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -86,7 +86,7 @@ def test_an_internal_error_defers_the_mail(post, tmp_path):
         command, input=build_mail(), capture_output=True, env=environ(), cwd=BASE_DIR
     )
     assert result.returncode == 75
-    assert b"a fault: TypeError in " in result.stderr and b"Traceback" not in result.stderr
+    assert b"unexpected error: TypeError in " in result.stderr and b"Traceback" not in result.stderr
 
 
 def test_the_configuration_file_names_the_database(post, tmp_path):

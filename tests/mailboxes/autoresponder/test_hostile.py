@@ -12,18 +12,18 @@ TAKE = 'cat > "{folder}/$$.part"; mv "{folder}/$$.part" "{folder}/$$.mail"\n'
 # program → (status, log message, answers passed to sendmail, whether it is recorded)
 PROGRAMS = {
     "takes it and says much": (TAKE + "head -c 9000000 /dev/zero >&2\n", 0, "answered", 1),
-    "says much and refuses": ("head -c 9000000 /dev/zero >&2; exit 75\n", 75, "ended with 75", 0),
+    "says much and refuses": ("head -c 9000000 /dev/zero >&2; exit 75\n", 75, "exited with 75", 0),
     "refuses for ever": ("cat >/dev/null; echo 5.7.1 no >&2; exit 69\n", 75, "69 5.7.1 no", 0),
     "refuses for now": ("echo '451 4.3.0 later' >&2; exit 75\n", 75, "75 451 4.3.0 later", 0),
-    "reads a part and ends": ("head -c 20 >/dev/null; exit 75\n", 75, "ended with 75", 0),
-    "is killed": ("kill -9 $$\n", 75, "ended with -9", 0),
+    "reads a part and ends": ("head -c 20 >/dev/null; exit 75\n", 75, "exited with 75", 0),
+    "is killed": ("kill -9 $$\n", 75, "exited with -9", 0),
     "one endless line": ("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1\n", 75, "xxx", 0),
     "leaves somebody behind": (TAKE + "sleep 30 &\n", 0, "answered", 1),
     "never reads": ("exec sleep 30\n", 75, "timed out after 1 s", 0),
-    "reads slowly": ("while :; do sleep 0.4; head -c 1 >/dev/null; done\n", 75, "no end", 0),
+    "reads slowly": ("while :; do sleep 0.4; head -c 1 >/dev/null; done\n", 75, "timed out", 0),
     "talks for ever": ("exec yes >&2\n", 75, "timed out after 1 s", 0),
     "takes it and never ends": (TAKE + "sleep 30\n", 0, "cannot determine whether", 1),
-    "does not want to end": ("trap '' TERM; while :; do sleep 0.2; done\n", 75, "no end", 0),
+    "does not want to end": ("trap '' TERM; while :; do sleep 0.2; done\n", 75, "timed out", 0),
 }
 
 

@@ -44,10 +44,10 @@ MACHINES = {
     "From or Reply-To": build_mail(From="No-Reply@shop.example"),
     "From or Reply-To ": build_mail(Reply_To="The shop <do-not-reply@shop.example>"),
     "From or Reply-To  ": build_mail(Reply_To='"list" <talk-request@example.net>'),
-    "a recipient too": build_mail(Cc=f"Me <{FRIEND.upper()}>"),
-    "no address of this person": build_mail(To="undisclosed-recipients:;"),
-    "no address of this person ": build_mail(To=None),
-    "no address of this person  ": build_mail(To="alice@example.org, bob@example.net"),
+    "also a recipient": build_mail(Cc=f"Me <{FRIEND.upper()}>"),
+    "none of the recipient's addresses": build_mail(To="undisclosed-recipients:;"),
+    "none of the recipient's addresses ": build_mail(To=None),
+    "none of the recipient's addresses  ": build_mail(To="alice@example.org, bob@example.net"),
 }
 
 
@@ -60,7 +60,7 @@ def test_automatic_mail_is_not_answered(post, reason):
 
 def test_capitals_hide_no_recipient(post):
     post.deliver(build_mail(Cc=FRIEND), sender=FRIEND.upper())
-    assert "a recipient too" in post.log.getvalue()
+    assert "also a recipient" in post.log.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_bobs_catch_all_counts_for_unknown_addresses(post):
     assert len(post.answers()) == 1
     post.deliver(build_mail(To="alice@example.org"), sender="other@example.net")
     assert len(post.answers()) == 1
-    assert "no address of this person" in post.log.getvalue()
+    assert "none of the recipient's addresses" in post.log.getvalue()
 
 
 @pytest.mark.parametrize("to", ["info@example.org", "bob@alias.example", "loop@example.org"])
@@ -208,7 +208,7 @@ def test_bob_does_not_answer_himself(post):
         post.deliver(sender=sender, mail=build_mail(To="bob@example.org, info@example.net"))
     assert post.answers() == []
     assert post.log.getvalue().count("\n") == 3
-    assert "from the same person" in post.log.getvalue()
+    assert "are the same person" in post.log.getvalue()
 
 
 def test_a_postmaster_with_a_vacation_answers_nobody(post):

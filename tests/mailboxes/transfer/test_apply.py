@@ -165,12 +165,12 @@ class ApplyTests(World):
         alias = "- {address: %s@example.org, goto: [%s]}\n"
         for row, *words in (
             (alias % ("loop", "loop@example.org"), "line 4", "loop@example.org", "itself"),
-            (alias % ("a", ""), "line 4", "a@example.org", "target"),
-            ("- {address: a@example.net, goto: [x@y.test]}\n", "line 4", "does not describe"),
+            (alias % ("a", ""), "line 4", "a@example.org", "address to forward to"),
+            ("- {address: a@example.net, goto: [x@y.test]}\n", "line 4", "does not list"),
             ("- {address: nonsense, goto: [x@y.test]}\n", "line 4"),
             ("- {address: b@example.org, colour: red}\n", "line 4", "colour"),
-            ("- {address: b@example.org, address: c@example.org}\n", "line 4", "twice"),
-            (alias % ("b", "x@y.test") + alias % ("B", "x@y.test"), "line 5", "twice"),
+            ("- {address: b@example.org, address: c@example.org}\n", "line 4", "Duplicate"),
+            (alias % ("b", "x@y.test") + alias % ("B", "x@y.test"), "line 5", "Duplicate"),
         ):
             text = f"domains:\n- {{domain: example.org}}\naliases:\n{row}"
             self.assert_refused_with(text, *words)

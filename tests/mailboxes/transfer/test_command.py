@@ -37,7 +37,7 @@ class CommandTests(TransferWorld):
     def test_rows_are_imported_with_the_option_and_refused_ones_written_privately(self):
         rejects = self.folder / "rejects.csv"
         output, trouble = self.run_import(*self.source(), "--apply", "--rejects", rejects)
-        self.assertIn("1 row was refused", trouble)
+        self.assertIn("1 row was rejected", trouble)
         self.assertIn(str(rejects), trouble)
         self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
         self.assertEqual(stat.S_IMODE(os.stat(rejects).st_mode), 0o600)
@@ -142,7 +142,7 @@ class CommandTests(TransferWorld):
 
     def test_an_unknown_plan_is_reported(self):
         for option in ("--apply", "--take-back"):
-            self.assertIn("no plan 4711", self.run_import(option, 4711)[1])
+            self.assertIn("no import 4711", self.run_import(option, 4711)[1])
 
     def test_control_characters_of_a_file_do_not_reach_the_terminal(self):
         output, _trouble = self.run_import(

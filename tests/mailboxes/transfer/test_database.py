@@ -222,12 +222,12 @@ def test_a_missing_sqlite_file_is_refused_and_not_created(tmp_path):
     ],
 )
 def test_an_invalid_url_is_refused_without_showing_its_parts(url):
-    assert "That is no address of a database" in refusal(url)
+    assert "This is not a database URL" in refusal(url)
 
 
 def test_the_error_in_a_url_is_named():
     assert "'charset'" in refusal("mysql://root:hunter2@localhost/mail?charset=latin1")
-    assert "names no database" in refusal("mysql://root:hunter2@localhost")
+    assert "has no database name" in refusal("mysql://root:hunter2@localhost")
 
 
 # Storage

@@ -224,7 +224,7 @@ class CommandTests(Exporting):
         link = self.folder / "link"
         link.symlink_to(target)
         for path in (link, self.folder, "/dev/null"):
-            self.assertIn("is no file", self.export("--to", "json", "--output", path)[1])
+            self.assertIn("is not a file", self.export("--to", "json", "--output", path)[1])
         self.assertTrue(link.is_symlink())
         self.assertEqual(target.read_text(), "mine")
 

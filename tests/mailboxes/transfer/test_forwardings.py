@@ -203,7 +203,7 @@ def test_unusable_values_are_not_imported_as_passwords(text):
 def test_possible_plain_passwords_are_neither_stored_nor_shown():
     found, remark = convert_password("hunter2")
     assert found is None
-    assert "which scheme" in remark
+    assert "select the default scheme" in remark
     assert "hunter2" not in remark
 
 

@@ -141,7 +141,7 @@ def test_unsupported_entries_are_reported():
     assert read.places("below /var/spool/postfix/vmail") == [
         "virtual_mailbox_base (main.cf, line 7)"
     ]
-    assert set(read.places("main.cf sets here")) == {
+    assert set(read.places("Other parameters of main.cf")) == {
         "virtual_uid_maps (main.cf, line 16)",
         "virtual_gid_maps (main.cf, line 17)",
         "virtual_minimum_uid (main.cf, line 14)",
@@ -151,7 +151,7 @@ def test_unsupported_entries_are_reported():
     assert read.places("uid, gid") == [f"{users}, line 3", f"{users}, line 5"]
     assert read.places("user is not carried over: home") == [f"{users}, line 3"]
     assert read.places("allow_nets") == [f"{users}, line 4"]
-    assert read.places("login without a mailbox") == [f"{users}, line 6"]
+    assert read.places("Login without a mailbox") == [f"{users}, line 6"]
 
 
 def test_mailboxes_are_read_without_passwords(etc):
@@ -173,7 +173,9 @@ def test_a_wrong_path_is_searched_for_and_reported(etc):
     folder = main_cf(etc, "virtual/mailbox/domains", "virtual/domains")
     read = Read("hashfiles", folder)
     assert list(PEOPLE) == list(read.values("domain", "domain"))[:3]
-    assert read.places("which is not there: virtual/mailbox/domains is read") == ["main.cf, line 8"]
+    assert read.places("which does not exist: virtual/mailbox/domains is read") == [
+        "main.cf, line 8"
+    ]
 
 
 def test_a_missing_file_is_reported_with_its_parameter(etc):
@@ -183,13 +185,13 @@ def test_a_missing_file_is_reported_with_its_parameter(etc):
         " which does not exist."
     )
     (folder / "virtual/hosted.db").touch()
-    assert "its .db is there, its text is not" in refusal(folder)
+    assert "of which only the .db file exists" in refusal(folder)
 
 
 def test_an_ambiguous_file_name_is_not_guessed(etc):
     folder = main_cf(etc, "virtual/mailbox/domains", "virtual/domains")
     shutil.copy(folder / "virtual/mailbox/domains", folder / "virtual/aliases")
-    assert "which is not there" in refusal(folder)
+    assert "which does not exist" in refusal(folder)
 
 
 def test_an_mbox_keeps_its_path_and_is_reported(etc):
@@ -204,7 +206,7 @@ def test_an_mbox_keeps_its_path_and_is_reported(etc):
 
 def test_without_a_base_paths_are_absolute(etc):
     folder = main_cf(etc, "virtual_mailbox_base = /var/spool/postfix/vmail\n", "")
-    assert Read("hashfiles", folder).has_lost("Mail lies below /:")
+    assert Read("hashfiles", folder).has_lost("The mail is stored in /:")
 
 
 def test_the_first_of_duplicate_keys_is_used(etc):
@@ -212,7 +214,7 @@ def test_the_first_of_duplicate_keys_is_used(etc):
     path.write_text(path.read_text() + "INFO@forwards.example eve@example.net\n")
     read = Read("hashfiles", etc / "postfix")
     assert read.goto()["info@forwards.example"] == ["auntie@beta.example.org"]
-    assert read.places("only the first of them counts") == ["virtual/aliases/common, line 13"]
+    assert read.places("only the first one is used") == ["virtual/aliases/common, line 13"]
 
 
 def test_a_domain_with_mailboxes_on_the_left_of_an_alias_is_refused(etc):
@@ -276,7 +278,7 @@ def test_maps_that_cannot_be_listed_are_reported(etc):
     )
     read = Read("hashfiles", folder)
     assert read.goto() == ALIASES
-    assert read.places("is no list of keys and values") == [
+    assert read.places("is not a list of keys and values") == [
         "virtual_alias_maps: proxy:mysql:/etc/postfix/sql.cf (main.cf, line 13)",
         "virtual_alias_maps: regexp:/etc/postfix/re (main.cf, line 13)",
     ]
@@ -287,7 +289,7 @@ def test_a_catch_all_mailbox_is_reported(etc):
     path.write_text(path.read_text() + "@beta.example.org beta.example.org/all/\n")
     read = Read("hashfiles", etc / "postfix")
     assert len(read.of("mailbox")) == 9
-    assert read.places("make a catch-all of it") == ["virtual/mailbox/beta.example.org, line 5"]
+    assert read.places("Create a catch-all instead") == ["virtual/mailbox/beta.example.org, line 5"]
 
 
 def test_a_line_of_binary_bytes_is_skipped_and_reported(etc):
@@ -299,7 +301,7 @@ def test_a_line_of_binary_bytes_is_skipped_and_reported(etc):
     (folder / "n").write_bytes(b"one.example\nm\xfcller.example\n")
     read = Read("hashfiles", folder)
     assert len(read.of("mailbox")) == 9
-    assert read.places("bytes that are no text") == [
+    assert read.places("that is not valid text") == [
         "n, line 2",
         "virtual/mailbox/beta.example.org, line 5",
         f"{users}, line 7",
@@ -312,25 +314,25 @@ def test_binary_bytes_in_main_cf_do_not_crash(etc):
     for value in (b"inline:{ {m\xfc.example=OK} }", b"regexp:/etc/postfix/m\xfc", b"m\xfc.example"):
         path.write_bytes(whole.replace(b"relay_domains = ", b"relay_domains = " + value + b" "))
         read = Read("hashfiles", etc / "postfix")
-        assert read.has_lost("bytes that are no text") or read.has_lost("is no list of keys")
+        assert read.has_lost("that is not valid text") or read.has_lost("is not a list of keys")
         assert repr(read.losses).encode()
     path.write_bytes(whole.replace(b"relay_domains = ", b"relay_domains = hash:/m\xfc "))
-    assert "/m\N{REPLACEMENT CHARACTER}, which is not there" in refusal(etc / "postfix")
+    assert "/m�, which does not exist" in refusal(etc / "postfix")
 
 
 @pytest.mark.parametrize("text", ["", "myhostname = mail.example.org\n"])
 def test_a_main_cf_without_files_is_refused(tmp_path, text):
     (tmp_path / "main.cf").write_text(text)
-    assert "Nothing there names virtual domains" in refusal(tmp_path)
+    assert "No files with virtual domains" in refusal(tmp_path)
 
 
 def test_missing_paths_and_other_files_are_refused(tmp_path, etc):
     assert refusal(tmp_path / "none") == f"{tmp_path}/none: No such file or folder."
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "Nothing there" in refusal(empty)
+    assert "No files with" in refusal(empty)
     folder = main_cf(etc, "myhostname = ", "my hostname is ")
-    assert refusal(folder).startswith("main.cf, line 1: This is no line of a main.cf")
+    assert refusal(folder).startswith("main.cf, line 1: This line is not valid in main.cf")
 
 
 # Dovecot's file
@@ -377,7 +379,7 @@ def test_passwd_files_per_domain_contain_local_parts(etc):
 
 def test_a_missing_passwd_file_is_reported(etc):
     (etc / "dovecot/users").unlink()
-    assert Read("hashfiles", etc / "postfix").places("that Dovecot names") == [
+    assert Read("hashfiles", etc / "postfix").places("named in Dovecot's configuration") == [
         str(etc / "dovecot/users")
     ]
 
@@ -414,14 +416,14 @@ def test_a_passwd_file_is_detected_by_its_lines(text, is_one):
 def test_kinds_of_files_are_detected_by_content(bare):
     read, configured = Read("hashfiles", bare), Read("hashfiles", SAMPLE)
     assert sorted(map(repr, read.entries)) == sorted(map(repr, configured.entries))
-    assert read.places("no list of domains") == ["senders"]
+    assert read.places("does not list domains") == ["senders"]
 
 
 def test_a_single_file_of_mailboxes_gives_its_domain(bare):
     read = Read("hashfiles", bare / "virtual/mailbox/beta.example.org")
     assert list(read.values("domain", "domain")) == ["beta.example.org"]
     assert len(read.of("mailbox")) == 3
-    assert read.has_lost("those of the mailboxes are taken")
+    assert read.has_lost("the domains of the mailboxes are used")
 
 
 @pytest.mark.mailserver
@@ -459,12 +461,12 @@ def test_a_copy_reads_no_files_of_this_machine(etc, tmp_path_factory, path):
     assert "hunter2" not in repr(Read("hashfiles", etc / "postfix").entries)
     for parameter in ("virtual_mailbox_domains = ", "virtual_alias_maps = "):
         folder = main_cf(etc, parameter, f"{parameter}hash:{path}, ")
-        assert "which is not there" in refusal(folder)
+        assert "which does not exist" in refusal(folder)
         main_cf(etc, f"{parameter}hash:{path}, ", parameter)
     folder = main_cf(etc, "relay_domains = ", f"relay_domains = /{path.lstrip('/')}, ")
-    assert "which is not there" in refusal(folder)
+    assert "which does not exist" in refusal(folder)
 
 
 def test_an_uploaded_main_cf_reads_no_local_files(tmp_path):
     (tmp_path / "main.cf").write_text("virtual_alias_maps = hash:/etc/passwd\n")
-    assert "which is not there" in refusal(tmp_path / "main.cf")
+    assert "which does not exist" in refusal(tmp_path / "main.cf")

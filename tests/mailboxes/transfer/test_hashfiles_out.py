@@ -267,7 +267,7 @@ def test_files_of_deleted_domains_are_removed_and_other_files_kept(folder):
 def test_an_unrelated_folder_is_not_written_to(folder):
     folder.mkdir()
     (folder / "main.cf").write_text("mine")
-    with pytest.raises(CommandError, match="was not made by an export"):
+    with pytest.raises(CommandError, match="was not created by an export"):
         export(folder)
     assert names_in(folder) == {"main.cf"}
     assert (folder / "main.cf").read_text() == "mine"

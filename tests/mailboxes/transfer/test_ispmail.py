@@ -87,8 +87,8 @@ def test_an_address_without_mailbox_pointing_to_itself_is_kept(sample):
 def test_the_path_of_a_mailbox_is_derived_from_its_address(sample):
     with_row(sample, "virtual_users", "(11,2,'dave@example.org','x',0)")
     read = Read("ispmail", sample)
-    assert read.places("mail was never accepted there") == ["virtual_users, id 1"]
-    assert read.places("the address counts") == ["virtual_users, id 11"]
+    assert read.places("mail to it was never accepted") == ["virtual_users, id 1"]
+    assert read.places("The address is used") == ["virtual_users, id 11"]
     assert "dave@example.org" in read.values("mailbox", "username")
 
 
@@ -136,7 +136,7 @@ def test_unknown_tables_are_reported(sample):
         .replace("'virtual_users`;\n", "")
     )
     read = Read("ispmail", sample)
-    assert read.places("does not know is left out") == ["virtual_users.note"]
+    assert read.places("Unknown column") == ["virtual_users.note"]
 
 
 @pytest.mark.parametrize("table", ["virtual_domains", "virtual_users", "virtual_aliases"])

@@ -105,7 +105,7 @@ def table_names(system):
 
 @pytest.mark.parametrize("system", LEGACY_SYSTEMS)
 def test_views_are_created_once_and_removed_again(old, system):
-    there = dict.fromkeys(table_names(system), "made")
+    there = dict.fromkeys(table_names(system), "created")
     assert verbs(run(system, "--database", old.name)) == there
     assert sorted(old.tables()) == sorted(there)
     made = old.rows("SHOW GLOBAL STATUS LIKE 'Com_create_view'")
@@ -181,7 +181,7 @@ def test_a_view_with_invoker_security_is_recreated(old):
 
 @pytest.mark.parametrize("name", ["nowhere", "a`b", "x; DROP TABLE alias", "'", "🐎", " "])
 def test_a_missing_database_is_named(name):
-    assert f"There is no database {name}," in refusal("ispmail", "--database", name)
+    assert f"The database {name} does not exist," in refusal("ispmail", "--database", name)
 
 
 def test_a_database_may_have_any_name(mariadb, accounts):
@@ -236,7 +236,7 @@ def test_mailboxes_in_folders_unknown_to_older_files_are_reported(old):
     Mailbox.objects.filter(pk="bob@example.org").update(maildir="Example.org/bob/")
     Mailbox.objects.filter(pk="joe@example.org").update(maildir="example.org/joe")
     said = run("forwardings", "--database", old.name)
-    assert "-- 2 mailboxes have other folders" in said
+    assert "-- 2 mailboxes have different folders" in said
     assert said.endswith(": bob@example.org, joe@example.org\n")
     assert "mailboxes" not in run("ispmail", "--database", old.name)
 

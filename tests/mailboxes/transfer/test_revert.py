@@ -142,7 +142,7 @@ class RevertTests(TransferWorld):
         self.perform(self.root, mailboxes.create_mailboxes, [row])
         self.revert_plan(plan)
         self.assertTrue(Mailbox.objects.filter(pk="eve@example.net").exists())
-        self.assertIn("depends", self.reasons(plan)["example.net"])
+        self.assertIn("depend", self.reasons(plan)["example.net"])
 
     def test_rows_deleted_meanwhile_do_not_prevent_reverting(self):
         plan = self.imported("username\nann@example.org\nben@example.org\n")

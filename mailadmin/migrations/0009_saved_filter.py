@@ -6,7 +6,7 @@ from mailadmin.db.operations import CreateMissingTable
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailadmin", "0007_plain_names"),
+        ("mailadmin", "0008_plain_texts"),
     ]
 
     operations = [
