@@ -17,7 +17,7 @@ class LoginForm(forms.Form):
     """Address and password."""
 
     username = forms.CharField(
-        label=_("Address"),
+        label=_("Email address"),
         max_length=255,
         validators=[refuse_control_characters],
         widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),

@@ -15,6 +15,7 @@ from mailadmin.api.tokens import MAX_TOKEN_NETWORKS, TOKEN_VERBS, create_token, 
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import normalize_domain
 from mailadmin.tables.form_fields import LineListField
+from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
 
 MAX_TOKEN_DOMAINS = 500  # of one token
@@ -23,6 +24,15 @@ MAX_TOKEN_DOMAINS = 500  # of one token
 class TokenForm(ValidatedTextForm):
     """The limits of a new token; it is created for the owner by the actor."""
 
+    sections = (
+        Section("", ("name", "expires")),
+        Section(
+            _("Access"),
+            ("tables", "verbs", "domains", "networks"),
+            help=_("Access is not limited by what you leave blank."),
+        ),
+    )
+
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("The program that will use the token.")
     )
@@ -30,24 +40,24 @@ class TokenForm(ValidatedTextForm):
         label=_("Tables"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("Select none to allow every table you can access."),
+        help_text=_("Select none for all tables that you can access."),
     )
     verbs = forms.MultipleChoiceField(
         label=_("Permissions"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=list(TOKEN_VERBS.items()),
-        help_text=_("Select none to allow everything you can do."),
+        help_text=_("Select none for all permissions that you have."),
     )
     domains = LineListField(
         label=_("Domains"),
         required=False,
-        help_text=_("One domain per line. Leave blank for all your domains."),
+        help_text=_("One domain per line. Leave blank for all domains that you manage."),
     )
     networks = LineListField(
         label=_("Allowed IP addresses"),
         required=False,
-        help_text=_("One address or network per line. Leave blank to allow any."),
+        help_text=_("One address or network per line. Leave blank to allow any IP address."),
     )
     expires = forms.DateField(
         label=_("Valid until"),

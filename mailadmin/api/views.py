@@ -13,11 +13,11 @@ from django.views.generic import FormView, TemplateView, View
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.api.forms import TokenForm
+from mailadmin.api.forms import TokenForm, get_table_choices
 from mailadmin.api.models import Token
 from mailadmin.api.problems import PROBLEM_TYPE
 from mailadmin.api.reference import group_operations_by_tag
-from mailadmin.api.tokens import delete_token
+from mailadmin.api.tokens import TOKEN_VERBS, delete_token
 from mailadmin.changes.perform import perform
 
 
@@ -34,7 +34,10 @@ class TokenListView(RoleRequiredMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict:
         own = Token.objects.filter(owner=self.request.user.pk).order_by("-pk")
-        return super().get_context_data(tokens=own, **kwargs)
+        labels = dict(get_table_choices(self.request.user))
+        return super().get_context_data(
+            tokens=own, table_labels=labels, permission_labels=TOKEN_VERBS, **kwargs
+        )
 
     def form_valid(self, form: TokenForm) -> HttpResponse:
         text = form.save()

@@ -26,6 +26,7 @@ from mailadmin.api.operations import (
     query_parameter,
 )
 from mailadmin.api.problems import build_validation_problem
+from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm
 from mailadmin.tables.serialization import error_texts
 from mailboxes.mailserver.generator.choices import (
@@ -194,13 +195,20 @@ class MailServerConfigForm(ValidatedTextForm):
     """The options of a generated configuration."""
 
     saves_nothing = True
+    sections = (
+        Section(_("Server"), ("hostname", "mail_directory", "mail_user")),
+        Section("Dovecot", ("dovecot_version", "delivery", "sieve", "cram_md5")),
+        Section("Postfix", ("proxied",)),
+    )
     hostname = forms.CharField(label=_("Host name of the mail server"), max_length=253)
     mail_directory = forms.CharField(label=_("Mail directory"), max_length=200)
     mail_user = forms.CharField(label=_("System user who owns the mail"), max_length=32)
     delivery = forms.ChoiceField(
         label=_("Delivery to Dovecot"), choices=[("lmtp", "LMTP"), ("lda", "LDA")]
     )
-    dovecot_version = forms.ChoiceField(label="Dovecot", choices=[("2.3", "2.3"), ("2.4", "2.4")])
+    dovecot_version = forms.ChoiceField(
+        label=_("Dovecot version"), choices=[("2.3", "2.3"), ("2.4", "2.4")]
+    )
     cram_md5 = forms.BooleanField(
         label=_("Offer CRAM-MD5"),
         required=False,

@@ -27,6 +27,7 @@ from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
+from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.downloads import file_response
@@ -56,6 +57,10 @@ IMPORT_FORMATS = {
 class ImportUploadForm(ValidatedTextForm):
     """A file of another system, or of this panel."""
 
+    sections = (
+        Section("", ("format", "file", "table")),
+        Section(_("Advanced"), ("scheme",), is_advanced=True),
+    )
     format = forms.ChoiceField(label=_("File format"))
     file = forms.FileField(label=_("File"), allow_empty_file=False)
     table = forms.ChoiceField(

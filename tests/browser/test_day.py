@@ -115,7 +115,7 @@ def owner_changes_their_own_settings(visitor):
     visitor.sign_in("eve@bakery.example")
     visitor.go("/account/password/")
     visitor.fill(old_password=PASSWORD, **password(NEW))
-    visitor.submit("Save")
+    visitor.submit("Change password")
     assert "Your password was changed" in visitor.text
     visitor.go("/account/vacation/")
     visitor.fill(active=True, subject="Gone fishing", body="Back on Monday.")

@@ -200,7 +200,7 @@ class JobTests(World):
         with mock.patch("django.core.mail.EmailMessage.send", side_effect=OSError("refused")):
             self.work()
         self.assertEqual(Job.objects.get().state, Job.State.FAILED)
-        self.assertContains(self.client.get("/"), "This work failed")
+        self.assertContains(self.client.get("/"), "Failed jobs")
 
 
 class WorkerTests(World):

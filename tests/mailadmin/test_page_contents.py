@@ -23,23 +23,23 @@ class PageContentTests(World):
         page = self.client.get("/domains/example.org/")
         for text in ("bob@example.org", "info@example.org", "mirror.test", "alice@example.org"):
             self.assertContains(page, text)
-        self.assertContains(page, "mailbox changed")
+        self.assertContains(page, "Mailbox changed")
 
     def test_an_owners_home_shows_their_mailbox(self):
         self.sign_in(self.bob)
         self.assertContains(self.client.get("/"), "Your mail stays in your mailbox")
-        self.assertContains(self.client.get("/"), "No answer is sent")
-        self.assertContains(self.client.get("/"), "Last changed")
+        self.assertContains(self.client.get("/"), "not sending a vacation reply")
+        self.assertContains(self.client.get("/"), "You last changed your password")
         Alias.objects.filter(pk=self.bob.pk).update(goto="x@y.example")
-        self.assertContains(self.client.get("/"), "No copy stays here")
+        self.assertContains(self.client.get("/"), "No copy is kept in your mailbox")
         now, days = timezone.now(), datetime.timedelta(days=3)
         vacation = Vacation.objects.create(
             mailbox=self.bob, domain_id="example.org", subject="s", body="b", activefrom=now - days
         )
         for end, start, text in (
             (now + days, now - days, "You are away"),
-            (now + days * 2, now + days, "You will be away"),
-            (now - days, now - days * 2, "You were away"),
+            (now + days * 2, now + days, "Your reply will be sent from"),
+            (now - days, now - days * 2, "Your reply ended on"),
         ):
             Vacation.objects.filter(pk=vacation.pk).update(activefrom=start, activeuntil=end)
             self.assertContains(self.client.get("/"), text)

@@ -63,10 +63,10 @@ class ForwardingTests(AliasWorld):
     def test_adopted_answer_only_mailboxes_stay_editable(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=VACATION_TARGET)
         self.sign_in(self.bob)
-        self.assertContains(self.client.get("/"), "Your mail is kept nowhere")
+        self.assertContains(self.client.get("/"), "Your mail is not kept")
         self.assertNotContains(self.client.get("/"), "Your mail stays in your mailbox.")
         self.sign_in(self.alice)
-        self.assertContains(self.client.get("/mailboxes/"), "answered only")
+        self.assertContains(self.client.get("/mailboxes/"), "vacation reply only")
         answer = self.api(self.alice).patch("aliases/bob@example.org", {"description": "x"})
         self.assertEqual(answer.status_code, 200, answer.content)
         self.assertEqual(self.goto(), VACATION_TARGET)

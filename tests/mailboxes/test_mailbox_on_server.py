@@ -24,14 +24,14 @@ class VerificationStatusTests(World):
 
     def test_a_complete_check_is_shown_as_success(self):
         Verification.objects.create(rows=3)
-        self.assertContains(self.seen(), "Nothing was different at the last check")
+        self.assertContains(self.seen(), "No differences at the last check")
 
     def test_an_incomplete_check_is_ignored(self):
         for more in ({"trouble": "Postfix: /etc/postfix/main.cf does not exist"}, {"total": 5000}):
             Verification.objects.all().delete()
             Verification.objects.create(**more)
-            self.assertNotContains(self.seen(), "Nothing was different")
-            self.assertContains(self.seen(), "could not ask everything")
+            self.assertNotContains(self.seen(), "No differences")
+            self.assertContains(self.seen(), "was incomplete")
 
     def test_a_check_older_than_the_last_change_is_ignored(self):
         Verification.objects.create(rows=3)
@@ -60,19 +60,19 @@ class VerificationStatusTests(World):
             self.assertContains(page, f"{key}, x: expected this, found that")
         for key in others:
             self.assertNotContains(page, f"{key}, x")
-        self.assertNotContains(page, "Nothing was different")
+        self.assertNotContains(page, "No differences")
 
     def test_the_reply_of_postfix_is_compared(self):
-        self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
-        self.assertContains(self.seen("550 5.1.1 unknown"), "Postfix sees this mailbox otherwise")
+        self.assertContains(self.seen(), "Postfix accepts mail for this mailbox")
+        self.assertContains(self.seen("550 5.1.1 unknown"), "Postfix disagrees with the panel")
         for model in (Mailbox, Alias):
             model.objects.filter(pk=self.bob.pk).update(active=False)
-        self.assertContains(self.seen("550 5.2.1 off"), "as it should")
-        self.assertContains(self.seen(), "Postfix sees this mailbox otherwise")
+        self.assertContains(self.seen("550 5.2.1 off"), "as expected")
+        self.assertContains(self.seen(), "Postfix disagrees with the panel")
 
     def test_a_loop_is_refused_after_rcpt(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto="info@example.org")
-        self.assertContains(self.seen(), "Postfix takes mail for this mailbox")
+        self.assertContains(self.seen(), "Postfix accepts mail for this mailbox")
 
     def test_an_unreachable_server_is_not_an_error(self):
         with mock.patch.object(
@@ -80,4 +80,6 @@ class VerificationStatusTests(World):
             "probe_recipient",
             side_effect=mailserver_views.ProbeError("mail.test:25: no"),
         ):
-            self.assertContains(self.client.get(URL), "No mail server answers (mail.test:25: no)")
+            self.assertContains(
+                self.client.get(URL), "The mail server did not answer (mail.test:25: no)"
+            )

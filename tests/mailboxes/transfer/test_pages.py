@@ -50,7 +50,7 @@ class PageTests(TransferWorld):
         self.do(plan, "apply")
         self.assertEqual(plan.state, Plan.State.APPLIED)
         self.assertEqual(self.mailbox("ann@example.org").name, "Ann")
-        self.assertIn("Take it back", self.page(plan))
+        self.assertIn("Undo import", self.page(plan))
         self.do(plan, "take-back")
         self.assertEqual(plan.state, Plan.State.RETURNED)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
@@ -117,7 +117,7 @@ class PageTests(TransferWorld):
         plan = self.uploaded()
         self.do(plan, "apply")
         answer = self.client.post(f"/import/{plan.pk}/", {"action": "take-back"})
-        self.assertContains(answer, "1 row that the import made is deleted.")
+        self.assertContains(answer, "1 row that the import created will be deleted.")
         self.work()
         self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
 
@@ -144,10 +144,10 @@ class PageTests(TransferWorld):
         self.sign_in(self.alice)
         self.upload()
         plan = Plan.objects.get()
-        self.assertNotIn("No worker has begun", self.page(plan))
+        self.assertNotIn("No worker has started", self.page(plan))
         long_ago = timezone.now() - datetime.timedelta(minutes=1)
         Job.objects.update(created=long_ago)
-        self.assertIn("No worker has begun", self.page(plan))
+        self.assertIn("No worker has started", self.page(plan))
 
     def test_a_spreadsheet_is_named_in_the_error(self):
         self.sign_in(self.alice)
