@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
-from domains.models import Domain
+from domains.models import Admin, Domain
 from domains.services.admins import assign_domain, unassign_domain
 from domains.tables import AdminTable
 from mailadmin.accounts.models import Role
@@ -46,6 +46,13 @@ class DomainAdminsView(RoleRequiredMixin, View):
     roles = Role.SUPERADMIN
     http_method_names = ["post"]
 
+    def find_admin(self, typed: str) -> str:
+        """Return the name of an admin that somebody typed."""
+        name = typed.strip().lower()
+        if not Admin.objects.visible_to(self.principal).filter(pk=name).exists():
+            raise ValidationError(_("There is no admin %(name)s.") % {"name": typed})
+        return name
+
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         domain = Domain.objects.visible_to(self.principal).filter(pk=key).first()
         if domain is None:
@@ -56,7 +63,7 @@ class DomainAdminsView(RoleRequiredMixin, View):
                 perform(self.actor, unassign_domain, removed, domain.pk)
                 text = _("%(admin)s no longer manages %(domain)s.")
             else:
-                perform(self.actor, assign_domain, added.strip().lower(), domain.pk)
+                perform(self.actor, assign_domain, self.find_admin(added), domain.pk)
                 text = _("%(admin)s now manages %(domain)s.")
             messages.success(request, text % {"admin": removed or added, "domain": domain})
         except ValidationError as error:

@@ -91,7 +91,7 @@ def missing_roles(pattern):
         return "its view requires no role"
     if issubclass(view, AccessMixin):
         return "its view has Django's permissions besides"
-    table = initkwargs.get("table")
+    table = initkwargs.get("table", getattr(view, "table", None))
     has_screen = table is not None and hasattr(view, "screen")
     roles = table.roles[view.screen] if has_screen else getattr(view(**initkwargs), "roles", None)
     return "" if isinstance(roles, Role) and roles else "its view names no roles"

@@ -92,7 +92,7 @@ class ApiBoundTests(World):
         self.sign_in(self.alice)
         many = "\n".join(f"10.0.{n // 256}.{n % 256}" for n in range(tokens.MAX_TOKEN_NETWORKS + 1))
         answer = self.client.post("/account/tokens/", {"name": "many", "networks": many})
-        self.assert_refused(answer, "Enter at most 100 addresses")
+        self.assert_refused(answer, "Enter at most 100")
         same = "\n".join(["192.0.2.1"] * tokens.MAX_TOKEN_NETWORKS)
         self.client.post("/account/tokens/", {"name": "same", "networks": same})
         self.assertEqual(Token.objects.get(name="same").networks, ["192.0.2.1/32"])

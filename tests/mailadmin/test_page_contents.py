@@ -59,7 +59,7 @@ class PageContentTests(World):
         Domain.objects.filter(pk="example.org").update(quota=150, maxquota=80)
         self.sign_in(self.alice)
         self.assertContains(self.client.get("/mailboxes/room/?domain=example.org"), "50 MB")
-        self.assertNotContains(self.client.get("/mailboxes/room/?domain=example.com"), "At most")
+        self.assertNotContains(self.client.get("/mailboxes/room/?domain=example.com"), "at most")
         page = self.client.get("/mailboxes/create/")
         self.assertContains(page, "Enter at most 50 MB")
         self.assertEqual(page.context["form"].initial["quota"], 50)

@@ -174,7 +174,7 @@ def test_other_restrictions_are_named(folder):
     [
         ("texthash:{folder}/aliases", "texthash:{folder}/missing", "missing"),
         ("texthash:{folder}/aliases", "nosuch:{folder}/aliases", "nosuch"),
-        ("example.org, ", "!example.org, ", "exceptions"),
+        ("example.org, ", "!example.org, ", "exclusions"),
         ("texthash:{folder}/aliases", "unionmap:{{sqlite:{folder}/x.cf}}", "SQL"),
         ("texthash:{folder}/aliases", "proxy:pgsql:{folder}/x.cf", "SQL"),
         ("example.org, {folder}/domains", "example.org, {folder}/none", "none"),
@@ -275,7 +275,7 @@ def test_the_command_uses_the_files(written):
     world()
     printed = StringIO()
     call_command("explain", "info@mirror.test", "--postfix", str(written), stdout=printed)
-    assert "bob@example.org: is delivered to the mailbox bob@example.org" in printed.getvalue()
+    assert "bob@example.org: delivered to the mailbox bob@example.org" in printed.getvalue()
 
 
 # Safe database queries

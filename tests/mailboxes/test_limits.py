@@ -102,7 +102,7 @@ class LimitTests(World):
         self.limit(mailboxes=1, quota=0, maxquota=0)
         self.assert_refuses("mailbox limit (1)", self.mailbox, "one")
         self.limit(mailboxes=-1)
-        self.assert_refuses("allows none", self.mailbox, "one")
+        self.assert_refuses("allows no mailboxes", self.mailbox, "one")
 
     def test_the_largest_quota_of_an_edited_mailbox_includes_its_own(self):
         self.limit(quota=1000)

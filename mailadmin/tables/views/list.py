@@ -42,8 +42,8 @@ class TableListView(FilteredView, TemplateView):
     def store_columns(self, names: list[str]) -> HttpResponse:
         """Remember the chosen columns in a cookie of this table."""
         chosen = [column.name for column in self.table.list_columns if column.name in names]
-        response = redirect(self.build_page_url() if self.filters else self.table.url("list"))
         path = self.table.url("list")
+        response = redirect(path + (self.build_page_url() if self.filters else ""))
         response.set_cookie(
             COLUMNS_COOKIE, ".".join(chosen) or "-", path=path, max_age=YEAR, samesite="Lax"
         )

@@ -152,7 +152,7 @@ class ReadableSecret(ConfigCheck):
     severity = ERROR
     title = _("A password is readable by every user of this machine")
     reason = _(
-        "Anyone with an account on this machine, including a web site, can use it to read"
+        "Anyone with an account on this machine, including a website, can use it to read"
         " the password hashes of all mailboxes."
     )
     fix = _(

@@ -138,7 +138,7 @@ def test_passwords_and_quotas_come_from_dovecots_file():
 def test_unsupported_entries_are_reported():
     read = Read("hashfiles", SAMPLE)
     users = str(SAMPLES / "hash/dovecot/users")
-    assert read.places("below /var/spool/postfix/vmail") == [
+    assert read.places("stored in /var/spool/postfix/vmail") == [
         "virtual_mailbox_base (main.cf, line 7)"
     ]
     assert set(read.places("Other parameters of main.cf")) == {
@@ -149,7 +149,7 @@ def test_unsupported_entries_are_reported():
         "mydestination (main.cf, line 3)",
     }
     assert read.places("uid, gid") == [f"{users}, line 3", f"{users}, line 5"]
-    assert read.places("user is not carried over: home") == [f"{users}, line 3"]
+    assert read.places("not imported (home") == [f"{users}, line 3"]
     assert read.places("allow_nets") == [f"{users}, line 4"]
     assert read.places("Login without a mailbox") == [f"{users}, line 6"]
 

@@ -170,5 +170,5 @@ def test_a_live_database_is_read_like_its_dump(mariadb, empty_database):
 
 
 def test_a_scheme_that_does_not_exist_is_refused():
-    with pytest.raises(SourceError, match="no password scheme ROT13"):
+    with pytest.raises(SourceError, match="Unknown password scheme ROT13"):
         Read("ispmail", SAMPLE, scheme="ROT13")

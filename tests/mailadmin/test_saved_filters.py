@@ -1,0 +1,100 @@
+"""Saved filters and chosen columns of lists."""
+
+from mailadmin.tables.models import SavedFilter
+from mailadmin.tables.saved_filters import MAX_SAVED_FILTERS
+from tests.base import World
+
+
+class SavedFilterTests(World):
+    def save(self, name="Inactive", query="active=0&domain=example.org", table="mailboxes"):
+        return self.client.post("/filters/", {"table": table, "query": query, "name": name})
+
+    def test_a_filter_is_saved_as_a_link_and_removed(self):
+        self.sign_in(self.alice)
+        answer = self.save()
+        self.assertRedirects(answer, "/mailboxes/?domain=example.org&active=0")
+        self.assertContains(self.client.get("/mailboxes/"), "?domain=example.org&amp;active=0")
+        self.assertNotContains(self.client.get("/aliases/"), "Inactive")
+        pk = SavedFilter.objects.get().pk
+        self.assertRedirects(self.client.post(f"/filters/{pk}/delete/"), "/mailboxes/")
+        self.assertFalse(SavedFilter.objects.exists())
+
+    def test_one_of_the_same_name_is_replaced(self):
+        self.sign_in(self.alice)
+        self.save()
+        self.save(query="q=bob")
+        self.assertEqual(SavedFilter.objects.get().query, "q=bob")
+
+    def test_only_the_parameters_of_the_list_are_saved(self):
+        self.sign_in(self.alice)
+        self.save(query="q=bob&after=x&nonsense=1")
+        self.assertEqual(SavedFilter.objects.get().query, "q=bob")
+
+    def test_a_filter_without_a_name_or_values_is_refused(self):
+        self.sign_in(self.alice)
+        for name, query in (("", "q=bob"), ("x", ""), ("x", "nonsense=1")):
+            self.assertRedirects(self.save(name, query), "/mailboxes/")
+        self.assertFalse(SavedFilter.objects.exists())
+
+    def test_their_number_is_limited(self):
+        self.sign_in(self.alice)
+        for number in range(MAX_SAVED_FILTERS + 1):
+            self.save(f"filter {number}")
+        self.assertEqual(SavedFilter.objects.count(), MAX_SAVED_FILTERS)
+
+    def test_nobody_sees_or_removes_the_filters_of_others(self):
+        self.sign_in(self.root)
+        self.save("of root")
+        pk = SavedFilter.objects.get().pk
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get("/mailboxes/"), "of root")
+        self.assertEqual(self.client.post(f"/filters/{pk}/delete/").status_code, 404)
+        self.sign_in(self.bob)
+        self.assertEqual(self.save().status_code, 403)
+        self.assertEqual(SavedFilter.objects.count(), 1)
+
+    def test_a_list_that_is_closed_has_no_filters(self):
+        self.sign_in(self.alice)
+        self.assertEqual(self.save(table="admins").status_code, 404)
+        self.assertEqual(self.save(table="nonsense").status_code, 404)
+
+
+class ColumnTests(World):
+    def test_chosen_columns_are_remembered(self):
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get("/mailboxes/"), ">Created</th>")
+        answer = self.client.get("/mailboxes/?choose_columns=1&column=created&column=nonsense")
+        self.assertRedirects(answer, "/mailboxes/")
+        page = self.client.get("/mailboxes/")
+        self.assertContains(page, ">Created</th>")
+        self.assertNotContains(page, ">Usage</th>")
+        self.assertContains(page, "bob@example.org")
+
+    def test_the_first_column_stays_when_none_is_chosen(self):
+        self.sign_in(self.alice)
+        self.client.get("/mailboxes/?choose_columns=1")
+        page = self.client.get("/mailboxes/")
+        self.assertContains(page, "bob@example.org")
+        self.assertNotContains(page, ">Name</th>")
+
+    def test_a_filter_stays_when_columns_are_chosen(self):
+        self.sign_in(self.alice)
+        answer = self.client.get("/mailboxes/?choose_columns=1&column=name&q=bob")
+        self.assertRedirects(answer, "/mailboxes/?q=bob")
+
+    def test_garbage_in_the_cookie_shows_the_first_column(self):
+        self.sign_in(self.alice)
+        self.client.cookies["mailadmin_columns"] = "\x00..<b>.name"
+        self.assertContains(self.client.get("/mailboxes/"), "bob@example.org")
+
+
+class CountTests(World):
+    def test_the_number_of_rows_is_shown_where_it_is_known(self):
+        self.sign_in(self.alice)
+        self.assertEqual(self.client.get("/mailboxes/").context["count"], 1)
+        self.sign_in(self.root)
+        with self.settings(MAILADMIN_PAGE_SIZE=1):
+            self.assertEqual(self.client.get("/mailboxes/").context["count"], 2)
+            self.assertEqual(self.client.get("/mailboxes/?domain=example.com").context["count"], 1)
+            self.assertEqual(self.client.get("/domains/").context["count"], 2)
+            self.assertIsNone(self.client.get("/mailboxes/?q=example").context["count"])

@@ -1,0 +1,86 @@
+"""A superadmin sees the panel as somebody else, and changes nothing meanwhile."""
+
+from domains.models import Admin
+from mailboxes.models import Mailbox
+from tests.base import World
+
+
+class ViewAsTests(World):
+    def view_as(self, person):
+        data = {"model": person.model_label, "key": person.pk}
+        return self.client.post("/view-as/", data, follow=True)
+
+    def test_root_sees_what_alice_sees(self):
+        self.sign_in(self.root)
+        page = self.view_as(self.alice)
+        self.assertContains(page, "viewing the panel as alice@example.org")
+        self.assertContains(self.client.get("/mailboxes/"), "bob@example.org")
+        self.assertNotContains(self.client.get("/mailboxes/"), "carol@example.com")
+        self.assertEqual(self.client.get("/admins/").status_code, 403)
+
+    def test_root_sees_the_pages_of_a_mailbox_owner(self):
+        self.sign_in(self.root)
+        self.view_as(self.bob)
+        self.assertEqual(self.client.get("/account/forwarding/").status_code, 200)
+        self.assertEqual(self.client.get("/mailboxes/").status_code, 403)
+
+    def test_nothing_can_be_changed(self):
+        self.sign_in(self.root)
+        self.view_as(self.alice)
+        for url, data in (
+            ("/mailboxes/bob@example.org/toggle/", {"field": "active", "value": "0"}),
+            ("/mailboxes/bob@example.org/delete/", {}),
+            ("/mailboxes/bulk/", {"action": "delete", "keys": "bob@example.org", "confirmed": 1}),
+            ("/account/password/", {}),
+            ("/account/tokens/", {"name": "x"}),
+            ("/filters/", {"table": "mailboxes", "query": "q=b", "name": "b"}),
+            ("/view-as/", {"model": "mailboxes.Mailbox", "key": "bob@example.org"}),
+        ):
+            with self.subTest(url=url):
+                self.assertEqual(self.client.post(url, data).status_code, 403)
+        self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).active)
+        self.assertEqual(self.logged(), [])
+
+    def test_tokens_are_closed(self):
+        self.sign_in(self.root)
+        self.view_as(self.alice)
+        self.assertEqual(self.client.get("/account/tokens/").status_code, 403)
+
+    def test_root_returns_to_their_own_view(self):
+        self.sign_in(self.root)
+        self.view_as(self.alice)
+        page = self.client.post("/view-as/stop/", follow=True)
+        self.assertContains(page, "as yourself again")
+        self.assertEqual(self.client.get("/admins/").status_code, 200)
+
+    def test_only_superadmins_view_the_panel_as_others(self):
+        self.sign_in(self.alice)
+        self.assertEqual(self.view_as(self.bob).status_code, 403)
+        self.sign_in(self.bob)
+        self.assertEqual(self.view_as(self.alice).status_code, 403)
+
+    def test_no_superadmin_and_no_unknown_person_can_be_viewed_as(self):
+        self.sign_in(self.root)
+        Admin.objects.create(username="other@example.net", password="x", superadmin=True)
+        for model, key in (
+            ("domains.Admin", "other@example.net"),
+            ("domains.Admin", "nobody@example.net"),
+            ("domains.Domain", "example.org"),
+            ("nonsense", "x"),
+            ("a.b.c", "x"),
+        ):
+            answer = self.client.post("/view-as/", {"model": model, "key": key})
+            self.assertEqual(answer.status_code, 404, (model, key))
+
+    def test_a_demoted_superadmin_sees_their_own_pages(self):
+        self.sign_in(self.root)
+        self.view_as(self.bob)
+        Admin.objects.filter(pk=self.root.pk).update(superadmin=False)
+        self.assertEqual(self.client.get("/account/forwarding/").status_code, 403)
+        self.assertNotIn("view_as", self.client.session)
+
+    def test_a_person_who_was_deactivated_is_viewed_no_longer(self):
+        self.sign_in(self.root)
+        self.view_as(self.alice)
+        Admin.objects.filter(pk=self.alice.pk).update(active=False)
+        self.assertEqual(self.client.get("/admins/").status_code, 200)

@@ -1,0 +1,195 @@
+"""The pages of one mailbox, alias and admin, and what is handed over with a new mailbox."""
+
+from domains.models import Domain, DomainAdmin
+from mailadmin.changes.models import Change
+from mailboxes.models import Alias
+from mailboxes.services.mailboxes import edit_mailbox
+from tests.base import PASSWORD, World
+
+
+class DetailPageTests(World):
+    def test_a_mailbox_shows_its_state_and_its_last_changes(self):
+        self.perform(self.root, edit_mailbox, self.bob.pk, {"name": "Bob Builder"})
+        self.sign_in(self.alice)
+        page = self.client.get("/mailboxes/bob@example.org/")
+        for text in ("bob@example.org", "Bob Builder", "of 100 MB", "Recent changes"):
+            self.assertContains(page, text)
+        self.assertEqual([change.verb for change in page.context["changes"]], ["edit"])
+
+    def test_changes_of_others_with_the_same_name_are_not_shown(self):
+        Change.objects.create(
+            at="2030-01-01T00:00:00Z",
+            actor="x",
+            verb="edit",
+            table="domainadmin",
+            key="bob@example.org",
+            domain="example.org",
+            values={"secret plan": ["a", "b"]},
+        )
+        self.sign_in(self.alice)
+        page = self.client.get("/mailboxes/bob@example.org/")
+        self.assertNotContains(page, "secret plan")
+
+    def test_pages_of_foreign_rows_do_not_exist(self):
+        self.sign_in(self.alice)
+        for url in (
+            "/mailboxes/carol@example.com/",
+            "/mailboxes/carol@example.com/ready/",
+            "/aliases/info@example.com/",
+            "/addresses/carol@example.com/route/",
+            "/mailboxes/nobody@example.org/",
+        ):
+            self.assertEqual(self.client.get(url).status_code, 404, url)
+        self.assertEqual(self.client.get("/admins/alice@example.org/").status_code, 403)
+
+    def test_owners_open_none_of_them(self):
+        self.sign_in(self.bob)
+        for url in (
+            "/mailboxes/bob@example.org/",
+            "/mailboxes/bob@example.org/ready/",
+            "/aliases/bob@example.org/",
+            "/addresses/bob@example.org/route/",
+        ):
+            self.assertEqual(self.client.get(url).status_code, 403, url)
+
+    def test_the_route_names_the_aliases_that_forward_here(self):
+        self.sign_in(self.alice)
+        page = self.client.get("/addresses/bob@example.org/route/")
+        self.assertContains(page, "Delivered to a mailbox here.")
+        self.assertContains(page, "/aliases/info@example.org/")
+
+    def test_the_route_names_no_foreign_aliases(self):
+        Alias.objects.filter(pk="info@example.com").update(goto="bob@example.org")
+        self.sign_in(self.alice)
+        page = self.client.get("/addresses/bob@example.org/route/")
+        self.assertNotContains(page, "info@example.com")
+
+    def test_an_alias_shows_its_targets(self):
+        self.sign_in(self.alice)
+        page = self.client.get("/aliases/info@example.org/")
+        self.assertContains(page, "Forwards to 1 address")
+        self.assertContains(page, "bob@example.org")
+
+    def test_an_admin_shows_their_domains(self):
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/admins/alice@example.org/"), "example.org")
+        self.assertContains(self.client.get("/admins/root@example.net/"), "all domains")
+
+    def test_a_switch_on_the_page_returns_to_it(self):
+        self.sign_in(self.alice)
+        url = "/mailboxes/bob@example.org/"
+        data = {"field": "active", "value": "0", "next": url}
+        page = self.client.post(f"{url}toggle/", data, follow=True)
+        self.assertEqual(page.redirect_chain, [(url, 302)])
+        self.assertContains(page, "Undo")
+        self.assertContains(page, "inactive")
+
+    def test_a_switch_leads_to_no_other_site(self):
+        self.sign_in(self.alice)
+        data = {"field": "active", "value": "0", "next": "https://evil.example/"}
+        answer = self.client.post("/mailboxes/bob@example.org/toggle/", data)
+        self.assertRedirects(answer, "/mailboxes/")
+
+
+class HandOverTests(World):
+    def create(self, **more):
+        self.sign_in(self.alice)
+        data = {"local_part": "new", "domain": "example.org", "quota": 1, "active": "on"}
+        data |= {"password": PASSWORD, "password2": PASSWORD}
+        return self.client.post("/mailboxes/create/", data | more)
+
+    def test_a_new_mailbox_leads_to_what_its_owner_needs(self):
+        answer = self.create()
+        self.assertRedirects(answer, "/mailboxes/new@example.org/ready/")
+        with self.settings(MAILADMIN_MAIL_HOST="mail.example.org"):
+            page = self.client.get("/mailboxes/new@example.org/ready/")
+        self.assertContains(page, "mail.example.org")
+        self.assertNotContains(page, PASSWORD)
+
+    def test_another_one_is_created_in_the_same_domain(self):
+        answer = self.create(another="1")
+        self.assertEqual(answer.url, "/mailboxes/create/?domain=example.org")
+        page = self.client.get(answer.url)
+        self.assertContains(page, "/mailboxes/new@example.org/")
+
+    def test_a_pasted_address_is_taken_apart(self):
+        self.assertRedirects(
+            self.create(local_part="new@example.org"), "/mailboxes/new@example.org/ready/"
+        )
+        self.assert_refused(self.create(local_part="x@example.com"))
+        self.sign_in(self.root)
+        answer = self.create(local_part="second@example.org", domain="")
+        self.assertRedirects(answer, "/mailboxes/second@example.org/ready/")
+
+
+class DeletionTests(World):
+    def test_the_name_of_what_holds_much_has_to_be_typed(self):
+        rows = [{"address": f"a{n}@example.org", "goto": "bob@example.org"} for n in range(12)]
+        Alias.objects.bulk_create(Alias(domain_id="example.org", **row) for row in rows)
+        self.sign_in(self.root)
+        self.assertContains(self.client.get("/domains/example.org/delete/"), "to confirm")
+        answer = self.client.post("/domains/example.org/delete/", {"confirm": "example.com"})
+        self.assertContains(answer, "does not match", status_code=422)
+        self.assertTrue(Domain.objects.filter(pk="example.org").exists())
+        self.client.post("/domains/example.org/delete/", {"confirm": "example.org"})
+        self.assertFalse(Domain.objects.filter(pk="example.org").exists())
+
+    def test_a_small_deletion_asks_for_no_name(self):
+        self.sign_in(self.alice)
+        page = self.client.get("/aliases/info@example.org/delete/")
+        self.assertNotContains(page, "to confirm")
+
+
+class DomainAdminTests(World):
+    def test_root_assigns_and_removes_an_admin_on_the_page_of_a_domain(self):
+        self.sign_in(self.root)
+        url = "/domains/example.com/admins/"
+        page = self.client.post(url, {"admin": "Alice@example.org"}, follow=True)
+        self.assertContains(page, "now manages example.com")
+        self.assertEqual(self.alice.get_assigned_domains(), ["example.com", "example.org"])
+        page = self.client.post(url, {"remove": "alice@example.org"}, follow=True)
+        self.assertContains(page, "no longer manages example.com")
+        self.assertEqual(self.alice.get_assigned_domains(), ["example.org"])
+
+    def test_an_unknown_admin_is_refused(self):
+        self.sign_in(self.root)
+        page = self.client.post("/domains/example.com/admins/", {"admin": "x@y.z"}, follow=True)
+        self.assertContains(page, "There is no admin")
+        self.assertEqual(DomainAdmin.objects.filter(domain="example.com").count(), 0)
+
+    def test_admins_assign_nobody(self):
+        self.sign_in(self.alice)
+        answer = self.client.post("/domains/example.org/admins/", {"admin": self.alice.pk})
+        self.assertEqual(answer.status_code, 403)
+
+
+class PaletteTests(World):
+    def found(self, text):
+        page = self.client.get("/search/", {"q": text}, headers={"HX-Request": "true"})
+        self.assertTemplateUsed(page, "search_palette.html")
+        return page, [str(command.label) for command in page.context["commands"]]
+
+    def test_rows_and_commands_are_offered(self):
+        self.sign_in(self.alice)
+        page, labels = self.found("bob@example.org")
+        self.assertContains(page, "/mailboxes/bob@example.org/")
+        self.assertIn("Explain delivery to bob@example.org", labels)
+        self.assertIn("New mailbox in example.org", labels)
+        _page, labels = self.found("new mail")
+        self.assertIn("New mailbox", labels)
+
+    def test_nothing_foreign_and_nothing_closed_is_offered(self):
+        self.sign_in(self.alice)
+        page, labels = self.found("carol@example.com")
+        self.assertNotContains(page, "/mailboxes/carol@example.com/")
+        self.assertNotIn("New mailbox in example.com", labels)
+        _page, labels = self.found("admin")
+        self.assertEqual(labels, [])
+
+
+class DesignPageTests(World):
+    def test_it_is_there_in_debug_mode_only(self):
+        self.sign_in(self.root)
+        self.assertEqual(self.client.get("/design/").status_code, 404)
+        with self.settings(DEBUG=True):
+            self.assertEqual(self.client.get("/design/").status_code, 200)
