@@ -26,7 +26,7 @@ BANNED = {
     r"\bcomes? back\b": "bounces",
     r"\bthrown away\b|\bnobody hears\b": "is silently discarded",
     r"\bname before the @|\bbefore the @ of\b": "Local part (before the @)",
-    r"\bthere is nothing\b(?! to)": "Enter -1, 0 or a positive number.",
+    r"\bbetween -1 and 0\b": "Enter -1, 0 or a positive number.",
     r"\bempty (keeps|means)\b": "Leave blank to …",
     r"\bpresent\b": "current",
     r"\blong work\b|\bwork goes\b": "Background jobs",
