@@ -293,7 +293,7 @@ class WildcardTests(TransportWorld):
         return self.client.get("/transports/")
 
     def test_root_is_warned_about_domains_that_the_wildcard_matches(self):
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes")
         answer = self.client.post(
             "/transports/create/",
             {"pattern": "*", "transport": SECRET, "active": "on"},
@@ -316,17 +316,17 @@ class WildcardTests(TransportWorld):
         data = {name: form[name].value() for name in ("pattern", "transport")}
         self.assertEqual(data, {"pattern": "example.com", "transport": ":"})
         self.client.post("/transports/create/", data | {"active": "on"})
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes")
         (end,) = explain(self.root, "carol@example.com")["deliveries"]
         self.assertEqual(end["kind"], "mailbox")
 
     def test_an_inactive_or_empty_wildcard_matches_nothing(self):
         self.make(("*", ":"))
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes")
         self.perform(self.root, edit_transport, "*", {"transport": SECRET})
-        self.assertContains(self.hint(), "mailboxes too")
+        self.assertContains(self.hint(), "also reroutes")
         self.perform(self.root, set_transports, ["*"], "active", False)
-        self.assertNotContains(self.hint(), "mailboxes too")
+        self.assertNotContains(self.hint(), "also reroutes")
 
     def test_the_effective_row_is_the_first_match_of_postfix(self):
         def found(name):

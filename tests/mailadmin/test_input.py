@@ -46,7 +46,7 @@ class InputTests(World):
         self.sign_in(self.alice)
         data = {"name": "R", "quota": "5", "active": "on", "seen": "of another day"}
         page = self.client.post("/mailboxes/bob@example.org/edit/", data)
-        self.assertIn(("Quota (MB)", 100), page.context["form"].conflict)
+        self.assertIn(("Quota", 100), page.context["form"].conflict)
 
     @override_settings(MAILADMIN_VACATION=False)
     def test_the_vacation_page_is_missing_when_vacations_are_disabled(self):

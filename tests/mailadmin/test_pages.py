@@ -111,7 +111,7 @@ class HomeTests(World):
         Domain.objects.all().delete()
         DomainState.objects.all().delete()
         self.sign_in(self.root)
-        self.assertContains(self.client.get("/"), "Add the first domain")
+        self.assertContains(self.client.get("/"), "Getting started")
         self.assertContains(self.client.get("/domains/"), "adding your first domain")
 
 

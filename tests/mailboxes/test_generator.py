@@ -885,7 +885,7 @@ class PageTests(World):
     def test_an_error_message_does_not_mention_saving(self):
         self.sign_in(self.root)
         page = self.client.get("/mailserver/", self.form_data | {"hostname": "localhost"})
-        self.assertContains(page, "Correct the fields marked in red.")
+        self.assertContains(page, "Please fix the highlighted fields")
         self.assertNotContains(page, "Nothing was saved")
 
     def test_sieve_is_written_if_selected(self):

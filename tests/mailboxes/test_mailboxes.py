@@ -111,5 +111,5 @@ class StoredPasswordTests(World):
             password="{NTLM}8846F7EAEE8FB117AD06BDD830B7586C"
         )
         page = self.client.get(self.PAGE)
-        self.assertContains(page, "The password is stored in an unsupported scheme (NTLM)")
+        self.assertContains(page, "in a scheme that cannot be verified (NTLM)")
         self.assertNotContains(page, "8846F7EA")
