@@ -62,9 +62,9 @@ class BaseDomainTable(Table):
     columns = [
         Column("domain", _("Domain"), cells.render_domain_key_cell),
         "description",
-        Column("mailboxes", _("Mailboxes"), cells.render_mailbox_count_cell),
-        Column("aliases", _("Aliases"), cells.render_alias_count_cell),
-        Column("quota", _("Quota assigned"), cells.render_domain_quota_cell),
+        Column("mailboxes", _("Mailboxes"), cells.render_mailbox_count_cell, is_short=True),
+        Column("aliases", _("Aliases"), cells.render_alias_count_cell, is_short=True),
+        Column("quota", _("Quota assigned"), cells.render_domain_quota_cell, is_short=True),
         "modified",
     ]
     card_columns = ("mailboxes", "aliases")
@@ -149,7 +149,7 @@ class AdminTable(Table):
     menu_position = 60
     columns = [
         "username",
-        Column("domains", _("Domains"), cells.render_assigned_domains_cell),
+        Column("domains", _("Domains"), cells.render_assigned_domains_cell, is_short=True),
         "modified",
     ]
     card_columns = ("domains",)

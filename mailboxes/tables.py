@@ -103,7 +103,7 @@ class MailboxTable(Table):
     columns = [
         Column("username", gettext_lazy("Address"), cells.render_mailbox_key_cell),
         "name",
-        Column("quota", gettext_lazy("Usage"), cells.render_quota_cell),
+        Column("quota", gettext_lazy("Usage"), cells.render_quota_cell, is_short=True),
         Column("goto", gettext_lazy("Forwarding"), cells.render_forwarding_cell),
         "modified",
         "created",

@@ -51,7 +51,7 @@ class LogTable(Table):
     menu_position = 70
     is_searched = False
     columns = [
-        Column("timestamp", _("Time"), render_time_cell),
+        Column("timestamp", _("Time"), render_time_cell, is_short=True),
         Column("action", _("Action"), render_action_cell),
         Column("data", _("Object"), render_subject_cell),
         Column("domain", _("Domain"), "domain"),

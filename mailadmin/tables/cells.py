@@ -70,13 +70,15 @@ class RowRenderer:
     def columns(self) -> list[tuple[str, str, CellRenderer]]:
         """Return (name, opening tag of a cell, renderer) of each column but the first."""
         return [
-            (
-                column.name,
-                "<td>" if column.name in self.table.card_columns else '<td class="minor">',
-                get_cell_renderer(column),
-            )
+            (column.name, self.open_cell(column), get_cell_renderer(column))
             for column in self.shown_columns[1:]
         ]
+
+    def open_cell(self, column: "Column") -> str:
+        """Return the opening tag of a cell, with the classes that fit it into narrow screens."""
+        classes = ["cut"] if column.is_cut_off else []
+        classes += [] if column.name in self.table.card_columns else ["minor"]
+        return f'<td class="{" ".join(classes)}">' if classes else "<td>"
 
     @functools.cached_property
     def main_column(self) -> tuple[str, CellRenderer]:

@@ -10,6 +10,9 @@ from mailadmin.db.fields import DomainField, get_column_field
 from mailadmin.tables.actions import Text
 
 
+SHORT_CELLS = ("boolean", "datetime", "number")
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a list that is not simply a field.
@@ -20,6 +23,12 @@ class Column:
     name: str
     label: Text
     cell: str | Callable[..., str]
+    is_short: bool = False  # never cut off: a number, a date
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Return whether a long value ends in “…”, so that a row stays one line."""
+        return not self.is_short and self.cell not in SHORT_CELLS
 
 
 def build_column(model: type[models.Model], name: str | Column) -> Column:

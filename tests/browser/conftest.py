@@ -49,7 +49,12 @@ class Visitor:
         self.page.fill("[name=password]", password)
         self.submit()
 
+    @property
+    def has_javascript(self):
+        return bool(self.page.locator("html.js").count())
+
     def sign_out(self):
+        self.page.click(".topend summary")
         self.page.click("form[action='/logout/'] button")
         self.page.wait_for_url("**/login/")
 
@@ -62,6 +67,8 @@ class Visitor:
         """Fill in the form's fields; True and False are checkboxes."""
         for name, value in values.items():
             place = self.page.locator(f"main [name={name}]").first
+            if name == "password2" and not place.is_visible():
+                continue  # asked for without JavaScript only
             if isinstance(value, bool):
                 place.set_checked(value)
             elif place.evaluate("e => e.tagName") == "SELECT":
@@ -81,6 +88,8 @@ class Visitor:
                 .filter((e) => !["INPUT", "TEXTAREA", "SELECT"].includes(e.tagName))
                 .filter((e) => getComputedStyle(e).overflowX !== "visible"
                     || e === document.documentElement)
+                // Ends in “…”, with the whole text when it is pointed to or has the focus.
+                .filter((e) => getComputedStyle(e).textOverflow !== "ellipsis")
                 .map((e) => e.tagName + "." + e.className)"""
         )
 

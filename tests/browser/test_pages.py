@@ -35,12 +35,18 @@ PAGES = {
         f"/mailboxes/create/?domain={LONG_DOMAIN}",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/edit/",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/delete/",
+        f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/",
+        f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/ready/",
+        f"/mailboxes/?domain={LONG_DOMAIN}",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/vacation/",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/forwarding/",
         "/aliases/",
         "/aliases/create/",
+        f"/aliases/list@{LONG_DOMAIN}/",
+        f"/aliases/list@{LONG_DOMAIN}/edit/",
         "/admins/",
         "/admins/create/",
+        "/admins/alice@example.org/",
         "/admins/alice@example.org/edit/",
         "/log/",
         "/search/?q=long",
@@ -151,22 +157,20 @@ def test_no_page_is_clipped_at_any_width(visitor, long_names):
     indirect=True,
     ids=["light", "dark"],
 )
-def test_axe_finds_no_serious_violation(visitor, long_names):
+def test_axe_finds_no_violation(visitor, long_names):
     found = {}
     visitor.go("/login/")
-    found["/login/"] = serious(visitor.page)
+    found["/login/"] = violations(visitor.page)
     for path in visits(visitor):
-        found[path] = serious(visitor.page)
+        found[path] = violations(visitor.page)
     assert {path: problems for path, problems in found.items() if problems} == {}
 
 
-def serious(page):
+def violations(page):
     page.add_script_tag(path=AXE)
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
-        (violation["id"], violation["nodes"][0]["html"][:200])
-        for violation in result["violations"]
-        if violation["impact"] in ("serious", "critical")
+        (violation["id"], violation["nodes"][0]["html"][:200]) for violation in result["violations"]
     ]
 
 
@@ -179,7 +183,7 @@ def test_a_mailbox_is_created_with_the_keyboard_alone(visitor):
     page.keyboard.press("Enter")
     page.get_by_role("navigation", name="Main menu").wait_for()
     visitor.go("/mailboxes/create/")
-    fields = {"local_part": "keys", "password": PASSWORD, "password2": PASSWORD, "quota": "5"}
+    fields = {"local_part": "keys", "password": PASSWORD, "quota": "5"}
     for _stop in range(60):
         page.keyboard.press("Tab")
         name = page.evaluate("document.activeElement.name || document.activeElement.textContent")
@@ -188,7 +192,7 @@ def test_a_mailbox_is_created_with_the_keyboard_alone(visitor):
         if name.strip() == "Create":
             break
     page.keyboard.press("Enter")
-    page.wait_for_url("**/mailboxes/?domain=example.org")
+    page.wait_for_url("**/mailboxes/keys@example.org/ready/")
     assert Mailbox.objects.filter(pk="keys@example.org").exists()
 
 
@@ -208,7 +212,8 @@ def test_a_password_is_generated_and_shown_once(visitor):
 def test_a_refused_toggle_shows_the_reason(visitor):
     visitor.sign_in("root@example.net")
     visitor.go("/admins/?q=root")
-    visitor.page.get_by_role("switch").first.click()
+    visitor.page.get_by_label("Actions for root@example.net").click()
+    visitor.page.get_by_role("menuitem", name="Deactivate").click()
     visitor.page.get_by_text("You cannot delete, deactivate or demote yourself").wait_for()
 
 
@@ -225,7 +230,7 @@ def test_the_picker_finds_one_domain_among_many(visitor):
     )
     picker.fill("d0123.example")
     picker.press("Enter")
-    visitor.submit("Save")
+    visitor.submit("Save changes")
     visitor.go("/admins/alice@example.org/edit/")
     assert visitor.page.locator("[name=domains]").input_value().split() == [
         "d0123.example",
@@ -250,6 +255,7 @@ def test_a_form_finds_one_domain_among_many(visitor):
 
 def test_a_language_is_chosen_by_keys(visitor):
     visitor.sign_in("root@example.net")
+    visitor.page.click(".topend summary")
     visitor.page.focus("#language")
     visitor.page.keyboard.press("ArrowDown")
     visitor.page.keyboard.press("ArrowDown")
@@ -260,7 +266,156 @@ def test_a_language_is_chosen_by_keys(visitor):
 
 def test_light_and_dark_are_remembered(visitor):
     visitor.sign_in("root@example.net")
-    before = visitor.page.get_attribute("html", "data-bs-theme")
-    visitor.page.click("#theme-toggle")
-    visitor.go("/domains/")
-    assert visitor.page.get_attribute("html", "data-bs-theme") != before
+    for theme, shown in (("Dark", "dark"), ("Light", "light"), ("Auto", "light")):
+        visitor.page.click(".topend summary")
+        visitor.page.get_by_role("button", name=theme).click()
+        visitor.go("/domains/")
+        assert visitor.page.get_attribute("html", "data-bs-theme") == shown
+
+
+def test_the_menu_of_a_row_works_by_keys(visitor):
+    visitor.sign_in("alice@example.org")
+    visitor.go("/mailboxes/")
+    page = visitor.page
+    page.get_by_label("Actions for bob@example.org").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Edit"
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Forwarding"
+    page.keyboard.press("Escape")
+    assert page.locator(".rowmenu-list").count() == 0
+    assert page.evaluate("document.activeElement.textContent") == "⋯"
+
+
+def test_a_switch_is_undone_from_its_message(visitor):
+    visitor.sign_in("alice@example.org")
+    visitor.go("/mailboxes/")
+    visitor.page.get_by_label("Actions for bob@example.org").click()
+    visitor.page.get_by_role("menuitem", name="Block sending").click()
+    visitor.page.get_by_text("sending blocked").first.wait_for()
+    visitor.page.get_by_role("button", name="Undo").click()
+    visitor.page.get_by_text("was updated").wait_for()
+    assert Mailbox.objects.get(pk="bob@example.org").smtp_active
+
+
+def test_the_selection_bar_counts_the_selected_rows(visitor):
+    visitor.sign_in("root@example.net")
+    visitor.go("/mailboxes/")
+    bar = visitor.page.locator(".selectionbar")
+    assert not bar.is_visible()
+    visitor.page.locator("input[name=keys]").first.check()
+    assert "1 selected" in bar.inner_text()
+    visitor.page.get_by_label("Select all rows on this page").check()
+    assert "2 selected" in bar.inner_text()
+
+
+def test_the_palette_opens_a_page_by_keys_alone(visitor):
+    visitor.sign_in("alice@example.org")
+    page = visitor.page
+    page.keyboard.press("/")
+    page.keyboard.type("bob@example")
+    page.locator("#palette-results a").first.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/mailboxes/bob@example.org/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("new alias")
+    page.get_by_role("link", name="New alias", exact=True).wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/aliases/create/")
+    assert visitor.complaints == []
+
+
+def test_an_error_keeps_the_password_that_was_typed(visitor):
+    visitor.sign_in("alice@example.org")
+    visitor.go("/mailboxes/create/")
+    visitor.fill(local_part="x y", password=PASSWORD)
+    visitor.submit("Create")
+    assert visitor.page.locator("#form-errors a[href='#id_local_part']").count() == 1
+    assert visitor.page.input_value("[name=password]") == PASSWORD
+    visitor.fill(local_part="kept", quota="5")
+    visitor.submit("Create")
+    assert visitor.page.inner_text("[data-handover-password]") == PASSWORD
+
+
+def test_a_pasted_address_is_taken_apart(visitor):
+    visitor.sign_in("alice@example.org")
+    visitor.go("/mailboxes/create/")
+    visitor.page.fill("[name=local_part]", "whole@example.org")
+    visitor.page.press("[name=local_part]", "Tab")
+    assert visitor.page.input_value("[name=local_part]") == "whole"
+    assert visitor.page.input_value("[name=domain]") == "example.org"
+
+
+def test_what_was_typed_survives_the_end_of_the_session(visitor):
+    visitor.sign_in("alice@example.org")
+    visitor.go("/aliases/create/")
+    visitor.fill(local_part="draft", goto="bob@example.org")
+    visitor.page.context.clear_cookies()
+    visitor.submit("Create")
+    visitor.page.fill("[name=username]", "alice@example.org")
+    visitor.page.fill("[name=password]", PASSWORD)
+    visitor.submit()
+    visitor.page.wait_for_url("**/aliases/create/")
+    assert visitor.page.input_value("[name=local_part]") == "draft"
+    assert visitor.page.input_value("[name=goto]") == "bob@example.org"
+
+
+def test_cancel_returns_to_the_filtered_list(visitor):
+    visitor.sign_in("alice@example.org")
+    visitor.go("/aliases/?q=info&active=1")
+    visitor.page.get_by_role("link", name="info@example.org").click()
+    visitor.page.locator(".crumbs").get_by_role("link", name="Aliases").click()
+    visitor.page.locator(".list").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("visitor", "rows"),
+    [({"viewport": WIDTHS["wide"]}, 15), ({"viewport": WIDTHS["phone"]}, 4)],
+    indirect=["visitor"],
+    ids=["wide", "phone"],
+)
+def test_enough_rows_of_a_list_are_in_view(visitor, rows):
+    domain = Domain.objects.get(pk="example.org")
+    stored = passwords.make_hash(PASSWORD)
+    new = [
+        {"local_part": f"somebody.{n:02}", "domain": domain, "password": stored, "quota": 1}
+        for n in range(30)
+    ]
+    perform(Actor.console(), create_mailboxes, new)
+    visitor.sign_in("root@example.net")
+    visitor.go("/mailboxes/")
+    bottoms = visitor.page.evaluate(
+        """() => [...document.querySelectorAll(".list tbody tr")]
+            .map((row) => row.getBoundingClientRect().bottom)"""
+    )
+    height = visitor.page.viewport_size["height"]
+    assert len([bottom for bottom in bottoms if bottom <= height]) >= rows
+
+
+@pytest.mark.parametrize("visitor", [{"viewport": WIDTHS["phone"]}], indirect=True)
+def test_the_menu_of_a_phone_opens_by_a_button(visitor):
+    visitor.sign_in("root@example.net")
+    menu = visitor.page.get_by_role("navigation", name="Main menu")
+    assert not menu.is_visible()
+    visitor.page.get_by_label("Menu", exact=True).click()
+    menu.get_by_role("link", name="Transports").click()
+    visitor.page.wait_for_url("**/transports/")
+
+
+def test_right_to_left_pages_are_not_clipped(visitor, long_names):
+    """As in Arabic or Hebrew: the same pages with the direction turned."""
+    visitor.page.add_init_script(
+        """document.addEventListener("DOMContentLoaded",
+            () => { document.documentElement.dir = "rtl"; })"""
+    )
+    cut = {path: found for path in visits(visitor) if (found := visitor.cut())}
+    assert cut == {}
+
+
+@pytest.mark.parametrize(
+    "visitor", [{"viewport": {"width": 360, "height": 740}}], indirect=True, ids=["360"]
+)
+def test_no_page_is_clipped_on_a_small_phone(visitor, long_names):
+    cut = {path: found for path in visits(visitor) if (found := visitor.cut())}
+    assert cut == {}
