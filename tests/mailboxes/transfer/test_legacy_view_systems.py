@@ -165,7 +165,7 @@ def test_ispmail_files_give_the_same_answers_after_the_move(moving):
     words = {user: f"{user.partition('@')[0]} word" for user in users}
     words["email1@example.net"] = "********"
     before = moving.seen(keys, words)
-    assert "1 row was refused" in moving.into_the_panel("ispmail")
+    assert "1 row was rejected" in moving.into_the_panel("ispmail")
     moving.onto_views("ispmail")
     found = differences(before, moving.seen(keys, words))
     assert found.pop(("login", "jack@doe.org")) == NOW_COMES_IN
