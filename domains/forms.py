@@ -164,7 +164,7 @@ class AdminForm(NewPasswordMixin, TableForm):
     domains = LineListField(
         label=_("Domains"),
         required=False,
-        help_text=_("One domain per line. Superadmins manage all domains and need none."),
+        help_text=_("One domain per line. Leave blank for superadmins."),
     )
 
     class Meta:

@@ -29,7 +29,7 @@ class TokenForm(ValidatedTextForm):
         Section(
             _("Access"),
             ("tables", "verbs", "domains", "networks"),
-            help=_("Access is not limited by what you leave blank."),
+            help=_("Fields left blank do not limit access."),
         ),
     )
 

@@ -9,7 +9,6 @@ from django.utils.text import capfirst
 from mailadmin.db.fields import DomainField, get_column_field
 from mailadmin.tables.actions import Text
 
-
 SHORT_CELLS = ("boolean", "datetime", "number")
 
 

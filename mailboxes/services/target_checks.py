@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from domains.models import Domain, Transport
 from domains.patterns import DEFAULT_DELIVERY, get_transport_lookup_keys, is_default_transport
@@ -58,7 +59,14 @@ def get_checked_targets(alias: Alias) -> list[str]:
 def truncate_texts(texts: list[str]) -> list[str]:
     """Return the first texts, and how many more there are."""
     more = len(texts) - MAX_PROBLEM_TEXTS
-    return texts if more <= 0 else [*texts[:MAX_PROBLEM_TEXTS], _("and %(n)s more") % {"n": more}]
+    return (
+        texts
+        if more <= 0
+        else [
+            *texts[:MAX_PROBLEM_TEXTS],
+            ngettext("and %(n)s more", "and %(n)s more", more) % {"n": more},
+        ]
+    )
 
 
 def format_target_problem(target: str, kind: str) -> str:

@@ -127,6 +127,14 @@ const palette = document.getElementById("palette");
 if (palette) {
   const field = document.getElementById("palette-q");
   const links = () => [...palette.querySelectorAll("a")];
+  // Enter opens the first result of what is typed, once that has been looked up.
+  let isCurrent = false;
+  let isEntered = false;
+  field.addEventListener("input", () => { isCurrent = isEntered = false; document.getElementById("palette-results").replaceChildren(); });
+  palette.addEventListener("htmx:afterSwap", (event) => {
+    isCurrent = event.detail.requestConfig.parameters.q === field.value;
+    if (isCurrent && isEntered && links().length) location.href = links()[0].href;
+  });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
     if ((event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing && !event.ctrlKey)) {
@@ -143,9 +151,10 @@ if (palette) {
     all[(all.indexOf(document.activeElement) + step + all.length) % all.length].focus();
   });
   palette.querySelector("form").addEventListener("submit", (event) => {
-    if (!links().length) return;
+    if (isCurrent && !links().length) return;
     event.preventDefault();
-    location.href = links()[0].href;
+    if (isCurrent) location.href = links()[0].href;
+    else isEntered = true;
   });
   palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
 }

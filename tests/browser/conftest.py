@@ -90,6 +90,8 @@ class Visitor:
                     || e === document.documentElement)
                 // Ends in “…”, with the whole text when it is pointed to or has the focus.
                 .filter((e) => getComputedStyle(e).textOverflow !== "ellipsis")
+                // Wide tables scroll by themselves, also by keys.
+                .filter((e) => !e.matches(".scroll[tabindex]"))
                 .map((e) => e.tagName + "." + e.className)"""
         )
 

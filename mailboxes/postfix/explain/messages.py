@@ -189,7 +189,7 @@ def format_delivery(delivery: Data) -> str:
         "unknown": _("%(address)s: bounces, because no active mailbox has this address"),
         "virtual": _("%(address)s: handed to a transport other than the default"),
         "malformed": _("%(address)s: bounces, because the address is not valid"),
-        "bounced": _("%(address)s: bounces, because its transport returns it"),
+        "bounced": _("%(address)s: bounces, because its transport rejects it"),
         "deferred": _("%(address)s: deferred by its transport; bounces after some days"),
         "broken": _("%(address)s: deferred, because the delivery cannot work"),
         "discarded": _("%(address)s: silently discarded by its transport"),

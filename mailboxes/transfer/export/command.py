@@ -65,7 +65,7 @@ class Command(BaseCommand):
         if format_name != "json" and not row_type and not options["output"]:
             self.fail_usage(_("Several files are written: give --output with a folder."))
         if row_type and not options["passwords"] and csvfiles.requires_secrets(row_type):
-            self.fail_usage(_("This table is useless without its secrets: add --passwords."))
+            self.fail_usage(_("This table contains only secrets: add --passwords."))
         if not is_valid_option("mail_directory", options["mail_directory"]):
             self.fail_usage(_("--mail-directory must be a path."))
 

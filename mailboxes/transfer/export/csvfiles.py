@@ -20,7 +20,7 @@ def iter_csv_files(
         if with_secrets or not requires_secrets(row_type):
             yield f"{row_type.table}.csv", iter_csv_lines(row_type, losses, domain, with_secrets)
         else:
-            losses.add(_("Tables that are useless without their secrets: skipped."), row_type.table)
+            losses.add(_("Tables that contain only secrets: skipped."), row_type.table)
 
 
 def requires_secrets(row_type: RowType) -> bool:

@@ -54,7 +54,7 @@ def format_differences(row: PlanRow) -> list[tuple[str, str]]:
     return [
         (
             name,
-            _("another")
+            _("new value")
             if row_type.is_secret(name)
             else f"{format_value(old)} → {format_value(new)}",
         )

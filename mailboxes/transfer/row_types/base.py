@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Model
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from domains.services.locks import lock_domains
 from mailadmin import passwords
@@ -311,5 +312,8 @@ def format_column_errors(errors: Mapping[str, list[str]]) -> list[str]:
     return (
         texts
         if hidden_count <= 0
-        else [*texts[:MAX_LISTED_ERRORS], _("and %(n)s more") % {"n": hidden_count}]
+        else [
+            *texts[:MAX_LISTED_ERRORS],
+            ngettext("and %(n)s more", "and %(n)s more", hidden_count) % {"n": hidden_count},
+        ]
     )
