@@ -130,6 +130,13 @@ def summarize_change(change: "Change") -> str:
 
 
 @functools.cache
+def table_label(table: str) -> str | Promise:
+    """Return the name of a table's rows for display; one that no longer exists keeps its name."""
+    models = [model for model in apps.get_models() if model._meta.model_name == table]
+    return next((model._meta.verbose_name or table for model in models), table)
+
+
+@functools.cache
 def column_label(table: str, column: str) -> str | Promise:
     """Return the name of a column for display; a column that no longer exists keeps its name."""
     models = [model for model in apps.get_models() if model._meta.model_name == table]

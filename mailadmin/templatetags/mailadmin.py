@@ -33,6 +33,7 @@ register.filter(formatting.usage_level)
 register.filter(formatting.iter_change_values)
 register.filter(formatting.format_moment)
 register.filter(formatting.change_verb)
+register.filter(formatting.table_label)
 register.filter(passwords.find_unsupported_scheme)
 register.filter("form_sections", build_sections)
 

@@ -250,8 +250,8 @@ document.querySelectorAll("[data-handover-password]").forEach((place) => {
 });
 if (!document.querySelector("input[data-password]")) sessionStorage.removeItem("password");
 
-on("[data-copy]", "click", async (button) => {
-  const source = document.querySelector(button.dataset.copy);
+on("[data-copy-from]", "click", async (button) => {
+  const source = document.querySelector(button.dataset.copyFrom);
   const rows = [...source.querySelectorAll("dt")].map((term) => `${term.innerText.trim()}: ${term.nextElementSibling.innerText.trim()}`);
   await navigator.clipboard.writeText(rows.length ? rows.join("\n") : source.innerText.trim());
   button.append(` ✓ ${button.dataset.copied}`);

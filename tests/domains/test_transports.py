@@ -158,7 +158,7 @@ class TransportTests(TableTests, TransportWorld):
     def test_mail_rejected_or_deferred_by_its_transport_is_not_delivered(self):
         alias = Alias.objects.filter(pk="info@example.org")
         for transport, kind, text in (
-            ("error:5.1.1 Gone", "bounced", "its transport returns it"),
+            ("error:5.1.1 Gone", "bounced", "its transport rejects it"),
             ("retry:", "deferred", "deferred by its transport"),
         ):
             self.perform(self.root, edit_transport, "example.org", {"transport": ":"})

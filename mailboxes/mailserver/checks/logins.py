@@ -184,7 +184,8 @@ class AliasDomainCannotSignIn(ConfigCheck):
     severity = ADVICE
     title = _("Sign-in with an address of an alias domain is not possible")
     reason = _(
-        "The query finds mailboxes only: bob@alias.example is rejected, bob@example.org is accepted."
+        "The query finds mailboxes only: bob@alias.example is rejected, bob@example.org is"
+        " accepted."
     )
     fix = _(
         "Let users sign in with the address of their mailbox, or join alias_domain in"

@@ -309,11 +309,7 @@ def format_column_errors(errors: Mapping[str, list[str]]) -> list[str]:
     """Format each error with its column, at most MAX_LISTED_ERRORS of them."""
     texts = [f"{str(name)[:64]}: {' '.join(texts)}" for name, texts in errors.items()]
     hidden_count = len(texts) - MAX_LISTED_ERRORS
-    return (
-        texts
-        if hidden_count <= 0
-        else [
-            *texts[:MAX_LISTED_ERRORS],
-            ngettext("and %(n)s more", "and %(n)s more", hidden_count) % {"n": hidden_count},
-        ]
-    )
+    if hidden_count <= 0:
+        return texts
+    rest = ngettext("and %(n)s more", "and %(n)s more", hidden_count) % {"n": hidden_count}
+    return [*texts[:MAX_LISTED_ERRORS], rest]
