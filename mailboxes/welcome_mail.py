@@ -44,13 +44,18 @@ def record_progress(changes: Changes) -> None:
     """Change nothing: the progress is recorded with the step."""
 
 
+def get_welcome_texts(address: str) -> tuple[str, str]:
+    """Return subject and text of the mail to this address."""
+    subject = settings.MAILADMIN_WELCOME_SUBJECT or _("Welcome")
+    text = settings.MAILADMIN_WELCOME_TEXT or _("Your mailbox %(address)s is ready.")
+    return subject, text.replace("%(address)s", address)
+
+
 def send_welcome_mail(owner: str, address: str) -> None:
     """Send the first mail to a mailbox, by which Dovecot creates its maildir."""
     sender = settings.MAILADMIN_ADMIN_EMAIL or owner
     sender = sender or f"postmaster@{address.rpartition('@')[2]}"
-    subject = settings.MAILADMIN_WELCOME_SUBJECT or _("Welcome")
-    text = settings.MAILADMIN_WELCOME_TEXT or _("Your mailbox %(address)s is ready.")
-    mail = EmailMessage(subject, text.replace("%(address)s", address), sender, [address])
+    mail = EmailMessage(*get_welcome_texts(address), sender, [address])
     try:
         mail.send()
     except (OSError, smtplib.SMTPException) as error:

@@ -445,3 +445,9 @@ def test_an_empty_variable_is_neither_true_nor_false(name):
     stopped = panel("-c", SHOW.format("BASE_DIR"), **{name: ""})
     assert stopped.returncode == 1
     assert name in stopped.stderr
+
+
+def test_the_default_file_is_that_of_the_documentation():
+    example = conf.BASE_DIR / "docs/install.md"
+    assert conf.DEFAULT_ENV_FILE in example.read_text()
+    assert conf.DEFAULT_ENV_FILE in (conf.BASE_DIR / "deploy/mailadmin.service").read_text()
