@@ -41,7 +41,7 @@ class BaseDomainForm(TableForm):
 
     sections: Sequence[Section] = (
         Section(_("Domain"), ("domain", "description", "active")),
-        Section(_("Limits"), ("mailboxes", "aliases", "maxquota", "quota"), LIMIT_HELP),
+        Section(_("Limits"), ("mailboxes", "aliases", "maxquota", "quota")),
         Section(_("Advanced"), ("transport", "backupmx", "password_expiry"), is_advanced=True),
     )
 
@@ -88,6 +88,7 @@ class BaseDomainForm(TableForm):
 
     def _configure_limit(self, name: str) -> None:
         field = self.fields[name]
+        field.help_text = QUOTA_HELP if "quota" in name else LIMIT_HELP
         lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin accepted lower ones
         field.validators += [
             min_value_validator(lowest),

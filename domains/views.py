@@ -49,6 +49,8 @@ class DomainAdminsView(RoleRequiredMixin, View):
     def find_admin(self, typed: str) -> str:
         """Return the name of an admin that somebody typed."""
         name = typed.strip().lower()
+        if not name:
+            raise ValidationError(_("Enter the address of an admin."))
         if not Admin.objects.visible_to(self.principal).filter(pk=name).exists():
             raise ValidationError(_("There is no admin %(name)s.") % {"name": typed})
         return name

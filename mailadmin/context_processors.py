@@ -22,6 +22,7 @@ def panel_context(request: HttpRequest) -> dict[str, Any]:
         "myisam_tables": find_nontransactional_tables() if role == Role.SUPERADMIN else (),
         "may_forward": settings.MAILADMIN_EDIT_ALIAS,
         "may_vacation": settings.MAILADMIN_VACATION,
+        "has_alias_domains": settings.MAILADMIN_ALIAS_DOMAIN,
         "theme": get_theme(request),
         "version": __version__,
     }

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from django.apps import apps
 from django.conf import settings
+from django.db import models
 from django.urls import get_script_prefix, reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
@@ -18,7 +19,7 @@ from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from mailadmin.db.fields import is_known_date
+from mailadmin.db.fields import SizeField, is_known_date
 from mailadmin.names import address_to_unicode
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str | Promise, Any, A
             case {"added": added, "removed": removed}:
                 yield label, ", ".join(removed), ", ".join(added)
             case [old, new]:
-                yield label, format_change_value(old), format_change_value(new)
+                is_size = isinstance(find_column(change.table, column), SizeField)
+                show = format_size_limit if is_size else format_change_value
+                yield label, show(old), show(new)
             case _:
                 yield label, _("(secret)"), _("(secret)")
 
@@ -126,22 +129,41 @@ def summarize_change(change: "Change") -> str:
     if change.verb != "edit":
         return ""
     values = itertools.islice(iter_change_values(change), MAX_SUMMARY_VALUES)
-    return "; ".join(f"{label} {old or '–'} → {new or '–'}"[:80] for label, old, new in values)
+    return "; ".join(f"{label} {dash(old)} → {dash(new)}"[:80] for label, old, new in values)
+
+
+def dash(value: Any) -> Any:
+    """Return a dash for an empty value."""
+    return "–" if value in (None, "") else value
 
 
 @functools.cache
 def table_label(table: str) -> str | Promise:
     """Return the name of a table's rows for display; one that no longer exists keeps its name."""
-    models = [model for model in apps.get_models() if model._meta.model_name == table]
-    return next((model._meta.verbose_name or table for model in models), table)
+    found = [model for model in apps.get_models() if model._meta.model_name == table]
+    return next((model._meta.verbose_name or table for model in found), table)
 
 
 @functools.cache
 def column_label(table: str, column: str) -> str | Promise:
     """Return the name of a column for display; a column that no longer exists keeps its name."""
-    models = [model for model in apps.get_models() if model._meta.model_name == table]
-    fields = [field for model in models for field in model._meta.concrete_fields]
-    return next((field.verbose_name for field in fields if field.column == column), column)
+    field = find_column(table, column)
+    return field.verbose_name if field else column
+
+
+@functools.cache
+def find_column(table: str, column: str) -> models.Field | None:
+    """Return the field of a column, None if it no longer exists."""
+    found = [model for model in apps.get_models() if model._meta.model_name == table]
+    fields = [field for model in found for field in model._meta.concrete_fields]
+    return next((field for field in fields if field.column == column), None)
+
+
+def format_size_limit(value: Any) -> Any:
+    """Return a quota in bytes as a size, or as a limit."""
+    if not isinstance(value, int):
+        return format_change_value(value)
+    return format_size(value) if value > 0 else format_limit(value)
 
 
 def format_change_value(value: Any) -> Any:

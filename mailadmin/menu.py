@@ -78,5 +78,5 @@ def build_menu(principal: Any, path: str) -> list[tuple[Any, list[MenuItem]]]:
 
 def build_item(entry: MenuEntry, path: str) -> MenuItem:
     url = reverse(entry.url_name)
-    is_current = path == url if url == "/" else path.startswith(url)
+    is_current = path == url if entry.url_name == "home" else path.startswith(url)
     return MenuItem(entry.label, entry.icon, url, is_current)

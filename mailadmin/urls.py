@@ -22,6 +22,7 @@ from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFil
 from mailboxes.dashboard import search
 from mailboxes.dashboard.views import DashboardView
 from mailboxes.detail import (
+    AddressReferencesView,
     AddressRouteView,
     AliasDetailView,
     MailboxDetailView,
@@ -78,6 +79,11 @@ urlpatterns = [
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
     path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),
+    path(
+        "addresses/<key:key>/references/",
+        AddressReferencesView.as_view(),
+        name="address-references",
+    ),
     path("addresses/<key:key>/route/", AddressRouteView.as_view(), name="address-route"),
     path("mailboxes/<key:key>/seen/", MailboxProbeView.as_view(), name="mailbox-seen"),
     *(url for table in registry.menu() for url in resource_urls(table)),

@@ -6,10 +6,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.utils.functional import cached_property
-from django.views.generic import TemplateView
+from django.views.generic import DetailView, TemplateView
 
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.tables.views.base import TableView
 from mailadmin.tables.views.detail import TableDetailView
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.owner.views import get_vacation_status
@@ -19,8 +20,8 @@ from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.tables import AliasTable, MailboxTable
 
-MAX_LOOKUPS = 2000  # takes a second or two
-MAX_SHOWN_REFERENCES = 20
+MAX_LOOKUPS = 200  # of the route of an address; the page Explain makes more
+MAX_SHOWN_ROWS = 20
 
 
 class MailboxDetailView(TableDetailView):
@@ -33,15 +34,17 @@ class MailboxDetailView(TableDetailView):
         return super().get_context_data(
             used=usage.bytes if usage else 0,
             messages_count=usage.messages if usage else None,
-            alias=Alias.objects.filter(pk=mailbox.pk).first(),
             vacation=vacation,
             away=get_vacation_status(vacation),
             **kwargs,
         )
 
 
-class MailboxReadyView(MailboxDetailView):
+class MailboxReadyView(TableView, DetailView):
     """What to hand over to the owner of a new mailbox."""
+
+    table = MailboxTable()
+    screen = "list"
 
     def get_template_names(self) -> list[str]:
         return ["mailboxes/mailbox_ready.html"]
@@ -60,30 +63,47 @@ class AliasDetailView(TableDetailView):
         return super().get_context_data(has_mailbox=has_mailbox, **kwargs)
 
 
-class AddressRouteView(RoleRequiredMixin, TemplateView):
-    """Where mail for an address goes, and which aliases point to it.
-
-    Both ask more of the database than a page should, so the page loads them when it is shown.
-    """
+class AddressMixin(RoleRequiredMixin):
+    """A part of the page of an address, loaded after the page: it takes longer than a page may."""
 
     roles = Role.ADMINS
-    template_name = "mailboxes/route.html"
+    kwargs: dict[str, Any]
 
     @cached_property
-    def explanation(self) -> dict[str, Any]:
-        try:
-            config = build_panel_config(max_lookups=MAX_LOOKUPS)
-            return explain(self.principal, self.kwargs["key"], config=config)
-        except ValidationError as error:
-            raise Http404 from error
+    def address(self) -> str:
+        """Return the address of a mailbox or alias in scope."""
+        for model in (Mailbox, Alias):
+            if visible_rows(model, self.principal).filter(pk=self.kwargs["key"]).exists():
+                return self.kwargs["key"]
+        raise Http404
+
+
+class AddressRouteView(AddressMixin, TemplateView):
+    """Where mail for an address goes, in a few sentences."""
+
+    template_name = "mailboxes/route.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        deliveries = self.explanation["deliveries"]
-        references = find_aliases_pointing_to(self.principal, [self.kwargs["key"].lower()])
+        try:
+            config = build_panel_config(max_lookups=MAX_LOOKUPS)
+            explanation = explain(self.principal, self.address, config=config)
+        except ValidationError as error:
+            return super().get_context_data(errors=error.messages, **kwargs)
+        deliveries = explanation["deliveries"][:MAX_SHOWN_ROWS]
         return super().get_context_data(
-            explanation=self.explanation,
-            deliveries=[format_delivery(each) for each in deliveries[:MAX_SHOWN_REFERENCES]],
-            references=references[:MAX_SHOWN_REFERENCES],
-            more_references=max(0, len(references) - MAX_SHOWN_REFERENCES),
+            explanation=explanation, deliveries=map(format_delivery, deliveries), **kwargs
+        )
+
+
+class AddressReferencesView(AddressMixin, TemplateView):
+    """The aliases that forward to an address: all aliases are searched."""
+
+    template_name = "mailboxes/references.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        found = find_aliases_pointing_to(self.principal, [self.address.lower()])
+        return super().get_context_data(
+            references=found[:MAX_SHOWN_ROWS],
+            more_references=max(0, len(found) - MAX_SHOWN_ROWS),
             **kwargs,
         )

@@ -1,6 +1,5 @@
 """Forms of mailboxes and aliases."""
 
-import re
 from decimal import Decimal
 from typing import Any
 
@@ -13,24 +12,18 @@ from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.address_lists import parse_address_list
 from mailadmin.names import (
-    normalize_address,
-    normalize_domain,
     try_normalize_domain,
-    validate_address,
-    validate_domain,
     validate_local_part,
 )
-from mailadmin.tables.form_fields import LineListField, UntruncatedCharField
+from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
-from mailboxes.models import Alias, Mailbox, is_vacation_target
+from mailboxes.goto_fields import GotoMixin
+from mailboxes.models import Alias, Mailbox
 from mailboxes.services import limits
 
 DEFAULT_QUOTA_MB = 1024
-MAX_TARGETS = 10_000  # Postfix expands a thousand, unless it is configured otherwise
-MAX_TARGETS_LENGTH = 2**16  # characters that PostfixAdmin's column holds; checked before parsing
 
 
 def validate_deliverable_local_part(local_part: str) -> None:
@@ -44,10 +37,8 @@ def validate_deliverable_local_part(local_part: str) -> None:
 class AddressFormMixin(forms.Form):
     """A form on a row whose key is an address: local part and domain are asked separately."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.data and "domain" in self.fields:
-            self.data = split_pasted_address(self.data)
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(split_pasted_address(data) if data else data, *args, **kwargs)
 
     @classmethod
     def identity_fields(cls, key: str) -> dict[str, str]:
@@ -209,72 +200,6 @@ def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
     if min(bounds) <= 0:
         return limits.format_no_quota_left(domain)
     return _("Enter at most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
-
-
-class GotoFormField(LineListField):
-    """Addresses as people paste them: one per line, separated by `,` or `;`, with names."""
-
-    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # not a text
-        text = forms.CharField.to_python(self, value) or ""
-        if len(text) > MAX_TARGETS_LENGTH:
-            raise ValidationError(_("This text is too long for the database column."))
-        return [target for line in text.splitlines() for target in parse_targets(line)]
-
-
-def parse_targets(line: str) -> list[str]:
-    """Return the addresses of a line; what cannot be parsed stays as it is and is refused later."""
-    if any(sign in line for sign in '<>"('):
-        targets = [target for target in parse_address_list(line) if target]
-        return targets if all("@" in target for target in targets) else [line.strip()]
-    parts = [part.strip() for part in re.split("[,;]", line) if part.strip()]
-    return [target for part in parts for target in split_addresses(part)]
-
-
-def split_addresses(part: str) -> list[str]:
-    """Return the addresses separated by spaces, if all of the words are addresses."""
-    words = part.split()
-    return words if all("@" in word for word in words) else [part]
-
-
-class GotoMixin(forms.Form):
-    """The field for targets, one per line."""
-
-    goto = GotoFormField(
-        label=_("Forward to"), required=False, help_text=_("One address per line.")
-    )
-
-    def clean_goto(self) -> list[str]:
-        if len(self.cleaned_data["goto"]) > MAX_TARGETS:
-            raise ValidationError(_("Enter at most %(most)s targets.") % {"most": MAX_TARGETS})
-        return list(dict.fromkeys(self._clean_target(line) for line in self.cleaned_data["goto"]))
-
-    def _clean_target(self, line: str) -> str:
-        return clean_alias_target(line)
-
-
-def clean_alias_target(line: str) -> str:
-    """Return a target as it is stored: an address, `@domain`, or a user of the mail server."""
-    if "@" not in line and line.isascii() and line.isalnum():
-        return line.lower()
-    target = normalize_address(line)
-    local_part, at, domain = target.rpartition("@")
-    if not at:
-        raise ValidationError(
-            _("“%(value)s” is not a valid email address."), params={"value": line}
-        )
-    if is_vacation_target(target):
-        raise ValidationError(
-            _("%(value)s belongs to the vacation reply: use the vacation reply page instead.")
-            % {"value": line}
-        )
-    if local_part.startswith("-"):
-        text = _("“%(value)s” starts with “-”: Postfix does not deliver mail to it.")
-        raise ValidationError(text, params={"value": line})
-    if local_part:
-        validate_address(target)
-    else:
-        validate_domain(normalize_domain(domain))
-    return target
 
 
 class AliasForm(AddressFormMixin, GotoMixin, TableForm):

@@ -193,7 +193,6 @@ def urls():
     names = ("", "ready/", "forwarding/", "vacation/")
     yield from [f"/mailboxes/bob@example.org/{name}" for name in names]
     yield from ["/aliases/info@example.org/", "/admins/alice@example.org/"]
-    yield "/addresses/bob@example.org/route/"
     for table in registry.menu():
         yield table.url("list")
         if "create" in table.roles:
@@ -225,16 +224,16 @@ class LanguageTests(World):
             for url in urls():
                 with self.subTest(language=language, url=url):
                     page = self.client.get(url)
-                    if "route" not in url:  # a part of a page
-                        self.assertContains(page, f'<html lang="{language}"')
-                    self.assertContains(page, HEADINGS[language].get(url, ""))
+                    self.assertContains(page, f'<html lang="{language}"')
+                    self.assertContains(page, HEADINGS[language].get(url, "mailadmin"))
             self.visit(language, self.bob)
             for url in OWN:
                 with self.subTest(language=language, url=url):
                     self.assertContains(self.client.get(url), f'<html lang="{language}"')
 
     def test_no_english_is_left_on_a_russian_page(self):
-        for person, pages in ((self.root, urls()), (self.bob, OWN)):
+        parts = [f"/addresses/bob@example.org/{name}/" for name in ("route", "references")]
+        for person, pages in ((self.root, [*urls(), *parts]), (self.bob, OWN)):
             self.visit("ru", person)
             for url in pages:
                 with self.subTest(url=url):
@@ -294,8 +293,7 @@ class LanguageTests(World):
         self.visit("de", self.root)
         page = self.client.get(f"/jobs/{job.pk}/")
         self.assertContains(page, "1.234 / 12.345")
-        self.assertContains(page, 'max="12345"')
-        self.assertContains(page, 'value="1234"')
+        self.assertRegex(page.content.decode(), r'max="12345"\s+value="1234"')
 
     def test_booleans_and_dates_in_the_log_are_localized(self):
         self.visit("de", self.root)

@@ -56,12 +56,14 @@ def edit_admin(changes: Changes, key: str, values: dict) -> Admin:
 
 def assign_domain(changes: Changes, key: str, domain: str) -> Admin:
     """Add one domain to those of an admin."""
+    lock_domains(changes, [ALL_DOMAINS])
     admin = changes.find_one(Admin, key)
     return edit_admin(changes, key, {"domains": [*admin.get_assigned_domains(), domain]})
 
 
 def unassign_domain(changes: Changes, key: str, domain: str) -> Admin:
     """Take one domain from an admin."""
+    lock_domains(changes, [ALL_DOMAINS])
     admin = changes.find_one(Admin, key)
     names = [name for name in admin.get_assigned_domains() if fold(name) != fold(domain)]
     return edit_admin(changes, key, {"domains": names})

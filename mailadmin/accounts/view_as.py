@@ -22,8 +22,9 @@ logger = logging.getLogger("mailadmin.accounts")
 
 SESSION_KEY = "view_as"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-ALLOWED_POSTS = ("view-as-stop", "logout", "set_language")
-CLOSED_PAGES = ("tokens", "export")  # secrets and bulk data of the person
+ALLOWED_POSTS = ("view-as-stop", "logout")
+# Secrets and bulk data of the person; the lists of all tables are closed as files.
+CLOSED_VIEWS = ("tokens", "token-delete", "import-plan", "import-refused")
 
 
 class ViewAsMiddleware:
@@ -56,7 +57,9 @@ class ViewAsMiddleware:
         request.user, request.view_as = person, True
         if request.method not in SAFE_METHODS and not is_allowed_post(request.path):
             raise PermissionDenied(_("Nothing can be changed while you view the panel as another."))
-        if any(request.path.startswith(reverse(name)) for name in CLOSED_PAGES):
+        match = request.resolver_match
+        name = str(match.view_name) if match else ""
+        if name in CLOSED_VIEWS or name.endswith("-export"):
             raise PermissionDenied
 
 
@@ -76,6 +79,12 @@ def find_person(label: str, key: str) -> Principal | None:
     return person if person and person.role is not Role.SUPERADMIN else None
 
 
+def can_be_viewed_as(principal: Any, row: Any) -> bool:
+    """Return whether a superadmin can see the panel as the person of this row."""
+    is_person = isinstance(row, Principal) and row.active and row.role is not Role.SUPERADMIN
+    return is_person and principal.role is Role.SUPERADMIN
+
+
 class ViewAsView(RoleRequiredMixin, View):
     """Begin to see the panel as a domain admin or mailbox owner."""
 
@@ -87,7 +96,7 @@ class ViewAsView(RoleRequiredMixin, View):
         if find_person(label, key) is None:
             raise Http404
         request.session[SESSION_KEY] = [label, key]
-        logger.info("%s views the panel as %s", self.principal.username, key)
+        logger.info("%s views the panel as %s", self.actor, key)
         return redirect("home")
 
 
@@ -98,6 +107,7 @@ class ViewAsStopView(RoleRequiredMixin, View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if request.session.pop(SESSION_KEY, None):
+        if viewed := request.session.pop(SESSION_KEY, None):
+            logger.info("the view of the panel as %s has ended", viewed[1])
             messages.success(request, _("You are viewing the panel as yourself again."))
         return redirect("home")

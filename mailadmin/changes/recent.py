@@ -18,15 +18,14 @@ def find_recent_changes(principal: Any, row: models.Model) -> list[Change]:
     name = row._meta.model_name or ""
     tables = registry.action_tables.get(name, {name})
     domain, key = get_row_domain(row), format_row_key(row)
-    changes = Change.objects.filter(domain=domain).order_by("-at", "-pk")
+    latest = Change.objects.filter(domain=domain).order_by("-at", "-pk")[:SEARCHED_CHANGES]
     if not domain and principal.role is not Role.SUPERADMIN:
         return []
     created = getattr(row, "created", None)
     found = [
-        change
-        for change in changes[:SEARCHED_CHANGES]
-        if change.key == key
-        and change.table in tables
-        and (created is None or change.at >= created)
+        pk
+        for pk, at, of_table, of_key in latest.values_list("pk", "at", "table", "key")
+        if of_key == key and of_table in tables and (created is None or at >= created)
     ]
-    return found[:SHOWN_CHANGES]
+    rows = Change.objects.filter(pk__in=found[:SHOWN_CHANGES]) if found else Change.objects.none()
+    return list(rows.order_by("-at", "-pk"))

@@ -285,3 +285,11 @@ def mail_key(to: str | type[models.Model], column: str, **options: Any) -> model
     defaults: dict[str, Any] = {"on_delete": models.CASCADE, "db_constraint": False}
     key = OneMailKey if options.get("primary_key") else MailKey
     return key(to, **defaults | {"db_column": column} | options)
+
+
+class SizeField(models.BigIntegerField):
+    """A number of bytes, which pages show as a size. For migrations it is what it inherits."""
+
+    def deconstruct(self) -> Any:
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.BigIntegerField", args, kwargs

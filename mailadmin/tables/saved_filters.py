@@ -9,9 +9,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Changes
+from mailadmin.names import validate_single_line
 from mailadmin.tables.models import SavedFilter
 from mailadmin.tables.table import Table
 
+MAX_QUERY_LENGTH = 1000  # of the column
 MAX_SAVED_FILTERS = 20  # of one person for one table
 
 
@@ -24,8 +26,11 @@ def save_filter(changes: Changes, table: Table, name: str, query: str) -> SavedF
     """Save a filtered list under a name; one of the same name is replaced."""
     owner, name = changes.principal, name.strip()[:60]
     filters = table.filters(QueryDict(query).dict())  # type: ignore[arg-type]  # texts only
+    validate_single_line(name)
     if not name or not filters:
         raise ValidationError(_("Enter a name for the filter."))
+    if len(urlencode(filters)) > MAX_QUERY_LENGTH:
+        raise ValidationError(_("The filter is too long to be saved."))
     rows = get_saved_filters(owner, table)
     rows.filter(name=name).delete()
     if rows.count() >= MAX_SAVED_FILTERS:
@@ -36,7 +41,7 @@ def save_filter(changes: Changes, table: Table, name: str, query: str) -> SavedF
         owner_key=owner.pk,
         table=table.slug,
         name=name,
-        query=urlencode(filters)[:1000],
+        query=urlencode(filters),
     )
 
 

@@ -37,6 +37,7 @@ from mailboxes.tables import with_usage
 
 PREVIEW_ROW_LIMIT = 10
 PALETTE_ROW_LIMIT = 5
+MIN_PALETTE_LETTERS = 3
 
 
 class SearchView(RoleRequiredMixin, TemplateView):
@@ -49,7 +50,8 @@ class SearchView(RoleRequiredMixin, TemplateView):
         text = self.request.GET.get("q", "").strip()
         person = self.request.user
         tables = [t for t in registry.menu() if t.is_searched and t.allows("list", person)]
-        found = [self.search_table(table, text) for table in tables]
+        is_short = self.is_palette and len(text) < MIN_PALETTE_LETTERS
+        found = [] if is_short else [self.search_table(table, text) for table in tables]
         commands = find_commands(person, self.request.path, text) if self.is_palette else []
         return super().get_context_data(
             q=text,

@@ -19,6 +19,7 @@ from mailadmin.db.fields import (
     Latin1CharField,
     Latin1TextField,
     NameField,
+    SizeField,
     TextField,
     TimestampField,
     UnknownDate,
@@ -40,7 +41,7 @@ class Mailbox(Principal, TimestampedModel):
     username = AddressField(_("mailbox"), primary_key=True)
     name = CharField(_("name"), max_length=255, blank=True, default="")
     maildir = Latin1CharField(_("maildir"), max_length=255, editable=False)
-    quota = models.BigIntegerField(_("quota"), default=0, db_default=0)
+    quota = SizeField(_("quota"), default=0, db_default=0)
     local_part = NameField(_("local part"))
     domain = mail_key(Domain, "domain", related_name="mailbox_set", verbose_name=_("domain"))
     password_expiry = DateTimeField(

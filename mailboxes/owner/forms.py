@@ -18,7 +18,8 @@ from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
 from mailadmin.names import validate_address
 from mailadmin.tables.forms import ConflictCheckedForm
-from mailboxes.forms import GotoMixin, get_goto_initial
+from mailboxes.forms import get_goto_initial
+from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import set_password

@@ -1,5 +1,6 @@
 """Saved filters and chosen columns of lists."""
 
+from domains.models import DomainState
 from mailadmin.tables.models import SavedFilter
 from mailadmin.tables.saved_filters import MAX_SAVED_FILTERS
 from tests.base import World
@@ -32,7 +33,11 @@ class SavedFilterTests(World):
 
     def test_a_filter_without_a_name_or_values_is_refused(self):
         self.sign_in(self.alice)
-        for name, query in (("", "q=bob"), ("x", ""), ("x", "nonsense=1")):
+        long = "q=" + "ä" * 400
+        for name, query in (
+            *(("", "q=bob"), ("x", ""), ("x", "nonsense=1"), ("x", long)),
+            *(("a\x00b", "q=bob"), ("a\nb", "q=bob")),
+        ):
             self.assertRedirects(self.save(name, query), "/mailboxes/")
         self.assertFalse(SavedFilter.objects.exists())
 
@@ -82,6 +87,11 @@ class ColumnTests(World):
         answer = self.client.get("/mailboxes/?choose_columns=1&column=name&q=bob")
         self.assertRedirects(answer, "/mailboxes/?q=bob")
 
+    def test_the_order_stays_when_columns_are_chosen(self):
+        self.sign_in(self.alice)
+        answer = self.client.get("/mailboxes/?choose_columns=1&column=name&dir=desc")
+        self.assertRedirects(answer, "/mailboxes/?dir=desc")
+
     def test_garbage_in_the_cookie_shows_the_first_column(self):
         self.sign_in(self.alice)
         self.client.cookies["mailadmin_columns"] = "\x00..<b>.name"
@@ -98,3 +108,9 @@ class CountTests(World):
             self.assertEqual(self.client.get("/mailboxes/?domain=example.com").context["count"], 1)
             self.assertEqual(self.client.get("/domains/").context["count"], 2)
             self.assertIsNone(self.client.get("/mailboxes/?q=example").context["count"])
+
+    def test_tallies_that_are_missing_are_not_shown(self):
+        DomainState.objects.all().delete()
+        self.sign_in(self.root)
+        with self.settings(MAILADMIN_PAGE_SIZE=1):
+            self.assertIsNone(self.client.get("/mailboxes/").context["count"])

@@ -41,10 +41,28 @@ class ViewAsTests(World):
         self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).active)
         self.assertEqual(self.logged(), [])
 
-    def test_tokens_are_closed(self):
+    def test_tokens_and_exports_are_closed(self):
         self.sign_in(self.root)
         self.view_as(self.alice)
-        self.assertEqual(self.client.get("/account/tokens/").status_code, 403)
+        for url in ("/account/tokens/", "/mailboxes/export/", "/log/export/", "/export/"):
+            self.assertEqual(self.client.get(url).status_code, 403, url)
+
+    def test_the_page_of_a_person_offers_it_where_it_is_possible(self):
+        self.sign_in(self.root)
+        text = "View the panel as this person"
+        self.assertContains(self.client.get("/mailboxes/bob@example.org/"), text)
+        self.assertContains(self.client.get("/admins/alice@example.org/"), text)
+        self.assertNotContains(self.client.get("/admins/root@example.net/"), text)
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get("/mailboxes/bob@example.org/"), text)
+
+    def test_beginning_and_end_are_logged(self):
+        self.sign_in(self.root)
+        with self.assertLogs("mailadmin.accounts", "INFO") as logged:
+            self.view_as(self.alice)
+            self.client.post("/view-as/stop/")
+        self.assertIn("root@example.net (127.0.0.1) views the panel as alice", logged.output[0])
+        self.assertIn("alice@example.org has ended", logged.output[1])
 
     def test_root_returns_to_their_own_view(self):
         self.sign_in(self.root)

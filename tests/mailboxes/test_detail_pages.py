@@ -37,6 +37,7 @@ class DetailPageTests(World):
             "/mailboxes/carol@example.com/ready/",
             "/aliases/info@example.com/",
             "/addresses/carol@example.com/route/",
+            "/addresses/carol@example.com/references/",
             "/mailboxes/nobody@example.org/",
         ):
             self.assertEqual(self.client.get(url).status_code, 404, url)
@@ -52,16 +53,24 @@ class DetailPageTests(World):
         ):
             self.assertEqual(self.client.get(url).status_code, 403, url)
 
-    def test_the_route_names_the_aliases_that_forward_here(self):
+    def test_where_mail_goes_and_what_forwards_here(self):
         self.sign_in(self.alice)
         page = self.client.get("/addresses/bob@example.org/route/")
         self.assertContains(page, "Delivered to a mailbox here.")
+        page = self.client.get("/addresses/bob@example.org/references/")
         self.assertContains(page, "/aliases/info@example.org/")
+
+    def test_an_address_that_cannot_be_explained_says_why(self):
+        """As other programs have left it."""
+        Alias.objects.create(address="postmaster", goto="bob@example.org", domain_id="example.org")
+        self.sign_in(self.root)
+        page = self.client.get("/addresses/postmaster/route/")
+        self.assertContains(page, "address")
 
     def test_the_route_names_no_foreign_aliases(self):
         Alias.objects.filter(pk="info@example.com").update(goto="bob@example.org")
         self.sign_in(self.alice)
-        page = self.client.get("/addresses/bob@example.org/route/")
+        page = self.client.get("/addresses/bob@example.org/references/")
         self.assertNotContains(page, "info@example.com")
 
     def test_an_alias_shows_its_targets(self):
@@ -83,6 +92,19 @@ class DetailPageTests(World):
         self.assertEqual(page.redirect_chain, [(url, 302)])
         self.assertContains(page, "Undo")
         self.assertContains(page, "inactive")
+
+    def test_what_is_so_already_offers_no_undo(self):
+        self.sign_in(self.alice)
+        data = {"field": "active", "value": "1"}
+        page = self.client.post("/mailboxes/bob@example.org/toggle/", data, follow=True)
+        self.assertNotContains(page, "Undo")
+
+    def test_quotas_in_changes_are_sizes(self):
+        self.perform(self.root, edit_mailbox, self.bob.pk, {"quota": 0})
+        self.sign_in(self.alice)
+        page = self.client.get("/mailboxes/bob@example.org/")
+        self.assertContains(page, "<del>100 MB</del> → <ins>unlimited</ins>")
+        self.assertContains(self.client.get("/log/"), "100 MB → unlimited")
 
     def test_a_switch_leads_to_no_other_site(self):
         self.sign_in(self.alice)

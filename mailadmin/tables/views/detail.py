@@ -5,6 +5,7 @@ from typing import Any
 
 from django.views.generic import DetailView
 
+from mailadmin.accounts.view_as import can_be_viewed_as
 from mailadmin.changes.recent import find_recent_changes
 from mailadmin.tables.actions import Text
 from mailadmin.tables.table import Table
@@ -32,6 +33,7 @@ class TableDetailView(TableView, DetailView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             switches=build_switches(self.table, self.object, self.request.user),
+            can_view_as=can_be_viewed_as(self.principal, self.object),
             changes=find_recent_changes(self.request.user, self.object),
             **kwargs,
         )

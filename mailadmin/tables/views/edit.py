@@ -136,12 +136,14 @@ class TableToggleView(TableView, View):
         field, value = request.POST.get("field", "active"), request.POST.get("value")
         if field not in self.table.toggles or value not in ("0", "1"):
             return HttpResponseBadRequest(_("This value cannot be changed here."))
+        is_change = getattr(row, field) != (value == "1")
         try:
             perform(self.actor, self.table.services.set, [row.pk], field, value == "1")
         except ValidationError as error:
             show_errors(request, error)
         else:
-            messages.success(request, self.build_message(row, field, value))
+            if is_change:
+                messages.success(request, self.build_message(row, field, value))
         target = request.POST.get("next", "")
         return redirect(get_redirect_target(request, target, self.table.url("list")))
 

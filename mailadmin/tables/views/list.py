@@ -43,9 +43,16 @@ class TableListView(FilteredView, TemplateView):
         """Remember the chosen columns in a cookie of this table."""
         chosen = [column.name for column in self.table.list_columns if column.name in names]
         path = self.table.url("list")
-        response = redirect(path + (self.build_page_url() if self.filters else ""))
+        query = self.build_page_url()
+        response = redirect(path + (query if query != "?" else ""))
         response.set_cookie(
-            COLUMNS_COOKIE, ".".join(chosen) or "-", path=path, max_age=YEAR, samesite="Lax"
+            COLUMNS_COOKIE,
+            ".".join(chosen) or "-",
+            path=path,
+            max_age=YEAR,
+            samesite="Lax",
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
         )
         return response
 
@@ -79,7 +86,8 @@ class TableListView(FilteredView, TemplateView):
         """Return how many rows match: all of them are on this page, or the table knows it."""
         if not (page.has_previous or page.has_next):
             return len(page.rows)
-        return self.table.count(self.request.user, self.filters)
+        known = self.table.count(self.request.user, self.filters)
+        return known if known and known > len(page.rows) else None  # a tally may be too old
 
     def get_menu_actions(self) -> list[Action]:
         """Return the switches that the menu of a row offers."""

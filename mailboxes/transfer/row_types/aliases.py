@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain
 from mailadmin.changes.perform import Changes, digest_values
 from mailadmin.names import fold
-from mailboxes.forms import clean_alias_target
+from mailboxes.goto_fields import clean_alias_target
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
 from mailboxes.services.forwardings import set_forwarding

@@ -1,0 +1,182 @@
+// What is nicer in forms with JavaScript; nothing here is needed. `on` is that of mailadmin.js.
+"use strict";
+
+// A new password: how strong, and one made here
+const LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
+const DIGITS = "23456789";
+
+function pickFrom(alphabet) {
+  const number = new Uint32Array(1);
+  do crypto.getRandomValues(number); while (number[0] >= Math.floor(2 ** 32 / alphabet.length) * alphabet.length);
+  return alphabet[number[0] % alphabet.length];
+}
+
+function generatePassword() {
+  const letters = Array.from({ length: 16 }, () => pickFrom(LETTERS + DIGITS));
+  const good = /[a-z].*[a-z].*[a-z]/i.test(letters.join("")) && letters.filter((c) => DIGITS.includes(c)).length >= 2;
+  return good ? letters.join("") : generatePassword();
+}
+
+function strength(text) {
+  const kinds = [/[a-z]/, /[A-Z]/, /[0-9]/, /[^a-zA-Z0-9]/].filter((kind) => kind.test(text)).length;
+  const bits = new Set(text).size * (2 + kinds);
+  return Math.min(100, Math.round((100 * bits) / 80));
+}
+
+// Kept from one page to the next, and no longer.
+const keptPassword = JSON.parse(sessionStorage.getItem("password") || "null");
+sessionStorage.removeItem("password");
+
+document.querySelectorAll("input[data-password=new]").forEach((input) => {
+  const texts = document.getElementById("password-texts").dataset;
+  const again = document.querySelector("input[data-password=again]");
+  const tools = document.createElement("div");
+  tools.className = "password-tools";
+  tools.innerHTML = '<meter min="0" max="100" low="40" high="70" optimum="100"></meter>';
+  const [meter] = tools.children;
+  meter.setAttribute("aria-label", texts.strength);
+  const tool = (text, act) => {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: text, className: "btn btn-sm btn-outline-secondary" });
+    button.addEventListener("click", () => act(button));
+    tools.append(button);
+    return button;
+  };
+  const show = () => { meter.value = input.value ? strength(input.value) : 0; if (again) again.value = input.value; };
+  tool(texts.generate, () => { input.value = generatePassword(); reveal.setVisible(true); show(); input.dispatchEvent(new Event("change")); });
+  const reveal = tool(texts.show, () => reveal.setVisible(input.type === "password"));
+  reveal.setVisible = (visible) => { input.type = visible ? "text" : "password"; reveal.textContent = visible ? texts.hide : texts.show; };
+  tool(texts.copy, async (button) => {
+    await navigator.clipboard.writeText(input.value);
+    button.textContent = texts.copied;
+    setTimeout(() => { button.textContent = texts.copy; }, 2000);
+  });
+  input.after(tools);
+  input.addEventListener("input", show);
+  // What was typed is kept in the browser while the form shows an error, and for the page that hands it over.
+  const form = input.form;
+  const address = () => {
+    const [local, domain] = ["local_part", "domain"].map((name) => form.elements[name]?.value.trim().toLowerCase() || "");
+    const [name, ascii] = [local.split("@")[0], URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain];
+    return local && domain ? `${name}@${ascii}` : "";
+  };
+  form.addEventListener("submit", () => {
+    show();
+    sessionStorage.setItem("password", JSON.stringify({ path: location.pathname, value: input.value, address: address() }));
+  });
+  if (keptPassword?.path === location.pathname && document.getElementById("form-errors") && !input.classList.contains("is-invalid")) { input.value = keptPassword.value; show(); }
+});
+
+// The password of a new mailbox, shown once on the page that hands it over
+document.querySelectorAll("[data-handover-password]").forEach((place) => {
+  if (keptPassword?.address === place.dataset.handoverPassword) place.textContent = keptPassword.value;
+});
+
+on("[data-copy-from]", "click", async (button) => {
+  const source = document.querySelector(button.dataset.copyFrom);
+  const rows = [...source.querySelectorAll("dt")].map((term) => `${term.innerText.trim()}: ${term.nextElementSibling.innerText.trim()}`);
+  await navigator.clipboard.writeText(rows.length ? rows.join("\n") : source.innerText.trim());
+  button.append(` ✓ ${button.dataset.copied}`);
+});
+on("[data-print]", "click", () => print());
+
+// A whole address pasted as the local part is taken apart
+document.querySelectorAll("input[name=local_part]").forEach((input) => {
+  input.addEventListener("change", () => {
+    const [local, domain, ...more] = input.value.trim().split("@");
+    const field = input.form.elements.domain;
+    if (!domain || more.length || !field) return;
+    if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === domain.toLowerCase())) return;
+    input.value = local;
+    field.value = domain.toLowerCase();
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+});
+
+// What was typed survives the end of a session: kept when a form is sent, offered after signing in again
+const person = () => document.querySelector(".whoami")?.title || "";
+document.querySelectorAll("form[data-draft]").forEach((form) => {
+  form.addEventListener("submit", () => {
+    const values = [...form.elements].filter((field) => field.name && field.type !== "password" && field.type !== "hidden")
+      .map((field) => [field.name, field.type === "checkbox" ? field.checked : field.value]);
+    sessionStorage.setItem("draft", JSON.stringify({ path: location.pathname + location.search, person: person(), values, at: Date.now() }));
+  });
+});
+(function () {
+  const draft = JSON.parse(sessionStorage.getItem("draft") || "null");
+  if (!draft) return;
+  const login = document.querySelector(".login-page input[name=next]");
+  const store = (change) => sessionStorage.setItem("draft", JSON.stringify({ ...draft, ...change }));
+  if (login) {
+    if (Date.now() - draft.at < 120000 || draft.interrupted) { login.value ||= draft.path; store({ interrupted: true }); }
+    return;
+  }
+  const form = document.querySelector("form[data-draft]");
+  if (draft.interrupted && form && location.pathname + location.search === draft.path && draft.person === person()) {
+    for (const [name, value] of draft.values) {
+      const field = form.elements[name];
+      if (field?.type === "checkbox") field.checked = value;
+      else if (field) field.value = value;
+    }
+  }
+  sessionStorage.removeItem("draft");
+})();
+
+// Domains of an admin: checked one by one instead of typed
+document.querySelectorAll("textarea[data-picker]").forEach((area) => {
+  const texts = document.getElementById("picker-texts").dataset;
+  const box = document.createElement("div");
+  const list = document.createElement("ul");
+  const search = document.createElement("input");
+  const choices = document.createElement("datalist");
+  box.className = "picker";
+  list.className = "picker-list";
+  choices.id = `${area.id}-choices`;
+  search.className = "form-control";
+  search.setAttribute("list", choices.id);
+  search.placeholder = texts.search;
+  search.autocomplete = "off";
+  box.append(list, search, choices);
+  area.after(box);
+  area.hidden = true;
+  search.id = `${area.id}-search`;
+  document.querySelector(`label[for="${area.id}"]`)?.setAttribute("for", search.id);
+  if (area.classList.contains("is-invalid")) search.classList.add("is-invalid");
+  if (area.getAttribute("aria-describedby")) search.setAttribute("aria-describedby", area.getAttribute("aria-describedby"));
+
+  const names = () => area.value.split(/[\s,]+/).filter(Boolean);
+  const keep = (all) => { area.value = all.join("\n"); draw(); };
+  function draw() {
+    list.replaceChildren(...names().slice(0, 200).map((name) => {
+      const item = document.createElement("li");
+      const remove = document.createElement("button");
+      item.textContent = name;
+      remove.type = "button";
+      remove.textContent = "×";
+      remove.setAttribute("aria-label", texts.remove.replace("{name}", name));
+      remove.addEventListener("click", () => { keep(names().filter((other) => other !== name)); search.focus(); });
+      item.append(remove);
+      return item;
+    }));
+    const hidden = names().length - 200;
+    if (hidden > 0) list.append(Object.assign(document.createElement("li"), { textContent: `+ ${hidden}` }));
+  }
+  function add() {
+    const name = search.value.trim().toLowerCase();
+    if (name && !names().includes(name)) keep([...names(), name]);
+    search.value = "";
+  }
+  let waiting;
+  search.addEventListener("input", (event) => {
+    if ([...choices.children].some((option) => option.value === search.value) && event.inputType !== "insertText") return add();
+    clearTimeout(waiting);
+    waiting = setTimeout(async () => {
+      const answer = await fetch(`${texts.url}?q=${encodeURIComponent(search.value)}`);
+      if (answer.ok) choices.innerHTML = await answer.text();
+    }, 150);
+  });
+  search.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" || event.key === ",") { event.preventDefault(); add(); }
+  });
+  area.form.addEventListener("submit", add);
+  draw();
+});
