@@ -30,7 +30,7 @@ QUOTA_HELP = _("0 is unlimited, -1 disables quotas.")
 class DomainChoiceField(RowChoiceMixin, DomainFormField):
     """One of the domains in the user's scope."""
 
-    missing_text = _("You do not manage the domain %(name)s.")
+    missing_text = _("You do not manage a domain %(name)s. Check the spelling, or create it first.")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(model=Domain, url_name="domains-pick", **options)
@@ -94,7 +94,7 @@ class BaseDomainForm(TableForm):
             min_value_validator(lowest),
             max_value_validator(MAX_QUOTA_MB if "quota" in name else 2**31 - 1),
         ]
-        field.widget.attrs |= {"min": -1, "data-unit": "MB" if "quota" in name else ""}
+        field.widget.attrs |= {"min": -1, "data-unit": _("MB") if "quota" in name else ""}
 
     def _get_transport_choices(self) -> list[tuple[str, str]]:
         names = dict.fromkeys(

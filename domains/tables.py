@@ -38,6 +38,7 @@ from mailadmin.tables.actions import Services
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 
+COUNT = {"is_short": True, "is_labelled": True}
 # Actions of rows whose name a mailbox or domain may have had before.
 DELETE_ACTIONS = ("delete_domain", "delete_alias_domain", "delete_mailbox", "delete_alias")
 
@@ -62,8 +63,16 @@ class BaseDomainTable(Table):
     columns = [
         Column("domain", _("Domain"), cells.render_domain_key_cell),
         "description",
-        Column("mailboxes", _("Mailboxes"), cells.render_mailbox_count_cell, is_short=True),
-        Column("aliases", _("Aliases"), cells.render_alias_count_cell, is_short=True),
+        Column(
+            "mailboxes",
+            _("Mailboxes"),
+            cells.render_mailbox_count_cell,
+            is_short=True,
+            is_labelled=True,
+        ),
+        Column(
+            "aliases", _("Aliases"), cells.render_alias_count_cell, is_short=True, is_labelled=True
+        ),
         Column("quota", _("Quota assigned"), cells.render_domain_quota_cell, is_short=True),
         "modified",
     ]
@@ -149,7 +158,13 @@ class AdminTable(Table):
     menu_position = 60
     columns = [
         "username",
-        Column("domains", _("Domains"), cells.render_assigned_domains_cell, is_short=True),
+        Column(
+            "domains",
+            _("Domains"),
+            cells.render_assigned_domains_cell,
+            is_short=True,
+            is_labelled=True,
+        ),
         "modified",
     ]
     card_columns = ("domains",)

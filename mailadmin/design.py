@@ -12,7 +12,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 
 
 class DesignView(RoleRequiredMixin, TemplateView):
-    roles = Role.ANYONE
+    roles = Role.SUPERADMIN
     template_name = "design.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

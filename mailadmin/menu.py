@@ -51,7 +51,9 @@ PLATFORM_ENTRIES = (
     MenuEntry(_("Home"), "house", "home", Role.ANYONE),
     MenuEntry(_("API tokens"), "robot", "tokens", Role.ADMINS, "access", 90),
     MenuEntry(_("Jobs"), "list-task", "jobs", Role.ADMINS, "system", 60),
-    MenuEntry(_("Design"), "palette", "design", Role.ANYONE, "system", 99, lambda: settings.DEBUG),
+    MenuEntry(
+        _("Design"), "palette", "design", Role.SUPERADMIN, "system", 99, lambda: settings.DEBUG
+    ),
 )
 
 

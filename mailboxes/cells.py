@@ -10,7 +10,7 @@ from mailadmin.tables.cells import RowRenderer, render_key_cell, render_meter
 from mailboxes.models import Alias
 
 BADGE_HTML = ' <span class="badge">{}</span>'
-WARNING_HTML = ' <span class="badge warn" title="{}">{}</span>'
+WARNING_HTML = '<span class="badge warn" title="{}">{}</span> '
 FORWARDING_LINK_HTML = '<a href="{}">{}</a>'
 MAX_SHOWN_TARGETS = 2
 
@@ -40,7 +40,7 @@ def render_forwarding_cell(renderer: RowRenderer, row: Any, name: str, value: An
     shown = format_html(
         FORWARDING_LINK_HTML, key_url("mailbox-forwarding", row.pk), format_targets(row.alias)
     )
-    return shown + away + render_problems(row)
+    return render_problems(row) + shown + away
 
 
 def render_problems(row: Any) -> str:
@@ -74,4 +74,4 @@ def render_alias_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any
 
 
 def render_targets_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return escape(format_first(row.targets)) + render_problems(row)
+    return render_problems(row) + escape(format_first(row.targets))

@@ -73,7 +73,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         max_value=MAX_QUOTA_MB,
         decimal_places=2,
         help_text=_("0 is unlimited."),
-        widget=forms.NumberInput(attrs={"data-unit": "MB"}),
+        widget=forms.NumberInput(attrs={"data-unit": _("MB")}),
     )
     welcome_mail = forms.BooleanField(label=_("Send welcome email"), required=False, initial=True)
 

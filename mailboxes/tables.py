@@ -42,8 +42,20 @@ from mailboxes.services.mailboxes import (
 from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.services.target_checks import find_alias_problems
 
-ALLOW_SENDING = Action("allow_sending", gettext_lazy("Allow sending"), "smtp_active", True)
-BLOCK_SENDING = Action("block_sending", gettext_lazy("Block sending"), "smtp_active", False)
+ALLOW_SENDING = Action(
+    "allow_sending",
+    gettext_lazy("Allow sending"),
+    "smtp_active",
+    True,
+    gettext_lazy("%(row)s may send mail."),
+)
+BLOCK_SENDING = Action(
+    "block_sending",
+    gettext_lazy("Block sending"),
+    "smtp_active",
+    False,
+    gettext_lazy("%(row)s can no longer send mail."),
+)
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
 

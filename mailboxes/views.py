@@ -1,5 +1,6 @@
 """Pages of one mailbox: forwarding, vacation; how large a mailbox may be."""
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.views.base import SaveFormMixin
-from mailboxes.forms import format_quota_help
+from mailboxes.forms import format_quota_help, suggest_quota
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
 from mailboxes.services.target_checks import find_alias_problems
@@ -31,7 +32,11 @@ class QuotaHintView(RoleRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         name = try_normalize_domain(request.GET.get("domain", ""))
         domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
-        return HttpResponse(escape(format_quota_help(domain) if domain else _("0 is unlimited.")))
+        response = HttpResponse(
+            escape(format_quota_help(domain) if domain else _("0 is unlimited."))
+        )
+        response["HX-Trigger"] = json.dumps({"suggestedquota": suggest_quota(domain)})
+        return response
 
 
 class MailboxFormView(SaveFormMixin, FormView):

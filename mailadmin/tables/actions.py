@@ -21,10 +21,19 @@ class Action:
     label: Text
     field: str = ""
     value: bool = False
+    done: Text = gettext_lazy("%(row)s was updated.")
 
 
-ACTIVATE = Action("activate", gettext_lazy("Activate"), "active", True)
-DEACTIVATE = Action("deactivate", gettext_lazy("Deactivate"), "active", False)
+ACTIVATE = Action(
+    "activate", gettext_lazy("Activate"), "active", True, gettext_lazy("%(row)s was activated.")
+)
+DEACTIVATE = Action(
+    "deactivate",
+    gettext_lazy("Deactivate"),
+    "active",
+    False,
+    gettext_lazy("%(row)s was deactivated."),
+)
 DELETE = Action("delete", gettext_lazy("Delete"))
 
 

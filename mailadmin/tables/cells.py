@@ -78,7 +78,13 @@ class RowRenderer:
         """Return the opening tag of a cell, with the classes that fit it into narrow screens."""
         classes = ["cut"] if column.is_cut_off else []
         classes += [] if column.name in self.table.card_columns else ["minor"]
-        return f'<td class="{" ".join(classes)}">' if classes else "<td>"
+        names = f' class="{" ".join(classes)}"' if classes else ""
+        label = f' data-label="{escape(column.label)}"' if column.is_labelled else ""
+        return f"<td{names}{label}>"
+
+    @functools.cached_property
+    def main_opening(self) -> str:
+        return f'<td class="main{"" if self.shown_columns[0].is_cut_off else " short"}">'
 
     @functools.cached_property
     def main_column(self) -> tuple[str, CellRenderer]:
@@ -96,7 +102,7 @@ class RowRenderer:
             label = self.select_label % {"row": row}
             parts.append(format_html(SELECT_CELL_HTML, key=row.pk, label=label))
         name, render = self.main_column
-        parts += ('<td class="main">', self.render_state(row))
+        parts += (self.main_opening, self.render_state(row))
         parts += (render(self, row, name, stored_value(row, name)), "</td>")
         for name, opening, render in self.columns:
             parts += (opening, render(self, row, name, stored_value(row, name)), "</td>")

@@ -23,6 +23,7 @@ class Column:
     label: Text
     cell: str | Callable[..., str]
     is_short: bool = False  # never cut off: a number, a date
+    is_labelled: bool = False  # by its heading, where rows are cards
 
     @property
     def is_cut_off(self) -> bool:

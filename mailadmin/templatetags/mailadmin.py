@@ -91,6 +91,12 @@ def format_row_count(count: int) -> str:
     return text % {"count": formats.number_format(count)}
 
 
+@register.filter
+def forwards_mail(step: dict[str, Any]) -> bool:
+    """Return whether a step of an explained route leads to another address."""
+    return bool(step["targets"]) and step["targets"] != [step["address"]]
+
+
 @register.simple_tag
 def regroup_lookups(lookups: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     """Separate map lookups that found a row, active or not, from the others."""

@@ -15,15 +15,24 @@ class LineGroup:
     """Lines of one person who did the same in one domain, one after the other."""
 
     line: Log  # the latest of them
-    more: int
+    more: int  # other objects
+    is_cut: bool  # there may be more of them than were read
 
 
 def group_lines(lines: Iterable[Log]) -> list[LineGroup]:
     """Return the latest lines in groups, newest first."""
+    lines = list(lines)
     groups = [
         list(group)
         for _key, group in itertools.groupby(
             lines, lambda line: (line.username, line.action, line.domain_id)
         )
     ]
-    return [LineGroup(group[0], len(group) - 1) for group in groups[:MAX_GROUPS]]
+    return [
+        LineGroup(
+            group[0],
+            len({line.data for line in group}) - 1,
+            is_cut=len(lines) == RECENT_LINES and group is groups[-1],
+        )
+        for group in groups[:MAX_GROUPS]
+    ]

@@ -68,7 +68,9 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
 
 // The password of a new mailbox, shown once on the page that hands it over
 document.querySelectorAll("[data-handover-password]").forEach((place) => {
-  if (keptPassword?.address === place.dataset.handoverPassword) place.textContent = keptPassword.value;
+  if (keptPassword?.address !== place.dataset.handoverPassword) return;
+  place.textContent = keptPassword.value;
+  document.querySelector("[data-handover-note]").hidden = false;
 });
 
 on("[data-copy-from]", "click", async (button) => {
@@ -179,4 +181,18 @@ document.querySelectorAll("textarea[data-picker]").forEach((area) => {
   });
   area.form.addEventListener("submit", add);
   draw();
+});
+
+// The quota that fits into the chosen domain, unless another was typed
+document.addEventListener("suggestedquota", (event) => {
+  const field = document.getElementById("id_quota");
+  if (field && field.value === field.defaultValue) field.value = field.defaultValue = String(event.detail.value);
+});
+
+// A catch-all has no local part
+document.querySelectorAll("input[name=catch_all]").forEach((box) => {
+  const local = box.form.elements.local_part;
+  const show = () => { local.disabled = box.checked; if (box.checked) local.value = ""; };
+  box.addEventListener("change", show);
+  show();
 });

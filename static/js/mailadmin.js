@@ -34,6 +34,19 @@ document.addEventListener("keydown", (event) => {
   if (open) { open.open = false; open.querySelector("summary").focus(); }
   if (rowMenu) closeRowMenu(true);
 });
+// A menu that would leave the window opens towards the other side.
+document.addEventListener("toggle", (event) => {
+  const pop = event.target.matches?.("details[data-popmenu][open]") && event.target.querySelector(".pop");
+  if (!pop) return;
+  const box = pop.getBoundingClientRect();
+  if (box.left < 8 || box.right > innerWidth - 8) {
+    const isLeft = box.left < 8;
+    pop.style.left = isLeft ? "0" : "auto";
+    pop.style.right = isLeft ? "auto" : "0";
+    const moved = pop.getBoundingClientRect();
+    if (moved.right > innerWidth - 8) pop.style.left = `${innerWidth - 8 - moved.right}px`;
+  }
+}, true);
 on(".menu-toggle", "click", (link, event) => {
   event.preventDefault();
   const open = document.getElementById("menu").classList.toggle("open");

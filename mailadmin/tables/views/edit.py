@@ -149,6 +149,9 @@ class TableToggleView(TableView, View):
 
     def build_message(self, row: Any, field: str, value: str) -> SafeString:
         """Return what was set, with a button that sets it back."""
-        text = format_row_message(_("%(row)s was updated."), row, self.table.row_url(row.pk))
+        wanted = field, value == "1"
+        done = [each.done for each in self.table.actions if (each.field, each.value) == wanted]
+        template = str(done[0]) if done else _("%(row)s was updated.")
+        text = format_row_message(template, row, self.table.row_url(row.pk))
         url, other = self.table.url("toggle", row.pk), "0" if value == "1" else "1"
         return format_html(UNDO_HTML, text, url, field, other, _("Undo"))

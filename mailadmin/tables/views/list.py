@@ -67,12 +67,14 @@ class TableListView(FilteredView, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         page = self.get_page()
         rows, is_reversed = page.rows, self.request.GET.get("dir") == "desc"
+        saved = list(get_saved_filters(self.request.user, self.table))
         return super().get_context_data(
             rows=self.table.prefetch_cells(rows, self.request.user),
             columns=self.get_columns(),
             count=self.get_count(page),
             menu_actions=self.get_menu_actions(),
-            saved_filters=get_saved_filters(self.request.user, self.table),
+            saved_filters=saved,
+            is_filter_saved=self.filter_query in [each.query for each in saved],
             filters=self.filters,
             filter_query=self.filter_query,
             is_ascending=self.is_ascending,
