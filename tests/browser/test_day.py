@@ -119,7 +119,7 @@ def deactivate(visitor, address):
     if not visitor.has_javascript:
         visitor.page.locator("details.popmenu > summary", has_text="⋯").click()
     visitor.page.locator(".rowmenu-list, main .pop").get_by_text("Deactivate", exact=True).click()
-    visitor.page.get_by_text(f"{address} was updated").wait_for()
+    visitor.page.get_by_text(f"{address} was deactivated").wait_for()
 
 
 def owner_changes_their_own_settings(visitor):

@@ -294,7 +294,7 @@ def test_a_switch_is_undone_from_its_message(visitor):
     visitor.page.get_by_role("menuitem", name="Block sending").click()
     visitor.page.get_by_text("sending blocked").first.wait_for()
     visitor.page.get_by_role("button", name="Undo").click()
-    visitor.page.get_by_text("was updated").wait_for()
+    visitor.page.get_by_text("may send mail").wait_for()
     assert Mailbox.objects.get(pk="bob@example.org").smtp_active
 
 

@@ -61,7 +61,7 @@ class AliasDomainTests(TableTests, World):
         ):
             self.assert_refused(
                 self.client.post(self.url("create"), data | {"active": "on"}),
-                "You do not manage the domain",
+                "You do not manage a domain",
             )
         self.assertEqual(AliasDomain.objects.count(), 2)
 

@@ -57,7 +57,7 @@ class MailboxTests(TableTests, World):
         self.sign_in(self.alice)
         data = self.create_data | {"domain": "example.com"}
         self.assert_refused(
-            self.client.post(self.url("create"), data), "You do not manage the domain"
+            self.client.post(self.url("create"), data), "You do not manage a domain"
         )
         self.assertFalse(Mailbox.objects.filter(pk="dave@example.com").exists())
 
