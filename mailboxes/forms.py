@@ -40,6 +40,14 @@ class AddressFormMixin(forms.Form):
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(split_pasted_address(data) if data else data, *args, **kwargs)
 
+    @property
+    def domain_to_raise(self) -> str:
+        """Return the domain whose limit was reached, for a link to its form; empty if none was."""
+        errors = [error for found in self.errors.as_data().values() for error in found]
+        domain = self.cleaned_data.get("domain")
+        is_limit = any(error.code == limits.LIMIT_CODE for error in errors)
+        return domain.pk if domain and is_limit else ""
+
     @classmethod
     def identity_fields(cls, key: str) -> dict[str, str]:
         local_part, _at, domain = key.rpartition("@")

@@ -8,7 +8,7 @@ ACTION_LABELS = {
     "delete_mailbox": _("mailbox deleted"),
     "edit_mailbox_state": _("mailbox status changed"),
     "create_alias": _("alias created"),
-    "edit_alias": _("alias changed"),
+    "edit_alias": _("alias or forwarding changed"),
     "delete_alias": _("alias deleted"),
     "edit_alias_state": _("alias status changed"),
     "edit_password": _("password changed"),

@@ -180,9 +180,11 @@ class MailboxTable(Table):
     def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
         return find_aliases_pointing_to(principal, keys)
 
-    def url_after_save(self, row: Any, is_new: bool) -> str:
-        """Show what to hand over to the owner of a new mailbox."""
-        return key_url("mailbox-ready", row.pk) if is_new else super().url_after_save(row, is_new)
+    def url_after_save(self, row: Any, has_new_password: bool) -> str:
+        """Show what to hand over to the owner: a new mailbox, or a new password of it."""
+        if has_new_password:
+            return key_url("mailbox-ready", row.pk)
+        return super().url_after_save(row, has_new_password)
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)

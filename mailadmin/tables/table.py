@@ -242,7 +242,7 @@ class Table:
         """Return what a page says about a saved row besides that it was saved."""
         return []
 
-    def url_after_save(self, row: Any, is_new: bool) -> str:
+    def url_after_save(self, row: Any, has_new_password: bool) -> str:
         """Return the page that follows a saved form: that of the row, or else its list."""
         return self.row_url(row.pk) if self.detail_url_name else self.list_url(row)
 

@@ -19,6 +19,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 
 SMALL_DOMAIN_LIMIT = 200  # mailboxes; up to so many are counted at each change
+LIMIT_CODE = "limit"  # of errors that a larger limit of the domain would avoid
 TALLY_TRUST_RATIO = 0.9  # of a limit
 
 
@@ -68,7 +69,7 @@ def check_row_limit(domain: Domain, kind: str, rows: QuerySet, more: int) -> Non
     limit = getattr(domain, kind)
     text = NONE_ALLOWED_MESSAGES[kind] if limit == NONE_ALLOWED else LIMIT_REACHED_MESSAGES[kind]
     values = {"domain": domain, "limit": number_format(limit)}
-    raise ValidationError({"local_part": text % values})
+    raise ValidationError({"local_part": ValidationError(text % values, code=LIMIT_CODE)})
 
 
 LIMIT_REACHED_MESSAGES = {
@@ -88,15 +89,12 @@ def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox]) -> None:
     if domain.quota > 0 and not is_far_below_domain_quota(domain, sum_assigned_quota(mailboxes)):
         left = get_unassigned_quota(domain, without=[m.pk for m in mailboxes])
         if sum_assigned_quota(mailboxes) > left:
-            raise ValidationError(
-                {
-                    "quota": _(
-                        "Not enough domain quota: %(room)s of %(quota)s MB are left."
-                        " Enter a smaller quota, or raise the domain quota."
-                    )
-                    % {"room": format_whole_megabytes(left), "quota": number_format(domain.quota)}
-                }
+            text = _(
+                "Not enough domain quota: %(room)s of %(quota)s MB are left."
+                " Enter a smaller quota, or raise the domain quota."
             )
+            values = {"room": format_whole_megabytes(left), "quota": number_format(domain.quota)}
+            raise ValidationError({"quota": ValidationError(text % values, code=LIMIT_CODE)})
 
 
 def check_mailbox_quota(domain: Domain, mailbox: Mailbox) -> None:

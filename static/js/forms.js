@@ -57,7 +57,8 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
   const address = () => {
     const [local, domain] = ["local_part", "domain"].map((name) => form.elements[name]?.value.trim().toLowerCase() || "");
     const [name, ascii] = [local.split("@")[0], URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain];
-    return local && domain ? `${name}@${ascii}` : "";
+    if (local && domain) return `${name}@${ascii}`;
+    return decodeURIComponent(location.pathname.match(/^\/mailboxes\/(.+)\/edit\/$/)?.[1] || "");
   };
   form.addEventListener("submit", () => {
     show();

@@ -128,6 +128,27 @@ class HandOverTests(World):
         self.assertContains(page, "mail.example.org")
         self.assertNotContains(page, PASSWORD)
 
+    def test_a_new_password_of_a_mailbox_is_handed_over(self):
+        self.sign_in(self.alice)
+        url = "/mailboxes/bob@example.org/edit/"
+        data = {"name": "Bob", "quota": 100, "active": "on", "smtp_active": "on"}
+        data["seen"] = self.client.get(url).context["form"].initial["seen"]
+        answer = self.client.post(url, data)
+        self.assertRedirects(answer, "/mailboxes/bob@example.org/")
+        data["seen"] = self.client.get(url).context["form"].initial["seen"]
+        answer = self.client.post(url, data | {"password": PASSWORD, "password2": PASSWORD})
+        self.assertRedirects(answer, "/mailboxes/bob@example.org/ready/")
+
+    def test_a_superadmin_finds_the_limit_that_was_reached(self):
+        Domain.objects.filter(pk="example.org").update(mailboxes=1)
+        link = "/domains/example.org/edit/"
+        self.assertNotContains(self.create(), link, status_code=422)
+        self.sign_in(self.root)
+        data = {"local_part": "new", "domain": "example.org", "quota": 1}
+        data |= {"password": PASSWORD, "password2": PASSWORD}
+        answer = self.client.post("/mailboxes/create/", data)
+        self.assertContains(answer, link, status_code=422)
+
     def test_another_one_is_created_in_the_same_domain(self):
         answer = self.create(another="1")
         self.assertEqual(answer.url, "/mailboxes/create/?domain=example.org")

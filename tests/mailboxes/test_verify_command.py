@@ -556,7 +556,7 @@ def test_the_page_shows_whether_postfix_agrees(server, settings, client):
     )
     page = "/mailboxes/bob@example.org/seen/"
     settings.EMAIL_PORT = free_port()
-    assert "No mail server answers" in client.get(page).content.decode()
+    assert "The mail server did not answer" in client.get(page).content.decode()
     settings.EMAIL_PORT = server.port
     assert "Postfix accepts mail for this mailbox" in client.get(page).content.decode()
     make(set_mailboxes, ["bob@example.org"], "active", False)

@@ -33,11 +33,13 @@ class SaveRowMixin(SaveFormMixin):
 
     table: Table
     screen: str
+    has_new_password = False
 
     def get_form_class(self) -> type[TableForm]:
         return self.table.form_class
 
     def save_form(self, form: Any) -> Any:
+        self.has_new_password = bool(form.cleaned_data.get("password"))
         return form.save(self.table.services)
 
     def get_warning_texts(self) -> Sequence[str]:
@@ -48,7 +50,7 @@ class SaveRowMixin(SaveFormMixin):
     def get_success_url(self) -> str:
         if "another" in self.request.POST:
             return self.get_another_url(self.saved_object)
-        return self.table.url_after_save(self.saved_object, self.screen == "create")
+        return self.table.url_after_save(self.saved_object, self.has_new_password)
 
     def get_another_url(self, row: Any) -> str:
         """Return the form for another row, in the domain of the one just created."""
