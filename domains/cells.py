@@ -11,9 +11,8 @@ from django.utils.translation import gettext as _
 
 from domains.patterns import find_service_problem
 from mailadmin.formatting import format_limit, format_megabytes, format_size
-from mailadmin.tables.cells import RowRenderer, render_key_cell, render_meter
+from mailadmin.tables.cells import RowRenderer, render_badge, render_key_cell, render_meter
 
-BADGE_HTML = ' <span class="badge">{}</span>'
 COUNT_HTML = '<a href="{}?{}">{}</a> <small>/ {}</small>'
 
 
@@ -58,11 +57,11 @@ def render_domain_quota_cell(renderer: RowRenderer, row: Any, name: str, value: 
 def render_domain_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the link to a domain, marked if this server is its backup MX."""
     link = render_key_cell(renderer, row, name, value)
-    return link + format_html(BADGE_HTML, _("backup MX")) if row.backupmx else link
+    return link + render_badge(_("backup MX")) if row.backupmx else link
 
 
 def render_assigned_domains_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return how many domains an admin has."""
     if row.superadmin:
-        return format_html(BADGE_HTML, _("superadmin"))
+        return render_badge(_("superadmin"))
     return number_format(row.domain_count)

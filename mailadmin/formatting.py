@@ -140,8 +140,8 @@ def dash(value: Any) -> Any:
 @functools.cache
 def table_label(table: str) -> str | Promise:
     """Return the name of a table's rows for display; one that no longer exists keeps its name."""
-    found = [model for model in apps.get_models() if model._meta.model_name == table]
-    return next((model._meta.verbose_name or table for model in found), table)
+    model = find_model(table)
+    return model._meta.verbose_name or table if model else table
 
 
 @functools.cache
@@ -154,9 +154,14 @@ def column_label(table: str, column: str) -> str | Promise:
 @functools.cache
 def find_column(table: str, column: str) -> models.Field | None:
     """Return the field of a column, None if it no longer exists."""
-    found = [model for model in apps.get_models() if model._meta.model_name == table]
-    fields = [field for model in found for field in model._meta.concrete_fields]
+    model = find_model(table)
+    fields = model._meta.concrete_fields if model else ()
     return next((field for field in fields if field.column == column), None)
+
+
+def find_model(table: str) -> type[models.Model] | None:
+    """Return the model by whose name a change record calls its table."""
+    return next((m for m in apps.get_models() if m._meta.model_name == table), None)
 
 
 def format_size_limit(value: Any) -> Any:

@@ -6,10 +6,9 @@ from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
 from mailadmin.formatting import format_limit, format_size, key_url, unicode_address
-from mailadmin.tables.cells import RowRenderer, render_key_cell, render_meter
+from mailadmin.tables.cells import RowRenderer, render_badge, render_key_cell, render_meter
 from mailboxes.models import Alias
 
-BADGE_HTML = ' <span class="badge">{}</span>'
 WARNING_HTML = '<span class="badge warn" title="{}">{}</span> '
 FORWARDING_LINK_HTML = '<a href="{}">{}</a>'
 MAX_SHOWN_TARGETS = 2
@@ -18,7 +17,7 @@ MAX_SHOWN_TARGETS = 2
 def render_mailbox_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the link to a mailbox, marked if it may not send."""
     link = render_key_cell(renderer, row, name, value)
-    return link if row.smtp_active else link + format_html(BADGE_HTML, _("sending blocked"))
+    return link if row.smtp_active else link + render_badge(_("sending blocked"))
 
 
 def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -33,7 +32,7 @@ def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) ->
 
 
 def render_forwarding_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    away = format_html(BADGE_HTML, _("vacation reply")) if row.is_away else ""
+    away = render_badge(_("vacation reply")) if row.is_away else ""
     if not row.alias:
         title = _("The mailbox has no alias row, so a catch-all takes its mail.")
         return format_html(WARNING_HTML, title, _("no alias")) + away
@@ -70,7 +69,7 @@ def format_first(targets: list[str]) -> str:
 
 def render_alias_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     link = render_key_cell(renderer, row, name, value)
-    return link + format_html(BADGE_HTML, _("catch-all")) if row.is_catch_all else link
+    return link + render_badge(_("catch-all")) if row.is_catch_all else link
 
 
 def render_targets_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:

@@ -144,6 +144,11 @@ def render_meter(part: float, whole: float, label: str) -> SafeString:
     return format_html(METER_HTML, usage_level(percent), percent, label, percent)
 
 
+def render_badge(text: str) -> SafeString:
+    """Return a short remark that follows the text of a cell."""
+    return format_html(' <span class="badge">{}</span>', text)
+
+
 def render_template_cell(
     column: "Column", renderer: RowRenderer, row: Any, name: str, value: Any
 ) -> str:

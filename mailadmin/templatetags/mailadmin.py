@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from mailadmin import formatting, passwords
-from mailadmin.tables.cells import RowRenderer
+from mailadmin.tables.cells import RowRenderer, render_meter
 from mailadmin.tables.columns import Column
 from mailadmin.tables.form_sections import build_sections
 from mailadmin.tables.table import Table
@@ -27,11 +27,8 @@ register.filter(formatting.unicode_address)
 register.filter(formatting.format_datetime)
 register.filter(formatting.format_size)
 register.filter(formatting.format_megabytes)
-register.filter(formatting.percent_of)
 register.filter(formatting.format_limit)
-register.filter(formatting.usage_level)
 register.filter(formatting.iter_change_values)
-register.filter(formatting.format_moment)
 register.filter(formatting.change_verb)
 register.filter(formatting.table_label)
 register.filter(passwords.find_unsupported_scheme)
@@ -52,6 +49,12 @@ def row_url(table: Table, key: Any) -> str:
 def render_table_rows(context: Context, rows: list[Any], columns: list[Column]) -> str:
     """Return the rows of a list page as HTML."""
     return RowRenderer(context["request"], context["table"], context, columns).render_rows(rows)
+
+
+@register.simple_tag
+def meter(part: float, whole: float, label: str) -> str:
+    """Return a bar that shows how much of a limit is used; nothing where there is no limit."""
+    return render_meter(part, whole, label) if whole > 0 else ""
 
 
 @register.filter

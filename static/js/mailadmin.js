@@ -10,10 +10,8 @@ function on(selector, event, act) {
 
 // Light and dark: as chosen, or as the system says
 function showTheme() {
-  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const chosen = document.cookie.match(/mailadmin_theme=(light|dark)/)?.[1];
-  document.documentElement.dataset.bsTheme = chosen || (dark ? "dark" : "light");
-  document.querySelectorAll("[data-theme]").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.theme === (chosen || ""))));
+  const chosen = applyTheme();
+  document.querySelectorAll("[data-theme]").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.theme === chosen)));
 }
 on("[data-theme]", "click", (button) => {
   const age = button.dataset.theme ? 31536000 : 0;
