@@ -4,13 +4,12 @@ import functools
 from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
 from domains.patterns import find_service_problem
-from mailadmin.formatting import format_limit, format_megabytes, format_size
+from mailadmin.formatting import format_limit, format_megabytes, format_size, page_url
 from mailadmin.tables.cells import RowRenderer, render_badge, render_key_cell, render_meter
 
 COUNT_HTML = '<a href="{}?{}">{}</a> <small>/ {}</small>'
@@ -20,7 +19,7 @@ def render_count_cell(relation: str, renderer: RowRenderer, row: Any, name: str,
     """Return the number of mailboxes or aliases and the limit, with a link to their list."""
     return format_html(
         COUNT_HTML,
-        reverse(f"{relation}-list"),
+        page_url(f"{relation}-list"),
         urlencode({"domain": row.pk}),
         number_format(getattr(row.state, relation)),
         format_limit(getattr(row, relation)),

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from mailadmin import __version__
 from mailadmin.accounts.models import Role
 from mailadmin.db.checks import find_nontransactional_tables
-from mailadmin.menu import build_menu
+from mailadmin.menu import render_menu
 
 
 def panel_context(request: HttpRequest) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def panel_context(request: HttpRequest) -> dict[str, Any]:
     principal = getattr(request, "user", None)
     role = getattr(principal, "role", None)
     return {
-        "menu": build_menu(principal, request.path) if role else [],
+        "menu": render_menu(principal, request.path) if role else "",
         "is_superadmin": role == Role.SUPERADMIN,
         "is_admin": isinstance(role, Role) and role in Role.ADMINS,
         "myisam_tables": find_nontransactional_tables() if role == Role.SUPERADMIN else (),

@@ -1,16 +1,24 @@
 """The main menu: tables and other pages, in groups. Each app registers its own entries."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.urls import reverse
+from django.template.loader import render_to_string
+from django.urls import get_script_prefix
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
+from mailadmin.formatting import page_url
 from mailadmin.tables.actions import Text
+
+if TYPE_CHECKING:
+    from mailadmin.tables.table import Table
 
 MENU_GROUPS = {
     "": "",
@@ -21,7 +29,7 @@ MENU_GROUPS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MenuEntry:
     """A page of the menu, for the roles that may open it."""
 
@@ -33,18 +41,12 @@ class MenuEntry:
     position: int = 0
     is_enabled: Callable[[], bool] = lambda: True
 
+    @property
+    def url(self) -> str:
+        return page_url(self.url_name)
+
     def allows(self, principal: Any) -> bool:
         return principal.role in self.roles and self.is_enabled()
-
-
-@dataclass(frozen=True)
-class MenuItem:
-    """An entry as one page shows it."""
-
-    label: Text
-    icon: str
-    url: str
-    is_current: bool
 
 
 PLATFORM_ENTRIES = (
@@ -61,24 +63,39 @@ def iter_entries(principal: Any) -> Iterator[MenuEntry]:
     """Yield the entries that this principal may open: tables and other pages."""
     for table in registry.menu():
         if table.allows("list", principal):
-            roles, name = table.roles_of("list"), f"{table.slug}-list"
-            yield MenuEntry(
-                table.label, table.icon, name, roles, table.menu_group, table.menu_position
-            )
+            yield _table_entry(table)
     yield from (entry for entry in registry.menu_entries if entry.allows(principal))
 
 
-def build_menu(principal: Any, path: str) -> list[tuple[Any, list[MenuItem]]]:
-    """Return the groups of the menu with their items; the one of this path is current."""
-    entries = sorted(iter_entries(principal), key=lambda entry: entry.position)
+def list_entries(principal: Any) -> list[MenuEntry]:
+    return sorted(iter_entries(principal), key=lambda entry: entry.position)
+
+
+@functools.cache
+def _table_entry(table: "Table") -> MenuEntry:
+    roles, name = table.roles_of("list"), f"{table.slug}-list"
+    return MenuEntry(table.label, table.icon, name, roles, table.menu_group, table.menu_position)
+
+
+def render_menu(principal: Any, path: str) -> SafeString:
+    """Return the menu of a principal as HTML; the entry of this path is marked as current."""
+    entries = tuple(list_entries(principal))
+    current = next((entry for entry in entries if is_current(entry, path)), None)
+    return _render_menu(entries, current, get_language(), get_script_prefix())
+
+
+@functools.lru_cache(maxsize=512)
+def _render_menu(
+    entries: tuple[MenuEntry, ...], current: MenuEntry | None, language: str, prefix: str
+) -> SafeString:
+    """Render a menu once for all pages that show the same one."""
     groups = [
-        (label, [build_item(entry, path) for entry in entries if entry.group == group])
+        (label, [entry for entry in entries if entry.group == group])
         for group, label in MENU_GROUPS.items()
     ]
-    return [(label, items) for label, items in groups if items]
+    context = {"groups": [pair for pair in groups if pair[1]], "current": current}
+    return render_to_string("_menu.html", context)
 
 
-def build_item(entry: MenuEntry, path: str) -> MenuItem:
-    url = reverse(entry.url_name)
-    is_current = path == url if entry.url_name == "home" else path.startswith(url)
-    return MenuItem(entry.label, entry.icon, url, is_current)
+def is_current(entry: MenuEntry, path: str) -> bool:
+    return path == entry.url if entry.url_name == "home" else path.startswith(entry.url)

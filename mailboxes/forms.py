@@ -5,13 +5,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
+from mailadmin.formatting import page_url
 from mailadmin.names import (
     try_normalize_domain,
     validate_local_part,
@@ -116,7 +116,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         """Require a password; suggest a quota that fits into the selected domain."""
         self.require_password()
         self.fields["domain"].widget.attrs |= {
-            "hx-get": reverse("quota-hint"),
+            "hx-get": page_url("quota-hint"),
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 from django.db import models
 from django.db.models import QuerySet
-from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy
 
@@ -14,7 +13,7 @@ from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.db.models import has_generated_key
 from mailadmin.db.pagination import can_union_slices
-from mailadmin.formatting import key_url
+from mailadmin.formatting import key_url, page_url
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.selections import start_selection_job
 from mailadmin.jobs.services import start_job
@@ -309,7 +308,7 @@ class Table:
 
     def url(self, screen: str, key: Any = None) -> str:
         name = f"{self.slug}-{screen}"
-        return reverse(name) if key is None else key_url(name, key)
+        return page_url(name) if key is None else key_url(name, key)
 
     def row_url(self, key: Any) -> str:
         """Return the page of a row, else its form; empty if there is neither."""

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from mailadmin import formatting, passwords
+from mailadmin.icons import icon
 from mailadmin.tables.cells import RowRenderer, render_meter
 from mailadmin.tables.columns import Column
 from mailadmin.tables.form_sections import build_sections
@@ -22,7 +23,7 @@ WIDGET_CLASSES = {
     "checkboxselectmultiple": "",
 }
 
-register.simple_tag(formatting.icon)
+register.simple_tag(icon)
 register.filter(formatting.unicode_address)
 register.filter(formatting.format_datetime)
 register.filter(formatting.format_size)

@@ -52,7 +52,7 @@ class SearchView(RoleRequiredMixin, TemplateView):
         tables = [t for t in registry.menu() if t.is_searched and t.allows("list", person)]
         is_short = self.is_palette and len(text) < MIN_PALETTE_LETTERS
         found = [] if is_short else [self.search_table(table, text) for table in tables]
-        commands = find_commands(person, self.request.path, text) if self.is_palette else []
+        commands = find_commands(person, text) if self.is_palette else []
         return super().get_context_data(
             q=text,
             found=[group for group in found if group["rows"]],
