@@ -120,10 +120,10 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        domain = self._selected_domain()
-        self.initial.setdefault("quota", suggest_quota(domain))
-        if domain:
-            self.fields["quota"].help_text = format_quota_help(domain)
+        advice = QuotaAdvice(self._selected_domain())
+        self.initial.setdefault("quota", advice.suggest())
+        if advice.domain:
+            self.fields["quota"].help_text = str(advice)
 
     def _selected_domain(self) -> Domain | None:
         """Return the domain that was sent, or that the link names, or the only one."""
@@ -138,7 +138,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
         if domain:
-            self.fields["quota"].help_text = format_quota_help(domain, self.instance)
+            self.fields["quota"].help_text = str(QuotaAdvice(domain, self.instance))
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}
@@ -180,34 +180,40 @@ def quota_to_form_value(size: int) -> int | Decimal:
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
-def suggest_quota(domain: Domain | None) -> int:
-    """Return the quota of a new mailbox in MB: the default, or less where less is left."""
-    if domain is None:
-        return DEFAULT_QUOTA_MB
-    if NONE_ALLOWED in (domain.maxquota, domain.quota):
-        return 0
-    left = [int(bytes_to_megabytes(bound)) for bound in get_quota_limits(domain)]
-    return max(0, min([DEFAULT_QUOTA_MB, *left]))
+class QuotaAdvice:
+    """How large a mailbox may be in a domain; the quotas of the domain are added up once."""
 
+    def __init__(self, domain: Domain | None, mailbox: Mailbox | None = None) -> None:
+        self.domain = domain
+        self.allows_none = domain is not None and NONE_ALLOWED in (domain.maxquota, domain.quota)
+        self.bounds = [] if self.allows_none else self._get_bounds(mailbox)
 
-def get_quota_limits(domain: Domain, mailbox: Mailbox | None = None) -> list[int]:
-    """Return the limits of a mailbox in this domain, in bytes."""
-    bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
-    if domain.quota > 0:
-        bounds.append(limits.estimate_unassigned_quota(domain, mailbox))
-    return bounds
+    def _get_bounds(self, mailbox: Mailbox | None) -> list[int]:
+        """Return the limits of a mailbox in this domain, in bytes."""
+        if self.domain is None:
+            return []
+        maximum = self.domain.maxquota
+        bounds = [megabytes_to_bytes(maximum)] if maximum > 0 else []
+        if self.domain.quota > 0:
+            bounds.append(limits.estimate_unassigned_quota(self.domain, mailbox))
+        return bounds
 
+    def suggest(self) -> int:
+        """Return the quota of a new mailbox in MB: the default, or less where less is left."""
+        if self.allows_none:
+            return 0
+        left = [int(bytes_to_megabytes(bound)) for bound in self.bounds]
+        return max(0, min([DEFAULT_QUOTA_MB, *left]))
 
-def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
-    """Return how large a mailbox may be in this domain."""
-    if -1 in (domain.maxquota, domain.quota):
-        return str(_("Quotas are disabled for this domain."))
-    bounds = get_quota_limits(domain, mailbox)
-    if not bounds:
-        return str(_("0 is unlimited."))
-    if min(bounds) <= 0:
-        return limits.format_no_quota_left(domain)
-    return _("Enter at most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
+    def __str__(self) -> str:
+        if self.allows_none:
+            return str(_("Quotas are disabled for this domain."))
+        if self.domain is None or not self.bounds:
+            return str(_("0 is unlimited."))
+        smallest = min(self.bounds)
+        if smallest <= 0:
+            return limits.format_no_quota_left(self.domain)
+        return _("Enter at most %(room)s MB.") % {"room": limits.format_whole_megabytes(smallest)}
 
 
 class AliasForm(AddressFormMixin, GotoMixin, TableForm):

@@ -61,9 +61,10 @@ class OwnedQuerySet(models.QuerySet):
 
     def owned_by(self, principal: Any) -> Self:
         """Leave out older rows: they belong to an earlier person of the same name."""
-        own = self.filter(owner_model=principal.model_label, owner_key=principal.pk)
-        created = principal.created
-        return own.filter(created__gte=created) if is_known_date(created) else own
+        owned = {"owner_model": principal.model_label, "owner_key": principal.pk}
+        if is_known_date(principal.created):
+            owned["created__gte"] = principal.created
+        return self.filter(**owned)
 
 
 P = TypeVar("P", bound="Principal")
