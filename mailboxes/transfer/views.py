@@ -129,7 +129,7 @@ def row_types_writable_by(principal: Principal) -> list[RowType]:
     return [
         row_type
         for row_type in ROW_TYPES_BY_TABLE.values()
-        if row_type.domain_admin_columns or (is_superadmin and row_type.has_example)
+        if row_type.domain_admin_columns or (is_superadmin and row_type.example)
     ]
 
 

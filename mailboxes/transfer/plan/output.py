@@ -10,19 +10,19 @@ from django.utils.translation import gettext as _
 from mailadmin.db.pagination import iter_rows
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.plan.revert import unreverted_rows
-from mailboxes.transfer.row_types import ROW_TYPES, STAGES
+from mailboxes.transfer.row_types import ROW_TYPES
 from mailboxes.transfer.row_types.base import RowType
 
 Verb = PlanRow.Verb
-ROW_TYPE_NAMES = list(STAGES)
 PlanCounts = dict[RowType, dict[PlanRow.Verb, int]]
 
 
 def count_by_verb(plan: Plan) -> PlanCounts:
     """Return how many rows of each verb the plan has, by row type in order of the stages."""
     counts: PlanCounts = {}
+    row_types = list(ROW_TYPES.values())
     for row in plan.rows.values("stage", "verb").annotate(count=Count("*")).order_by("stage"):
-        row_type = ROW_TYPES[ROW_TYPE_NAMES[row["stage"]]]
+        row_type = row_types[row["stage"]]
         counts.setdefault(row_type, dict.fromkeys(Verb, 0))[Verb(row["verb"])] = row["count"]
     return counts
 

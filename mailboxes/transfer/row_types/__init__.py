@@ -27,25 +27,33 @@ __all__ = [
     "STAGES",
     "RowType",
     "SecretField",
+    "register_row_type",
 ]
 
-ROW_TYPES = {
-    row_type.name: row_type
-    for row_type in (
-        DomainRowType(),
-        AdminRowType(),
-        MailboxRowType(),
-        AliasRowType(),
-        DomainLimitRowType(),
-        AliasDomainRowType(),
-        VacationRowType(),
-        TransportRowType(),
-        FetchmailRowType(),
-        AppPasswordRowType(),
-        DkimKeyRowType(),
-        DkimSigningRowType(),
-        TotpExceptionRowType(),
-    )
-}
-ROW_TYPES_BY_TABLE = {row_type.table: row_type for row_type in ROW_TYPES.values()}
-STAGES = {name: number for number, name in enumerate(ROW_TYPES)}
+ROW_TYPES: dict[str, RowType] = {}
+ROW_TYPES_BY_TABLE: dict[str, RowType] = {}
+STAGES: dict[str, int] = {}
+
+
+def register_row_type(row_type: RowType) -> None:
+    """Import and export rows of a type, after those that are registered already."""
+    ROW_TYPES[row_type.name] = ROW_TYPES_BY_TABLE[row_type.table] = row_type
+    STAGES[row_type.name] = len(STAGES)
+
+
+for each in (
+    DomainRowType(),
+    AdminRowType(),
+    MailboxRowType(),
+    AliasRowType(),
+    DomainLimitRowType(),
+    AliasDomainRowType(),
+    VacationRowType(),
+    TransportRowType(),
+    FetchmailRowType(),
+    AppPasswordRowType(),
+    DkimKeyRowType(),
+    DkimSigningRowType(),
+    TotpExceptionRowType(),
+):
+    register_row_type(each)

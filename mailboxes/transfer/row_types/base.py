@@ -51,8 +51,8 @@ def omit_keys(values: RowValues, *names: str) -> RowValues:
 class RowType:
     """One type of row: the columns that a source may give, and the services that write it.
 
-    For a table of the panel only `panel_table` is required, and the columns that files have
-    besides: title, columns and their fields are derived from the table.
+    `RowType(SomeTable)` is enough for a table of the panel: title, columns, their fields and the
+    services are derived from it. A class of its own says what files have besides or otherwise.
     """
 
     panel_table: type[Table] | None = None
@@ -63,7 +63,12 @@ class RowType:
     import_only_columns: tuple[str, ...] = ()  # never exported, since they follow from others
     limit_name = ""  # the domain limit that counts these rows
     has_quota = False
-    example: ClassVar[Mapping[str, str]] = {}  # of a row; empty if nobody types such rows
+
+    def __init__(self, panel_table: type[Table] | None = None) -> None:
+        if panel_table is not None:
+            self.panel_table = panel_table
+            self.name = panel_table.slug
+            self.required_columns = tuple(find_required_columns(panel_table, self.columns))
 
     def get_panel_table(self) -> type[Table]:
         if self.panel_table is None:
@@ -104,8 +109,11 @@ class RowType:
         return tuple(name for name in self.columns if name in form_columns)
 
     @property
-    def has_example(self) -> bool:
-        return bool(self.example)
+    def example(self) -> Mapping[str, str]:
+        """Return the values of an example; empty if nobody types such rows."""
+        table = self.panel_table
+        values = table.example_values if table else {}
+        return {name: str(value) for name, value in values.items() if name in self.columns}
 
     # From a source
 
@@ -287,15 +295,26 @@ class RowType:
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         """Create rows with these values."""
-        raise NotImplementedError
+        services = self.get_panel_table().services
+        services.create(changes, [self.to_service_values(row) for row in rows])
 
     def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         """Change the columns named in the values."""
-        raise NotImplementedError
+        values = omit_keys(values, *self.required_key_columns)
+        self.get_panel_table().services.edit(changes, key, self.to_service_values(values))
 
     def delete(self, changes: Changes, keys: list[str]) -> None:
         """Delete the rows with these keys."""
-        raise NotImplementedError
+        self.get_panel_table().services.delete(changes, keys)
+
+    def to_service_values(self, values: RowValues) -> RowValues:
+        """Return the values as services take them: rows of other tables as instances."""
+        related = {
+            name: field.related_model(pk=values[name])
+            for name, field in self.model_fields.items()
+            if field.related_model and values.get(name)
+        }
+        return values | related
 
     def keys_with_dependents(self, keys: list[str]) -> set[str]:
         """Return the folded keys of rows that have others depending on them.
@@ -313,3 +332,9 @@ def format_column_errors(errors: Mapping[str, list[str]]) -> list[str]:
         return texts
     rest = ngettext("and %(n)s more", "and %(n)s more", hidden_count) % {"n": hidden_count}
     return [*texts[:MAX_LISTED_ERRORS], rest]
+
+
+def find_required_columns(table: type[Table], columns: Iterable[str]) -> list[str]:
+    """Return the columns without which the form of a new row is refused."""
+    fields = program_fields(table.form_class, "create")
+    return [name for name in columns if name in fields and fields[name].required]

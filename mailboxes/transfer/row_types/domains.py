@@ -14,17 +14,12 @@ from domains.patterns import (
     validate_service,
     validate_transport,
 )
-from domains.services import admins, domains, transports
-from domains.services.alias_domains import (
-    create_alias_domains,
-    delete_alias_domains,
-    edit_alias_domain,
-)
+from domains.services import domains
 from domains.services.locks import lock_domains
 from domains.tables import AdminTable, AliasDomainTable, TransportTable
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain
-from mailboxes.services.domains import create_domains, delete_domains
+from mailboxes.services.domains import create_domains
 from mailboxes.tables import DomainTable
 from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
@@ -60,12 +55,6 @@ class DomainRowType(RowType):
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         create_domains(changes, [row | {"default_aliases": False} for row in rows])
-
-    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
-        domains.edit_domain(changes, key, omit_keys(values, "domain"))
-
-    def delete(self, changes: Changes, keys: list[str]) -> None:
-        delete_domains(changes, keys)
 
     def keys_with_dependents(self, keys: list[str]) -> set[str]:
         found = set()
@@ -117,19 +106,6 @@ class AliasDomainRowType(RowType):
     def referenced_domains(self, values: RowValues) -> list[str]:
         return [values[name] for name in self.required_columns if name in values]
 
-    def create(self, changes: Changes, rows: list[RowValues]) -> None:
-        create_alias_domains(changes, [self.to_service_values(row) for row in rows])
-
-    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
-        edit_alias_domain(changes, key, self.to_service_values(values))
-
-    def delete(self, changes: Changes, keys: list[str]) -> None:
-        delete_alias_domains(changes, keys)
-
-    def to_service_values(self, values: RowValues) -> RowValues:
-        names = {name for name in ("alias_domain", "target_domain") if name in values}
-        return values | {name: Domain(domain=values[name]) for name in names}
-
 
 class TransportPatternField(forms.CharField):
     default_validators = [validate_pattern]
@@ -150,15 +126,6 @@ class TransportRowType(RowType):
 
     def lock(self, changes: Changes, rows: list[RowValues]) -> None:
         lock_domains(changes, [ALL_DOMAINS])
-
-    def create(self, changes: Changes, rows: list[RowValues]) -> None:
-        transports.create_transports(changes, rows)
-
-    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
-        transports.edit_transport(changes, key, omit_keys(values, "pattern"))
-
-    def delete(self, changes: Changes, keys: list[str]) -> None:
-        transports.delete_transports(changes, keys)
 
 
 class AdminRowType(RowType):
@@ -200,12 +167,3 @@ class AdminRowType(RowType):
         lock_domains(
             changes, [ALL_DOMAINS, *(name for row in rows for name in row.get("domains", []))]
         )
-
-    def create(self, changes: Changes, rows: list[RowValues]) -> None:
-        admins.create_admins(changes, rows)
-
-    def edit(self, changes: Changes, key: str, values: RowValues) -> None:
-        admins.edit_admin(changes, key, omit_keys(values, "username"))
-
-    def delete(self, changes: Changes, keys: list[str]) -> None:
-        admins.delete_admins(changes, keys)

@@ -14,7 +14,7 @@ from domains.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota, megabyte
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
-from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes, edit_mailbox
+from mailboxes.services.mailboxes import create_mailboxes, edit_mailbox
 from mailboxes.tables import MailboxTable
 from mailboxes.transfer.row_types.addresses import AddressRowType
 from mailboxes.transfer.row_types.base import Difference, RowValues, omit_keys
@@ -109,9 +109,6 @@ class MailboxRowType(AddressRowType):
     def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         values = omit_keys(values, "username", "local_part", "domain", "welcome_mail")
         edit_mailbox(changes, key, self.to_service_values(values))
-
-    def delete(self, changes: Changes, keys: list[str]) -> None:
-        delete_mailboxes(changes, keys)
 
     def keys_with_dependents(self, keys: list[str]) -> set[str]:
         """Return mailboxes with a changed alias, a vacation, app passwords or fetchmail entries."""
