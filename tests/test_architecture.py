@@ -13,6 +13,8 @@ from mailadmin.accounts.views import BaseLoginView
 from mailadmin.api.base import ApiView
 from tests import architecture
 
+pytestmark = pytest.mark.sources
+
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
 WITHOUT_LOGIN = {"login", "code", "healthz", "readyz", "metrics", "set_language"}
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.sources
+
 BENCH = Path(__file__).parent / "bench"
 SCRIPTS = sorted(path for path in BENCH.iterdir() if path.is_file() and not path.suffix)
 IMPORT = "import runpy, sys; runpy.run_path(sys.argv.pop(), run_name='imported')"

@@ -8,6 +8,8 @@ import pytest
 from django.conf import settings
 from django.utils.translation.template import templatize
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(settings.BASE_DIR)
 PACKAGES = ("mailadmin", "domains", "mailboxes")
 # What the first English of the panel said → what to say instead.
