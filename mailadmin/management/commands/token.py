@@ -22,7 +22,12 @@ TOKEN_COLUMNS = (
     *("id", "owner", "name", "hint", "tables", "verbs", "domains", "networks"),
     *("created", "expires", "last_used", "last_address"),
 )
-LIST_OPTIONS = ("tables", "verbs", "domains", "networks")
+LIST_OPTIONS = {  # option of several values → its help
+    "tables": "allow only these tables",
+    "verbs": ", ".join(TOKEN_VERBS),
+    "domains": "allow only these domains",
+    "networks": "allow use only from these addresses or networks",
+}
 
 
 class Command(BaseCommand):
@@ -34,26 +39,7 @@ class Command(BaseCommand):
         listed = verbs.add_parser("list", help="list all tokens, or those of an admin")
         listed.add_argument("--owner", help="only tokens of this admin")
         added = verbs.add_parser("add", help="create a token and print it (it is shown only once)")
-        added.add_argument("owner", metavar="ADMIN", help="the admin who owns the token")
-        added.add_argument("--name", required=True, help="program that will use the token")
-        added.add_argument(
-            "--tables", type=parse_comma_list, metavar="A,B", help="allow only these tables"
-        )
-        added.add_argument(
-            "--verbs", type=parse_comma_list, metavar="A,B", help=", ".join(TOKEN_VERBS)
-        )
-        added.add_argument(
-            "--domains", type=parse_comma_list, metavar="A,B", help="allow only these domains"
-        )
-        added.add_argument(
-            "--networks",
-            type=parse_comma_list,
-            metavar="A,B",
-            help="allow use only from these addresses or networks",
-        )
-        added.add_argument(
-            "--expires", metavar="YYYY-MM-DD", help="last day on which the token works"
-        )
+        self.add_create_arguments(added)
         shown = verbs.add_parser(
             "show", help="show a token's details (the token itself is not stored)"
         )
@@ -66,6 +52,15 @@ class Command(BaseCommand):
             keyed.add_argument("key", type=int, metavar="NUMBER")
         for each in (listed, added, shown, deleted):
             each.add_argument("--json", action="store_true", help="print JSON")
+
+    def add_create_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("owner", metavar="ADMIN", help="the admin who owns the token")
+        parser.add_argument("--name", required=True, help="program that will use the token")
+        for name, text in LIST_OPTIONS.items():
+            parser.add_argument(f"--{name}", type=parse_comma_list, metavar="A,B", help=text)
+        parser.add_argument(
+            "--expires", metavar="YYYY-MM-DD", help="last day on which the token works"
+        )
 
     def handle(self, *args: Any, run: Callable[[], None], **options: Any) -> None:
         self.options, self.actor = options, Actor.console()
