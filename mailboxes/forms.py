@@ -6,7 +6,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
 
 from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
@@ -19,6 +18,7 @@ from mailadmin.names import (
 from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import limits

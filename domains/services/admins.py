@@ -1,7 +1,6 @@
 """Create, edit and delete admins and their assignments; one superadmin always remains."""
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import ALL_DOMAINS, Admin, Domain, DomainAdmin, TotpException
 from domains.services.locks import lock_domains, refuse_taken_keys
@@ -10,6 +9,7 @@ from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_owner_tokens
 from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.names import fold, normalize_address
+from mailadmin.translation import gettext_lazy as _
 
 
 def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:

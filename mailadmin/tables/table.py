@@ -8,7 +8,6 @@ from django.db import models
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.text import capfirst
-from django.utils.translation import gettext_lazy
 
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
@@ -25,6 +24,7 @@ from mailadmin.tables.columns import Column, build_column
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
+from mailadmin.translation import gettext_lazy
 
 BULK_JOB_KIND = "bulk"
 MAX_IMMEDIATE_ROWS = 200  # more are changed by a job

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
@@ -14,6 +13,7 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto, split_goto
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.mail import AliasQuerySet
 from mailboxes.services import cached_stats

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
 from mailadmin.db.fields import split_goto
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser.lines import read_text
 from mailboxes.transfer.entries import Losses, SourceError
 from mailboxes.transfer.readers import passwdfiles

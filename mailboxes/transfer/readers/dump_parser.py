@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers.literals import UNDECODABLE, ValueParser, describe_token
 from mailboxes.transfer.readers.session_variables import MAX_SET_WORDS, SessionVariables

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
 from mailadmin.console import make_printable
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser import maps
 from mailboxes.mailserver.config_parser.lines import Line
 from mailboxes.mailserver.config_parser.maps import MapReference
