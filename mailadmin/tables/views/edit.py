@@ -118,7 +118,7 @@ class TableDeleteView(TableView, DetailView):
             return self.render_refusal(error.messages)
         if job:
             return redirect("job", job.pk)
-        messages.success(request, _("%(row)s was deleted.") % {"row": text})
+        messages.success(request, str(DELETE.done) % {"row": text})
         return redirect(self.table.list_url(self.object))
 
     def render_refusal(self, errors: Sequence[str]) -> HttpResponse:
