@@ -22,6 +22,7 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import limits
+from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
 DEFAULT_QUOTA_MB = 1024
 
@@ -254,6 +255,9 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         super().__init__(*args, **kwargs)
         if self.is_edit:
             self._prepare_edit()
+        goto: Any = self.fields["goto"]
+        goto.required = "goto_mailbox" not in self.fields
+        goto.error_messages["required"] = NO_TARGET_MESSAGE
 
     def _prepare_edit(self) -> None:
         if Mailbox.objects.filter(pk=self.instance.pk).exists():

@@ -23,6 +23,8 @@ from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
 
+NO_TARGET_MESSAGE = _("Enter at least one address to forward to.")
+
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
@@ -203,11 +205,8 @@ def _validate_targets(
 
 def _refuse_no_targets(has_mailbox: bool) -> None:
     """Refuse an alias whose mail would be kept nowhere; an auto-reply keeps none."""
-    if has_mailbox:
-        text = _("Enter an address to forward to, or keep a copy in the mailbox.")
-    else:
-        text = _("Enter at least one address to forward to.")
-    raise ValidationError({"goto": text})
+    text = _("Enter an address to forward to, or keep a copy in the mailbox.")
+    raise ValidationError({"goto": text if has_mailbox else NO_TARGET_MESSAGE})
 
 
 def get_or_create_own_alias(changes: Changes, mailbox: Mailbox) -> Alias:

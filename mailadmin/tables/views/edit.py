@@ -63,6 +63,12 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
     screen = "create"
     route = "create/"
 
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
+        if not form.is_bound:
+            form.focus_first_empty_field()
+        return form
+
     def get_initial(self) -> dict[str, Any]:
         """Preselect the domain that the link names."""
         domain = self.request.GET.get("domain")
