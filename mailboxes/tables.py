@@ -42,6 +42,7 @@ from mailboxes.services.mailboxes import (
 )
 from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.services.vacations import get_vacation_status
 
 ALLOW_SENDING = Action(
     "allow_sending",
@@ -186,6 +187,10 @@ class MailboxTable(Table):
     def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
         return find_aliases_pointing_to(principal, keys)
 
+    def head_values(self, row: Any) -> dict[str, Any]:
+        vacation = Vacation.objects.filter(pk=row.pk).first()
+        return {"vacation": vacation, "away": get_vacation_status(vacation)}
+
     def url_after_save(self, row: Any, has_new_password: bool) -> str:
         """Show what to hand over to the owner: a new mailbox, or a new password of it."""
         if has_new_password:
@@ -269,6 +274,9 @@ class AliasTable(Table):
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("aliases", principal, filters)
+
+    def head_values(self, row: Any) -> dict[str, Any]:
+        return {"has_mailbox": Mailbox.objects.filter(pk=row.pk).exists()}
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         return find_alias_problems(principal, rows)

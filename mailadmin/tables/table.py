@@ -169,6 +169,10 @@ class Table:
         """Add to the rows of a page what their cells show from other tables."""
         return rows
 
+    def head_values(self, row: Any) -> dict[str, Any]:
+        """Return what the head of a row's pages shows from other tables."""
+        return {}
+
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         """Return how many rows match, where that is known without counting them."""
         return None

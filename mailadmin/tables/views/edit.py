@@ -20,6 +20,7 @@ from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import Table
 from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
+from mailadmin.tables.views.detail import RowHeadMixin
 
 MAX_UNTYPED_ROWS = 10  # that a deletion takes along before its name has to be typed
 UNDO_HTML = (
@@ -79,9 +80,14 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
         return format_row_message(_("%(row)s was created."), self.saved_object, url)
 
 
-class TableEditView(SaveRowMixin, TableView, UpdateView):
+class TableEditView(SaveRowMixin, RowHeadMixin, UpdateView):
     screen = "edit"
     route = "<key:key>/edit/"
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Show the form as it was sent, and the head as the row is stored."""
+        self.object = self.get_object()
+        return super().form_invalid(form)
 
     def get_success_text(self) -> str:
         return _("%(row)s was saved.") % {"row": self.object}
