@@ -138,10 +138,11 @@ def shorten_parameter(data: Data, excess: int) -> Data | None:
     """Return the data with its longest parameter shortened; None if that does not help."""
     params = {name: value for name, value in data.get("params", {}).items() if is_plain(value)}
     name = max(params, key=lambda each: len(params[each]), default="")
-    if not name or len(params[name]) < 2:
+    value = params[name].removesuffix("…") if name else ""
+    if not value:
         return None
-    kept = max(1, len(params[name]) - excess - 1)
-    return data | {"params": data["params"] | {name: params[name][:kept] + "…"}}
+    kept = max(0, len(value) - max(1, excess // 2))  # a character may take two in JSON
+    return data | {"params": data["params"] | {name: value[:kept] + "…"}}
 
 
 def is_plain(value: Any) -> bool:
@@ -155,7 +156,7 @@ def decode_text(stored: str) -> str:
     try:
         data = json.loads(stored)
         return render_data(data)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return stored
 
 

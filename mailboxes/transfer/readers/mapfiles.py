@@ -38,8 +38,9 @@ class MapFiles:
     # Places
 
     def format_place(self, path: str | Path, number: int) -> str:
+        """Return a place without words: it is kept in SQLite, which keeps no translations."""
         name = self.display_path(path)
-        return _("%(file)s, line %(line)s") % {"file": name, "line": number} if number else name
+        return f"{name}:{number}" if number else name
 
     def display_path(self, path: str | Path) -> str:
         path = Path(path)
