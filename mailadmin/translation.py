@@ -15,6 +15,7 @@ from django.utils.functional import Promise, lazy
 from django.utils.translation import override
 
 Data = dict[str, Any]  # msgid, params; plural and number where they matter
+ENCODER = json.JSONEncoder(ensure_ascii=False)  # made once: an import encodes a text per row
 STORED_PREFIX = '{"msgid": '
 
 
@@ -119,7 +120,9 @@ def to_parameter(value: Any) -> Any:
 def encode_text(text: str, max_length: int | None = None) -> str:
     """Return what is stored for a text: JSON, or the text itself where it is not translated."""
     if not isinstance(text, TranslatedText):
-        return text[:max_length]
+        if not text.startswith(STORED_PREFIX):
+            return text[:max_length]
+        text = compose("%(text)s", text=text)  # somebody's own, and not to be read as data
     stored = dump_data(text.data)
     while max_length is not None and len(stored) > max_length:
         shorter = shorten_parameter(text.data, len(stored) - max_length)
@@ -131,7 +134,7 @@ def encode_text(text: str, max_length: int | None = None) -> str:
 
 
 def dump_data(data: Data) -> str:
-    return json.dumps(data, ensure_ascii=False)
+    return ENCODER.encode(data)
 
 
 def shorten_parameter(data: Data, excess: int) -> Data | None:
@@ -177,8 +180,11 @@ def render_data(data: Data) -> TranslatedText:
 
 def replace_in_text(text: str, replace: Callable[[str], str]) -> str:
     """Apply a function to a text, or to its parameters where it is translated."""
+    replaced = replace(text)
+    if replaced == text:
+        return text
     if not isinstance(text, TranslatedText):
-        return replace(text)
+        return replaced
     return render_data(replace_in_data(text.data, replace))
 
 

@@ -9,7 +9,7 @@ from mailadmin.db.fields import CharField, TextField
 from mailadmin.translation import decode_text, encode_text
 
 
-class _TranslatedMixin(models.Field):
+class TranslatedMixin(models.Field):
     """Store texts as data; a row that is read holds its texts in the active language."""
 
     column_class: type[models.Field]
@@ -26,15 +26,15 @@ class _TranslatedMixin(models.Field):
         return value if value is None else decode_text(value)
 
 
-class TranslatedCharField(_TranslatedMixin, CharField):
+class TranslatedCharField(TranslatedMixin, CharField):
     column_class = CharField
 
 
-class TranslatedTextField(_TranslatedMixin, TextField):
+class TranslatedTextField(TranslatedMixin, TextField):
     column_class = TextField
 
 
-class TranslatedPlainTextField(_TranslatedMixin, models.TextField):
+class TranslatedPlainTextField(TranslatedMixin, models.TextField):
     """A text in the default collation of the database."""
 
     column_class = models.TextField

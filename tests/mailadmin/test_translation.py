@@ -77,7 +77,11 @@ class StoredTextTests(SimpleTestCase):
     def test_texts_of_earlier_versions_and_plain_ones_stay_as_they_are(self):
         for text in ("", "a.csv lesen", "100 %", "{", '{"a": 1}', '{"msgid": ', '{"msgid": 3}'):
             self.assertEqual(decode_text(text), text)
-            self.assertEqual(encode_text(text), text)
+            self.assertEqual(decode_text(encode_text(text)), text)
+
+    def test_the_text_of_somebody_is_never_read_as_data(self):
+        text = '{"msgid": "Read %(source)s", "params": {"source": "a.csv"}}'
+        self.assertEqual(decode_text(encode_text(text)), text)
 
     def test_stored_data_that_does_not_fit_its_text_is_shown_as_it_is(self):
         stored = '{"msgid": "Read %(source)s", "params": {"other": 1}}'

@@ -286,4 +286,5 @@ def purge_plans() -> None:
         while keys := list(plan.rows.values_list("pk", flat=True)[:PURGE_BATCH_SIZE]):
             PlanRow.objects.filter(pk__in=keys).delete()
         uploads.delete_upload(plan.pk)
+        Job.objects.filter(pk=plan.job, state=Job.State.FAILED).delete()
         Plan.objects.filter(pk=plan.pk).delete()
