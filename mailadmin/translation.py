@@ -122,7 +122,8 @@ def encode_text(text: str, max_length: int | None = None) -> str:
     if not isinstance(text, TranslatedText):
         if not text.startswith(STORED_PREFIX):
             return text[:max_length]
-        text = compose("%(text)s", text=text)  # somebody's own, and not to be read as data
+        # Somebody's own, and not to be read as data.
+        text = TranslatedText(text, {"msgid": "%(text)s", "params": {"text": text}})
     stored = dump_data(text.data)
     while max_length is not None and len(stored) > max_length:
         shorter = shorten_parameter(text.data, len(stored) - max_length)

@@ -221,6 +221,11 @@ def discard_plan(changes: Changes, plan_id: int) -> None:
             _("This import has already started: undo it instead of discarding it.")
         )
     uploads.delete_upload(plan_id)
+    delete_failed_jobs(plans)
+
+
+def delete_failed_jobs(plans: QuerySet[Plan]) -> None:
+    """Delete failed jobs of plans that are no longer wanted."""
     Job.objects.filter(pk__in=plans.values("job"), state=Job.State.FAILED).delete()
 
 
@@ -286,5 +291,5 @@ def purge_plans() -> None:
         while keys := list(plan.rows.values_list("pk", flat=True)[:PURGE_BATCH_SIZE]):
             PlanRow.objects.filter(pk__in=keys).delete()
         uploads.delete_upload(plan.pk)
-        Job.objects.filter(pk=plan.job, state=Job.State.FAILED).delete()
+        delete_failed_jobs(Plan.objects.filter(pk=plan.pk))
         Plan.objects.filter(pk=plan.pk).delete()

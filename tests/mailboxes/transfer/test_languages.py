@@ -1,14 +1,17 @@
 """Texts of imports and their jobs are stored as data, and shown in the language of the reader."""
 
+import datetime
 import json
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 from django.utils.translation import override
 
 from mailadmin.jobs.models import Job
 from mailboxes.models import Plan, PlanRow
+from mailboxes.transfer.plan import workflow
 from mailboxes.transfer.plan.output import iter_plan_json, render_plan
 from tests.mailboxes.transfer.base import TransferWorld
 
@@ -106,6 +109,13 @@ class LanguageTests(TransferWorld):
         self.assertRedirects(self.client.post(url, {"action": "retry"}), url)
         self.assertEqual(Job.objects.get(pk=plan.job).state, Job.State.FAILED)
         self.client.post(f"/import/{plan.pk}/", {"action": "discard"})
+        self.assertFalse(Job.objects.exists())
+
+    def test_the_failed_job_of_an_expired_import_is_deleted_with_it(self):
+        self.upload("en", text="\n")
+        Plan.objects.update(created=timezone.now() - datetime.timedelta(days=4))
+        workflow.purge_plans()
+        self.assertFalse(Plan.objects.exists())
         self.assertFalse(Job.objects.exists())
 
     def test_texts_stored_by_earlier_versions_are_shown_as_they_are(self):
