@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mailadmin.console import make_printable
+from mailadmin.translation import compose
 from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser import maps
 from mailboxes.mailserver.config_parser.lines import Line
@@ -38,9 +39,8 @@ class MapFiles:
     # Places
 
     def format_place(self, path: str | Path, number: int) -> str:
-        """Return a place without words: it is kept in SQLite, which keeps no translations."""
         name = self.display_path(path)
-        return f"{name}:{number}" if number else name
+        return _("%(file)s, line %(line)s") % {"file": name, "line": number} if number else name
 
     def display_path(self, path: str | Path) -> str:
         path = Path(path)
@@ -52,7 +52,8 @@ class MapFiles:
 
     def format_setting(self, name: str) -> str:
         """Return where main.cf sets a parameter."""
-        return f"{name} ({self.place_of_line(self.postfix.get_line(name))})"
+        place = self.place_of_line(self.postfix.get_line(name))
+        return compose("%(name)s (%(place)s)", name=name, place=place)
 
     def check_is_text(self, line: str, place: str) -> bool:
         """Tell whether a line is text, and note it if not: other bytes were read as surrogates."""
@@ -126,7 +127,9 @@ class MapFiles:
 
     def _note_unread(self, word: str, parameter: str, line: Line) -> None:
         text = _("Map that is not a list of keys and values: skipped.")
-        self.losses.add(text, f"{parameter}: {make_printable(word)} ({self.place_of_line(line)})")
+        names = {"parameter": parameter, "word": make_printable(word)}
+        pattern = "%(parameter)s: %(word)s (%(place)s)"
+        self.losses.add(text, compose(pattern, place=self.place_of_line(line), **names))
 
     # Files
 
