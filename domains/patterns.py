@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.names import (
     DOMAIN_LABEL_RE,
@@ -16,6 +15,7 @@ from mailadmin.names import (
     validate_domain,
     validate_single_line,
 )
+from mailadmin.translation import gettext_lazy as _
 
 WILDCARD_PATTERN = "*"
 DEFAULT_DELIVERY = ":"  # as if there were no row

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from domains import cells
@@ -79,6 +79,7 @@ class BaseDomainTable(Table):
     card_columns = ("mailboxes", "aliases")
     detail_url_name = "domain"
     new_label = _("New domain")
+    count_text = ngettext_lazy("%(count)s domain", "%(count)s domains", "count")
     search_fields = ["domain", "description"]
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.SUPERADMIN)
     toggles = {"active": _("active"), "backupmx": _("backup MX")}
@@ -128,6 +129,7 @@ class AliasDomainTable(Table):
     ]
     card_columns = ("target_domain",)
     new_label = _("New alias domain")
+    count_text = ngettext_lazy("%(count)s alias domain", "%(count)s alias domains", "count")
     search_fields = ["alias_domain__domain", "target_domain__domain", "description"]
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS) | {"import": Role.SUPERADMIN}
     export_roles = dict.fromkeys(
@@ -170,6 +172,7 @@ class AdminTable(Table):
     card_columns = ("domains",)
     detail_url_name = "admin"
     new_label = _("New admin")
+    count_text = ngettext_lazy("%(count)s admin", "%(count)s admins", "count")
     search_fields = ["username"]
     roles = dict.fromkeys(["list", "export", *WRITE_SCREENS], Role.SUPERADMIN)
     toggles = {"active": _("active")}
@@ -232,6 +235,7 @@ class TransportTable(Table):
     ]
     card_columns = ("transport",)
     new_label = _("New transport")
+    count_text = ngettext_lazy("%(count)s transport", "%(count)s transports", "count")
     search_fields = ["pattern", "transport", "description"]
     roles = dict.fromkeys(["list", "export", *WRITE_SCREENS], Role.SUPERADMIN)
     export_roles = dict.fromkeys(

@@ -12,8 +12,7 @@ from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.tables.views.base import TableView
 from mailadmin.tables.views.detail import TableDetailView
-from mailboxes.models import Alias, Mailbox, Usage, Vacation
-from mailboxes.owner.views import get_vacation_status
+from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_delivery
 from mailboxes.postfix.routing import build_panel_config
@@ -30,12 +29,9 @@ class MailboxDetailView(TableDetailView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         mailbox = self.object
         usage = Usage.objects.filter(pk=mailbox.pk).first()
-        vacation = Vacation.objects.filter(pk=mailbox.pk).first()
         return super().get_context_data(
             used=usage.bytes if usage else 0,
             messages_count=usage.messages if usage else None,
-            vacation=vacation,
-            away=get_vacation_status(vacation),
             **kwargs,
         )
 
@@ -57,10 +53,6 @@ class MailboxReadyView(TableView, DetailView):
 
 class AliasDetailView(TableDetailView):
     table = AliasTable()
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        has_mailbox = Mailbox.objects.filter(pk=self.object.pk).exists()
-        return super().get_context_data(has_mailbox=has_mailbox, **kwargs)
 
 
 class AddressMixin(RoleRequiredMixin):

@@ -1,11 +1,11 @@
 """Forms of mailboxes and aliases."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
@@ -19,9 +19,11 @@ from mailadmin.names import (
 from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import limits
+from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
 DEFAULT_QUOTA_MB = 1024
 
@@ -260,6 +262,14 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         super().__init__(*args, **kwargs)
         if self.is_edit:
             self._prepare_edit()
+        goto: Any = self.fields["goto"]
+        goto.required = "goto_mailbox" not in self.fields
+        goto.error_messages["required"] = NO_TARGET_MESSAGE
+
+    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
+        """Leave it to the service to refuse an alias without targets: pages mark the field."""
+        super().adapt_for_api(values)
+        self.fields["goto"].required = False
 
     def _prepare_edit(self) -> None:
         if Mailbox.objects.filter(pk=self.instance.pk).exists():

@@ -5,11 +5,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.address_lists import parse_address_list
 from mailadmin.names import normalize_address, normalize_domain, validate_address, validate_domain
 from mailadmin.tables.form_fields import LineListField
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import is_vacation_target
 
 MAX_TARGETS = 10_000  # Postfix expands a thousand, unless it is configured otherwise

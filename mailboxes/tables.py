@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from django.db.models import F, QuerySet
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, ngettext_lazy
 
 from domains.quotas import file_quota
 from domains.services.domains import edit_domain, set_domains
@@ -19,6 +19,7 @@ from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
+from mailadmin.translation import gettext_lazy
 from mailboxes import cells
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
@@ -41,20 +42,25 @@ from mailboxes.services.mailboxes import (
 )
 from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.services.vacations import get_vacation_status
 
 ALLOW_SENDING = Action(
     "allow_sending",
     gettext_lazy("Allow sending"),
+    gettext_lazy("Allow sending for %(rows)s"),
+    gettext_lazy("%(row)s may send mail."),
+    gettext_lazy("Sending allowed for %(rows)s."),
     "smtp_active",
     True,
-    gettext_lazy("%(row)s may send mail."),
 )
 BLOCK_SENDING = Action(
     "block_sending",
     gettext_lazy("Block sending"),
+    gettext_lazy("Block sending for %(rows)s"),
+    gettext_lazy("%(row)s can no longer send mail."),
+    gettext_lazy("Sending blocked for %(rows)s."),
     "smtp_active",
     False,
-    gettext_lazy("%(row)s can no longer send mail."),
 )
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
@@ -124,6 +130,7 @@ class MailboxTable(Table):
     card_columns = ("name", "quota")
     detail_url_name = "mailbox"
     new_label = gettext_lazy("New mailbox")
+    count_text = ngettext_lazy("%(count)s mailbox", "%(count)s mailboxes", "count")
     actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, DELETE)
     search_fields = ["username", "name"]
     is_split_by_domain = True
@@ -180,6 +187,10 @@ class MailboxTable(Table):
     def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
         return find_aliases_pointing_to(principal, keys)
 
+    def head_values(self, row: Any) -> dict[str, Any]:
+        vacation = Vacation.objects.filter(pk=row.pk).first()
+        return {"vacation": vacation, "away": get_vacation_status(vacation)}
+
     def url_after_save(self, row: Any, has_new_password: bool) -> str:
         """Show what to hand over to the owner: a new mailbox, or a new password of it."""
         if has_new_password:
@@ -217,6 +228,7 @@ class AliasTable(Table):
     card_columns = ("goto",)
     detail_url_name = "alias"
     new_label = gettext_lazy("New alias")
+    count_text = ngettext_lazy("%(count)s alias", "%(count)s aliases", "count")
     search_fields = ["address", "goto", "description"]
     is_split_by_domain = True
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
@@ -262,6 +274,9 @@ class AliasTable(Table):
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("aliases", principal, filters)
+
+    def head_values(self, row: Any) -> dict[str, Any]:
+        return {"has_mailbox": Mailbox.objects.filter(pk=row.pk).exists()}
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         return find_alias_problems(principal, rows)

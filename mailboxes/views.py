@@ -17,10 +17,12 @@ from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.views.base import SaveFormMixin
+from mailadmin.tables.views.detail import build_head_context
 from mailboxes.forms import QuotaAdvice
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
 from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.tables import MailboxTable
 
 
 class QuotaHintView(RoleRequiredMixin, View):
@@ -41,7 +43,7 @@ class MailboxFormView(SaveFormMixin, FormView):
     """A form about one mailbox, for its owner or for an admin."""
 
     roles = Role.ADMINS
-    template_name = "mailboxes/of_mailbox.html"
+    template_name = "mailboxes/mailbox_form.html"
     title: str | Promise = ""
     tab = ""
     saved_text: str | Promise = ""
@@ -62,8 +64,11 @@ class MailboxFormView(SaveFormMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            mailbox=self.mailbox, title=self.title, tab=self.tab, **kwargs
+            title=self.title, tab=self.tab, **self.get_head_context(), **kwargs
         )
+
+    def get_head_context(self) -> dict[str, Any]:
+        return build_head_context(MailboxTable(), self.mailbox, self.principal)
 
     def get_success_text(self) -> str:
         return str(self.saved_text)

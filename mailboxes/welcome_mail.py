@@ -5,7 +5,6 @@ import smtplib
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
-from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
@@ -13,6 +12,7 @@ from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import JobCanceled
 from mailadmin.names import fold
 from mailadmin.registry import JobStep
+from mailadmin.translation import gettext as _
 from mailboxes.models import Mailbox
 
 

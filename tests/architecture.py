@@ -26,6 +26,16 @@ MODELS_BY_NAME = {
     "mailadmin/api/tokens.py",
     "mailadmin/changes/models.py",
 }
+TRANSLATING_FUNCTIONS = ("gettext", "gettext_lazy", "ngettext", "ngettext_lazy")
+PACKAGES_OF_STORED_TEXTS = (
+    "mailadmin/jobs/",
+    "domains/services/",
+    "mailboxes/services/",
+    "mailboxes/transfer/plan/",
+    "mailboxes/transfer/readers/",
+    "mailboxes/transfer/row_types/",
+    "mailboxes/mailserver/verifier/",
+)
 WRITES = {"save", "delete", "create", "update", "bulk_create", "bulk_update", "get_or_create"}
 # Names of the first edition, which are not technical terms.
 OLD_NAMES = re.compile(
@@ -229,6 +239,19 @@ def texts_in_f_strings(files: Iterable[Source]) -> Iterator[str]:
             for node in ast.walk(string):
                 if is_call(node, "_", "gettext", "gettext_lazy", "ngettext"):
                     yield f"{path}:{string.lineno} {ast.unparse(node)}"
+
+
+def lost_translations(files: Iterable[Source]) -> Iterator[str]:
+    """Texts of these packages are stored: see mailadmin/translation.py."""
+    for path, tree in files:
+        if path.startswith(PACKAGES_OF_STORED_TEXTS):
+            yield from (
+                f"{path}: {alias.name}"
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation"
+                for alias in node.names
+                if alias.name in TRANSLATING_FUNCTIONS
+            )
 
 
 def nameless_modules(files: Iterable[Source]) -> Iterator[str]:

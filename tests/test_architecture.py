@@ -50,6 +50,11 @@ FAULTS = [
         "from django.db.models.signals import post_save",
     ),
     (architecture.texts_in_f_strings, "mailadmin/x.py", """f"{x} {_('text')}\""""),
+    (
+        architecture.lost_translations,
+        "domains/services/x.py",
+        "from django.utils.translation import gettext_lazy as _",
+    ),
     (architecture.nameless_modules, "mailadmin/utils.py", ""),
 ]
 CHECKS = sorted({check for check, _path, _text in FAULTS}, key=lambda check: check.__name__)

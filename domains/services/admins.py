@@ -1,7 +1,6 @@
 """Create, edit and delete admins and their assignments; one superadmin always remains."""
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import ALL_DOMAINS, Admin, Domain, DomainAdmin, TotpException
 from domains.services.locks import lock_domains, refuse_taken_keys
@@ -10,6 +9,8 @@ from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_owner_tokens
 from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.names import fold, normalize_address
+from mailadmin.tables.saved_filters import delete_saved_filters
+from mailadmin.translation import gettext_lazy as _
 
 
 def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
@@ -89,12 +90,13 @@ def revoke_access(changes: Changes, admins: list[Admin]) -> None:
 
 
 def delete_admins(changes: Changes, keys: list[str]) -> None:
-    """Delete admins with their assignments, sessions and tokens."""
+    """Delete admins with their assignments, sessions, tokens and saved filters."""
     lock_domains(changes, [ALL_DOMAINS])
     admins = changes.find(Admin, keys)
     _refuse_demotion(changes, admins, {"active": False})
     changes.delete(TotpException.objects.filter(username__in=keys))
     end_sessions(admins)
+    delete_saved_filters(admins)
     changes.delete(admins)
     for admin in admins:
         changes.log("delete_admin", "", admin.pk)

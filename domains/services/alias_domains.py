@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain
 from domains.services.locks import lock_domains, lock_writable_domains, refuse_taken_keys
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 
 
 def create_alias_domains(changes: Changes, rows: list[dict]) -> list[AliasDomain]:

@@ -2,7 +2,6 @@
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain, DomainAdmin, DomainState
 from domains.patterns import validate_domain_transport
@@ -10,6 +9,7 @@ from domains.services.alias_domains import refuse_alias_domain_targets
 from domains.services.locks import check_not_being_deleted, lock_domains, refuse_taken_keys
 from domains.services.text_references import delete_text_references
 from mailadmin.changes.perform import Changes
+from mailadmin.translation import gettext_lazy as _
 
 
 def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from django.core.exceptions import ValidationError
 from django.db.models import F, Model
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain, DomainState
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise

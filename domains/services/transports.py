@@ -9,7 +9,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import BooleanField, Case, ExpressionWrapper, Q, Subquery, When
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import ALL_DOMAINS, Domain, Transport
 from domains.patterns import (
@@ -24,6 +23,7 @@ from domains.patterns import (
 )
 from domains.services.locks import lock_domains, refuse_taken_keys
 from mailadmin.changes.perform import Changes
+from mailadmin.translation import gettext_lazy as _
 
 MAX_SHOWN = 10
 TAKEN_MESSAGE = _("A transport for %(key)s already exists.")

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from mailadmin.db.translated_fields import TranslatedMixin
+
 MAX_ROWS_PER_STATEMENT = 500
 MAX_CHARACTERS_PER_STATEMENT = 2**19  # the smallest packet limit of a server is 1 MB
 
@@ -71,7 +73,7 @@ def get_value_converter(
     prepare = functools.partial(field.get_db_prep_save, connection=connection)
     if isinstance(field, models.DateTimeField):
         return functools.lru_cache(maxsize=64)(prepare)
-    if not isinstance(field, PLAIN_FIELDS):
+    if not isinstance(field, PLAIN_FIELDS) or isinstance(field, TranslatedMixin):
         return prepare
     return lambda value: value if value and type(value) in (str, int) else prepare(value)
 

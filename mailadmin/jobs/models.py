@@ -4,10 +4,11 @@ from typing import Any, Self
 
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import OwnedQuerySet
 from mailadmin.db.fields import CharField
+from mailadmin.db.translated_fields import TranslatedCharField, TranslatedPlainTextField
+from mailadmin.translation import gettext_lazy as _
 
 
 class JobQuerySet(OwnedQuerySet):
@@ -29,7 +30,7 @@ class Job(models.Model):
     created = models.DateTimeField(default=timezone.now)
     finished = models.DateTimeField(null=True)
     kind = CharField(max_length=64)
-    title = CharField(max_length=255)
+    title = TranslatedCharField(max_length=255)
     owner = CharField(max_length=255)
     owner_model = CharField(max_length=64)
     owner_key = CharField(max_length=255)
@@ -40,7 +41,7 @@ class Job(models.Model):
     state = CharField(max_length=16, choices=State.choices, default=State.WAITING)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
-    message = models.TextField(blank=True)
+    message = TranslatedPlainTextField(blank=True)
     lease_until = models.DateTimeField(null=True)
     lease_holder = CharField(max_length=64, blank=True)
     # Since its last step.
@@ -59,6 +60,11 @@ class Job(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state in (self.State.DONE, self.State.FAILED)
+
+    @property
+    def can_retry(self) -> bool:
+        """Return whether the job failed, and may succeed when it is run again."""
+        return self.state == self.State.FAILED and self.arguments.get("can_retry", True)
 
 
 class JobKeys(models.Model):

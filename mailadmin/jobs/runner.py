@@ -8,7 +8,6 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import get_language, override
-from django.utils.translation import gettext as _
 
 from mailadmin import registry
 from mailadmin.accounts.models import is_later_namesake
@@ -16,6 +15,8 @@ from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.jobs import leases
 from mailadmin.jobs.leases import LeaseLost
 from mailadmin.jobs.models import Job
+from mailadmin.translation import gettext as _
+from mailadmin.translation import join_messages
 
 logger = logging.getLogger("mailadmin.jobs")
 
@@ -24,6 +25,10 @@ MAX_STEP_ATTEMPTS = 5  # a step that kills the worker each time must not do so f
 
 class JobCanceled(ValidationError):
     """The rest of the job is not wanted any more: it ends, and has not failed."""
+
+
+class JobNotRepeatable(ValidationError):
+    """The job has failed, and would fail again."""
 
 
 def advance_job(job: Job) -> bool:
@@ -38,9 +43,12 @@ def advance_job(job: Job) -> bool:
     try:
         return run_next_step(job)
     except JobCanceled as reason:
-        return finish_job(job, Job.State.DONE, " ".join(reason.messages))
+        return finish_job(job, Job.State.DONE, join_messages(reason))
+    except JobNotRepeatable as error:
+        forbid_retry(job)
+        return finish_job(job, Job.State.FAILED, join_messages(error))
     except ValidationError as error:
-        return finish_job(job, Job.State.FAILED, " ".join(error.messages))
+        return finish_job(job, Job.State.FAILED, join_messages(error))
     except PermissionDenied:
         text = _("%(owner)s no longer has permission to do this.") % {"owner": job.owner}
         return finish_job(job, Job.State.FAILED, text)
@@ -92,6 +100,11 @@ def finish_job(job: Job, state: str, message: str = "") -> bool:
         state=state, message=message, finished=timezone.now(), lease_until=None
     )
     return False
+
+
+def forbid_retry(job: Job) -> None:
+    arguments = job.arguments | {"can_retry": False}
+    Job.objects.filter(pk=job.pk, lease_holder=job.lease_holder).update(arguments=arguments)
 
 
 def get_job_actor(job: Job) -> Actor:

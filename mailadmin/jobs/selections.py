@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.services import add_job, check_job_limit
+from mailadmin.translation import gettext as _
 
 CONFIRMATION_KIND = "confirm"  # a selection that waits for confirmation
 MAX_PENDING_SELECTIONS = 3  # per principal; older ones are dropped
@@ -48,14 +48,14 @@ def load_selected_keys(job: Job) -> list:
 
 
 def start_selection_job(
-    changes: Changes, job: Job, kind: str, title: Any, arguments: dict[str, Any]
+    changes: Changes, job: Job, kind: str, title: str, arguments: dict[str, Any]
 ) -> Job:
     """Turn a confirmed selection into the job that works on it; refuse a second time."""
     check_job_limit(changes.actor)
     started = Job.objects.filter(pk=job.pk, state=Job.State.DRAFT).update(
         kind=kind,
         state=Job.State.WAITING,
-        title=str(title)[:255],
+        title=title,
         owner=str(changes.actor)[:255],
         arguments=arguments | {"language": get_language()},
         created=changes.at,

@@ -5,11 +5,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Actor, Changes, perform
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.jobs.models import Job, JobKeys
+from mailadmin.translation import gettext as _
 
 ROWS_PER_STEP = 100
 MAX_UNFINISHED_JOBS = 50  # per principal; the command line has no limit
@@ -43,7 +43,7 @@ def add_job_within_limit(
 def add_job(
     changes: Changes,
     kind: str,
-    title: Any,
+    title: str,
     arguments: dict[str, Any],
     total: int,
     state: str = Job.State.WAITING,
@@ -54,7 +54,7 @@ def add_job(
     job = Job.objects.create(
         kind=kind,
         state=state,
-        title=str(title)[:255],
+        title=title,
         owner=str(changes.actor)[:255],
         owner_model=principal.model_label,
         owner_key=principal.pk or "",

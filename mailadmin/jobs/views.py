@@ -27,7 +27,8 @@ class JobDetailView(RoleRequiredMixin, DetailView):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self.get_object()
         if request.POST.get("action") == "retry":
-            perform(self.actor, retry_job, job.pk)
+            if job.can_retry:
+                perform(self.actor, retry_job, job.pk)
             return redirect("job", job.pk)
         perform(self.actor, dismiss_job, job.pk)
         return redirect("jobs")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
 
 from mailadmin.changes.perform import Changes
+from mailadmin.translation import gettext_lazy
 
 Service = Callable[..., Any]
 Text = str | Promise
@@ -15,26 +15,53 @@ Text = str | Promise
 
 @dataclass(frozen=True)
 class Action:
-    """Something to do with selected rows."""
+    """Something to do with selected rows, and how it is worded: for one row, for a number of them.
+
+    A number of rows is named by the table: "15 mailboxes".
+    """
 
     name: str
     label: Text
+    label_many: Text
+    done: Text
+    done_many: Text
     field: str = ""
     value: bool = False
-    done: Text = gettext_lazy("%(row)s was updated.")
+
+    def describe(self, rows: str) -> str:
+        """Return what the action does: "Delete 15 mailboxes"."""
+        return str(self.label_many) % {"rows": rows}
+
+    def describe_done(self, rows: str) -> str:
+        """Return what the action has done: "15 mailboxes deleted."."""
+        return str(self.done_many) % {"rows": rows}
 
 
 ACTIVATE = Action(
-    "activate", gettext_lazy("Activate"), "active", True, gettext_lazy("%(row)s was activated.")
+    "activate",
+    gettext_lazy("Activate"),
+    gettext_lazy("Activate %(rows)s"),
+    gettext_lazy("%(row)s was activated."),
+    gettext_lazy("%(rows)s activated."),
+    "active",
+    True,
 )
 DEACTIVATE = Action(
     "deactivate",
     gettext_lazy("Deactivate"),
+    gettext_lazy("Deactivate %(rows)s"),
+    gettext_lazy("%(row)s was deactivated."),
+    gettext_lazy("%(rows)s deactivated."),
     "active",
     False,
-    gettext_lazy("%(row)s was deactivated."),
 )
-DELETE = Action("delete", gettext_lazy("Delete"))
+DELETE = Action(
+    "delete",
+    gettext_lazy("Delete"),
+    gettext_lazy("Delete %(rows)s"),
+    gettext_lazy("%(row)s was deleted."),
+    gettext_lazy("%(rows)s deleted."),
+)
 
 
 def missing_service(changes: Changes, *arguments: Any) -> NoReturn:

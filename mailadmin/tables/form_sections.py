@@ -41,6 +41,13 @@ def iter_bound_fields(fields: Sequence[Any]) -> Iterator[BoundField]:
         yield from field if isinstance(field, list) else [field]
 
 
+def iter_shown_fields(form: "ValidatedTextForm") -> Iterator[BoundField]:
+    """Yield the fields of a form that are not folded away, in their order on the page."""
+    for part in build_sections(form):
+        if not part.section.is_advanced:
+            yield from iter_bound_fields(part.fields)
+
+
 def build_sections(form: "ValidatedTextForm") -> list[BoundSection]:
     """Return the sections of a form that have fields; fields of no section are in the first."""
     names = [name for name, field in form.fields.items() if not field.widget.is_hidden]

@@ -21,7 +21,7 @@ from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.db.models import has_generated_key
 from mailadmin.names import validate_single_line, validate_text
 from mailadmin.tables.form_fields import RowChoiceMixin
-from mailadmin.tables.form_sections import Section
+from mailadmin.tables.form_sections import Section, iter_shown_fields
 
 if TYPE_CHECKING:
     from mailadmin.tables.actions import Service, Services
@@ -50,6 +50,19 @@ class ValidatedTextForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         super().clean()
         return self.cleaned_data
+
+    def focus_first_empty_field(self) -> None:
+        """Have the browser put the cursor into the first field that is to be filled in."""
+        for field in iter_shown_fields(self):
+            if field.widget_type != "checkbox" and field.value() in (None, "", []):
+                field.field.widget.attrs["autofocus"] = True
+                return
+
+    @property
+    def marks_required_fields(self) -> bool:
+        """Return whether any field has a mark, which the form then explains."""
+        fields = [field for field in self.visible_fields() if not field.use_fieldset]
+        return any(f.field.required for f in fields if f.widget_type != "checkbox")
 
     @property
     def visible_field_errors(self) -> list[forms.BoundField]:

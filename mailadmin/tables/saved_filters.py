@@ -1,5 +1,7 @@
 """Services of saved filters; they are the panel's own rows and leave no log line."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from mailadmin.accounts.models import Principal
 from mailadmin.changes.perform import Changes
 from mailadmin.names import validate_single_line
 from mailadmin.tables.models import SavedFilter
@@ -43,6 +46,15 @@ def save_filter(changes: Changes, table: Table, name: str, query: str) -> SavedF
         name=name,
         query=urlencode(filters),
     )
+
+
+def delete_saved_filters(principals: Iterable[Principal]) -> None:
+    """Delete the filters of people who are deleted: their names may be given to others."""
+    keys: defaultdict[str, list[Any]] = defaultdict(list)
+    for principal in principals:
+        keys[principal.model_label].append(principal.pk)
+    for label, owners in keys.items():
+        SavedFilter.objects.filter(owner_model=label, owner_key__in=owners).delete()
 
 
 def delete_filter(changes: Changes, pk: int) -> None:

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import AfterPerform, Changes, EditConflict, perform
 from mailadmin.db.bulk import chunks
@@ -15,6 +14,7 @@ from mailadmin.names import fold
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.serialization import ErrorTexts, form_errors, validation_texts
 from mailadmin.tables.table import Table
+from mailadmin.translation import gettext as _
 
 MAX_EDIT_ATTEMPTS = 3
 MAX_REFUSED_ROWS = 50  # further rows are not checked

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.db import models
 from django.db.models import QuerySet
 from django.utils.text import capfirst
-from django.utils.translation import gettext_lazy
+from django.utils.translation import ngettext_lazy
 
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
@@ -24,6 +24,7 @@ from mailadmin.tables.columns import Column, build_column
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
+from mailadmin.translation import gettext_lazy, to_text
 
 BULK_JOB_KIND = "bulk"
 MAX_IMMEDIATE_ROWS = 200  # more are changed by a job
@@ -61,6 +62,7 @@ class Table:
     order: tuple[str, ...] = ("pk",)  # needs an index
     is_split_by_domain = False  # an admin's rows are read faster domain by domain
     new_label: Text = gettext_lazy("New")
+    count_text: Text = ngettext_lazy("%(count)s row", "%(count)s rows", "count")
     empty_text: Text = gettext_lazy("Nothing here yet.")
     # Column → who gets it in files and by the API; empty: all public columns.
     export_roles: Mapping[str, Role] = {}
@@ -166,6 +168,10 @@ class Table:
         """Add to the rows of a page what their cells show from other tables."""
         return rows
 
+    def head_values(self, row: Any) -> dict[str, Any]:
+        """Return what the head of a row's pages shows from other tables."""
+        return {}
+
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         """Return how many rows match, where that is known without counting them."""
         return None
@@ -269,7 +275,7 @@ class Table:
 
     def describe_bulk_job(self, action: Action, count: int) -> tuple[str, dict[str, str]]:
         """Return title and arguments of the job that does this to so many rows."""
-        title = f"{action.label}: {count} × {self.label}"
+        title = action.describe(self.format_count(count))
         return title, {"table": self.slug, "action": action.name}
 
     def action_step(self, action: Action, keys: Sequence[Any]) -> tuple[Any, ...]:
@@ -301,6 +307,10 @@ class Table:
     @property
     def label(self) -> Text:
         return capfirst(self.model._meta.verbose_name_plural or self.slug)
+
+    def format_count(self, count: int) -> str:
+        """Return a number of rows in words: "15 mailboxes"."""
+        return to_text(self.count_text, {"count": count})
 
     @property
     def model_name(self) -> Text:

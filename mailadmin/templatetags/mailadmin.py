@@ -5,9 +5,7 @@ from typing import Any
 from django import template
 from django.forms import BoundField
 from django.template import Context
-from django.utils import formats
 from django.utils.safestring import SafeString
-from django.utils.translation import ngettext
 
 from mailadmin import formatting, passwords
 from mailadmin.icons import icon
@@ -87,12 +85,6 @@ def field_unit(field: BoundField) -> str:
 @register.filter
 def lookup(mapping: dict[Any, Any], key: Any) -> Any:
     return mapping.get(key, key)
-
-
-@register.simple_tag
-def format_row_count(count: int) -> str:
-    text = ngettext("%(count)s row", "%(count)s rows", count)
-    return text % {"count": formats.number_format(count)}
 
 
 @register.filter

@@ -27,7 +27,7 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.table import Table
-from mailadmin.tables.views.detail import build_switches
+from mailadmin.tables.views.detail import build_head_context
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
 from mailboxes.dashboard.commands import find_commands
 from mailboxes.models import Alias, StandaloneAlias
@@ -130,10 +130,7 @@ class DomainDetailView(RoleRequiredMixin, DetailView):
                 .filter(domain=domain.pk)
                 .order_by("-timestamp", "-pk")[:RECENT_LINES]
             ),
-            table=registry.tables["domains"],
-            may=registry.tables["domains"].allowed_screens(person),
-            switches=build_switches(registry.tables["domains"], domain, person),
             verbs=registry.action_labels,
             transports=get_effective_transports(Transport.objects.visible_to(person), domain),
-            **kwargs,
+            **build_head_context(registry.tables["domains"], domain, person) | kwargs,
         )

@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser.lines import ConfigProblem
 from mailboxes.mailserver.config_parser.maps import PATTERN_TYPES, MapReference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles

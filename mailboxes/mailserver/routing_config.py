@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser import maps as lists
 from mailboxes.mailserver.config_parser.lines import ConfigProblem
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles, read_logical_lines

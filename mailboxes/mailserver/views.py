@@ -29,6 +29,7 @@ from mailadmin.api.problems import build_validation_problem
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm
 from mailadmin.tables.serialization import error_texts
+from mailadmin.translation import decode_text
 from mailboxes.mailserver.generator.choices import (
     DATABASE_ACCOUNTS,
     NO_CRAM_MD5_MESSAGE,
@@ -171,7 +172,8 @@ def build_verification_context(mailbox: Mailbox) -> dict[str, Any]:
 def iter_mailbox_differences(check: Verification, mailbox: Mailbox) -> Iterator[dict[str, str]]:
     """Yield differences of the mailbox, of its domain, and of the mail server as a whole."""
     domain = mailbox.domain_id.lower()
-    for entry in check.differences:
+    for stored in check.differences:
+        entry = {name: decode_text(value) for name, value in stored.items()}
         key = entry["key"]
         if key.lower() == mailbox.pk.lower():
             yield entry

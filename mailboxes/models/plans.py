@@ -8,7 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import OwnedQuerySet
-from mailadmin.db.fields import CharField, DateTimeField, NameField, TextField
+from mailadmin.db.fields import CharField, DateTimeField, NameField
+from mailadmin.db.translated_fields import TranslatedCharField, TranslatedTextField
+from mailadmin.translation import decode_text
 
 
 class PlanQuerySet(OwnedQuerySet):
@@ -42,7 +44,7 @@ class Plan(models.Model):
     state = CharField(max_length=16, choices=State.choices, default=State.READING)
     batch = models.UUIDField(default=uuid.uuid4)
     losses = models.JSONField(default=list)
-    trouble = TextField(blank=True, default="")
+    trouble = TranslatedTextField(blank=True, default="")
     is_returning = models.BooleanField(default=False)  # undoing has begun: not applied again
     job = models.BigIntegerField(null=True)  # the job that continues it, if any
 
@@ -55,6 +57,18 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return f"{self.format} {self.source}"
+
+    @property
+    def notes(self) -> list[dict[str, Any]]:
+        """Return what of the source is not imported, in the active language."""
+        return [
+            note
+            | {
+                "text": decode_text(note["text"]),
+                "places": [decode_text(place) for place in note["places"]],
+            }
+            for note in self.losses
+        ]
 
 
 class PlanRow(models.Model):
@@ -72,7 +86,7 @@ class PlanRow(models.Model):
     stage = models.PositiveSmallIntegerField()  # domains come before what is in them
     kind = NameField(max_length=20)
     key = CharField(max_length=255)  # case-folded, as the database compares it
-    place = CharField(max_length=255)
+    place = TranslatedCharField(max_length=255)
     verb = NameField(max_length=8, choices=Verb.choices)
     # As the services take them, secrets too; once applied, the previous values of the row.
     values = models.JSONField(default=dict)
@@ -80,7 +94,7 @@ class PlanRow(models.Model):
     digest = NameField(max_length=32, blank=True, default="")  # of the row as it was read
     is_done = models.BooleanField(default=False)  # or nothing was to do
     done = DateTimeField(null=True)
-    reason = TextField(blank=True, default="")
+    reason = TranslatedTextField(blank=True, default="")
 
     class Meta:
         db_table = "mailadmin_plan_row"

@@ -4,7 +4,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.db.fields import DateTimeField, NameField, TextField
+from mailadmin.db.fields import DateTimeField, NameField
+from mailadmin.db.translated_fields import TranslatedTextField
 
 
 class Verification(models.Model):
@@ -17,7 +18,7 @@ class Verification(models.Model):
     rows = models.IntegerField(default=0)
     differences = models.JSONField(default=list)
     total = models.IntegerField(default=0)
-    trouble = TextField(blank=True, default="")
+    trouble = TranslatedTextField(blank=True, default="")
 
     class Meta:
         db_table = "mailadmin_verification"

@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView
 
@@ -21,7 +20,8 @@ from mailadmin.db.fields import is_known_date
 from mailadmin.tables.views.base import SaveFormMixin
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.owner.forms import PasswordChangeForm
-from mailboxes.views import ForwardingView, VacationView
+from mailboxes.services.vacations import get_vacation_status
+from mailboxes.views import ForwardingView, MailboxFormView, VacationView
 
 
 def get_signed_in_mailbox(request: HttpRequest) -> Mailbox:
@@ -29,25 +29,29 @@ def get_signed_in_mailbox(request: HttpRequest) -> Mailbox:
     return cast(Mailbox, request.user)
 
 
-class OwnForwardingView(ForwardingView):
-    roles = Role.MAILBOX
+class OwnFormMixin(MailboxFormView):
+    """A form about the mailbox of the signed-in person."""
 
+    roles = Role.MAILBOX
+    template_name = "mailboxes/own_form.html"
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return get_signed_in_mailbox(self.request)
+
+    def get_head_context(self) -> dict[str, Any]:
+        return {}
+
+
+class OwnForwardingView(OwnFormMixin, ForwardingView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.MAILADMIN_EDIT_ALIAS:
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
-    @property
-    def mailbox(self) -> Mailbox:
-        return get_signed_in_mailbox(self.request)
 
-
-class OwnVacationView(VacationView):
-    roles = Role.MAILBOX
-
-    @property
-    def mailbox(self) -> Mailbox:
-        return get_signed_in_mailbox(self.request)
+class OwnVacationView(OwnFormMixin, VacationView):
+    pass
 
 
 class OwnPasswordView(ThrottledFormMixin, SaveFormMixin, FormView):
@@ -68,16 +72,6 @@ class OwnPasswordView(ThrottledFormMixin, SaveFormMixin, FormView):
 class AccountView(RoleRequiredMixin, TemplateView):
     roles = Role.ANYONE
     template_name = "account/account.html"
-
-
-def get_vacation_status(vacation: Vacation | None) -> str:
-    """Return whether replies are sent: now, later or over; empty if none are."""
-    if vacation is None or not vacation.active:
-        return ""
-    if is_known_date(vacation.activefrom) and vacation.activefrom > timezone.now():
-        return "later"
-    until = vacation.activeuntil
-    return "over" if is_known_date(until) and until < timezone.now() else "now"
 
 
 def get_password_changed_at(mailbox: Mailbox) -> datetime.datetime | None:

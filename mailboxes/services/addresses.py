@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
 
 

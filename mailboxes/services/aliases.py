@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
@@ -14,6 +13,7 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import join_goto, split_goto
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.mail import AliasQuerySet
 from mailboxes.services import cached_stats
@@ -22,6 +22,8 @@ from mailboxes.services.default_aliases import is_default_alias
 from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
+
+NO_TARGET_MESSAGE = _("Enter at least one address to forward to.")
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -203,11 +205,8 @@ def _validate_targets(
 
 def _refuse_no_targets(has_mailbox: bool) -> None:
     """Refuse an alias whose mail would be kept nowhere; an auto-reply keeps none."""
-    if has_mailbox:
-        text = _("Enter an address to forward to, or keep a copy in the mailbox.")
-    else:
-        text = _("Enter at least one address to forward to.")
-    raise ValidationError({"goto": text})
+    text = _("Enter an address to forward to, or keep a copy in the mailbox.")
+    raise ValidationError({"goto": text if has_mailbox else NO_TARGET_MESSAGE})
 
 
 def get_or_create_own_alias(changes: Changes, mailbox: Mailbox) -> Alias:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from domains.services.alias_domains import refuse_alias_domain_targets
@@ -16,6 +15,7 @@ from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.jobs.selections import delete_selection, load_selected_keys
 from mailadmin.jobs.services import ROWS_PER_STEP, add_job_within_limit
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.contents import CONTENT_MODELS, count_rows_in_domains
 from mailboxes.services.domains import delete_domains

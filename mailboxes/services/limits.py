@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.formats import number_format
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.fields import validate_column
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain
 from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import split_goto
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.postfix.routing import ALIAS_EXPANSION_LIMIT, split_address, split_extension
 from mailboxes.postfix.routing.addresses import add_extension

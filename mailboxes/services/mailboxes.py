@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from domains.quotas import megabytes_to_bytes
@@ -17,6 +16,7 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
 from mailadmin.jobs.services import add_job
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses

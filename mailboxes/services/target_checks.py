@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import F, OuterRef, Q, Subquery
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from domains.models import Domain, Transport
 from domains.patterns import DEFAULT_DELIVERY, get_transport_lookup_keys, is_default_transport
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
+from mailadmin.translation import gettext as _
+from mailadmin.translation import ngettext
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.routing import split_address
 from mailboxes.services.lookup_keys import iter_lookup_keys

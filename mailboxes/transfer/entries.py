@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mailadmin.translation import compose
+
 MAX_EXAMPLE_PLACES = 10
 
 
@@ -48,4 +50,4 @@ class SourceError(Exception):
     """A source that cannot be read, with the place where reading failed."""
 
     def __init__(self, text: object, place: str = "") -> None:
-        super().__init__(f"{place}: {text}" if place else str(text))
+        super().__init__(compose("%(place)s: %(text)s", place=place, text=text) if place else text)

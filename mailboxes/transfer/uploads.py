@@ -17,8 +17,9 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.utils.translation import gettext as _
 
+from mailadmin.translation import gettext as _
+from mailadmin.translation import replace_in_text
 from mailboxes.models import Plan, UploadPiece
 from mailboxes.transfer.entries import SourceError
 
@@ -60,7 +61,7 @@ def decrypt_upload(plan: Plan) -> Iterator[Path]:
 
 def hide_temp_folder(text: str) -> str:
     """Remove the temporary folder of an upload from a text."""
-    return TEMP_FOLDER_RE.sub("", text)
+    return replace_in_text(text, lambda part: TEMP_FOLDER_RE.sub("", part))
 
 
 def remove_stale_folders() -> None:

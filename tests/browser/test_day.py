@@ -106,7 +106,7 @@ def domain_admin_works(visitor):
     visitor.page.check("input[name=keys]")
     visitor.submit("Delete…")
     assert "orders@bakery.example" in visitor.text
-    visitor.submit("Delete (1 row)")
+    visitor.submit("Delete 1 mailbox")
     assert not Mailbox.objects.filter(pk="finn@bakery.example").exists()
     visitor.go("/search/?q=gina")
     assert "gina@bakery.example" in visitor.text

@@ -503,6 +503,10 @@ class RowTests(World):
         job = ApiClient.request(program, "get", f"jobs/{answer.json()['job']}")
         self.assertEqual((job.status_code, job.json()["state"]), (200, "waiting"))
         self.assertEqual(answer["Location"], f"/api/v1/jobs/{job.json()['id']}")
+        for language, title in (("en", "Delete example.org"), ("de", "example.org löschen")):
+            headers = {"accept-language": language}
+            job = program.request("get", f"jobs/{answer.json()['job']}", headers=headers)
+            self.assertEqual(job.json()["title"], title)
         self.assertEqual(self.api(self.root).get(f"jobs/{job.json()['id']}").status_code, 404)
         self.assertEqual(self.program.get(f"jobs/{job.json()['id']}").status_code, 404)
 

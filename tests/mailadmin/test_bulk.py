@@ -1,8 +1,11 @@
 """Bulk actions."""
 
+from unittest import mock
+
 from django.test import override_settings
 
 from domains.models import Domain
+from mailadmin import registry
 from mailadmin.jobs.models import Job
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import create_mailboxes
@@ -53,3 +56,38 @@ class BulkTests(World):
         data = {"action": "deactivate", "kept": page.context["kept"], "confirmed": "1"}
         answer = self.client.post("/mailboxes/bulk/", data)
         self.assertRedirects(answer, f"/jobs/{Job.objects.get().pk}/")
+
+    def test_messages_are_sentences_with_the_number_of_rows(self):
+        self.fill("m", 3)
+        self.sign_in(self.alice)
+        keys = [f"m{n:03}@example.org" for n in range(3)]
+        for action, count, question, done in (
+            ("deactivate", 3, "Deactivate 3 mailboxes", "3 mailboxes deactivated."),
+            ("activate", 1, "Activate 1 mailbox", "1 mailbox activated."),
+            ("block_sending", 2, "Block sending for 2 mailboxes", "Sending blocked for 2 mailb"),
+            ("delete", 3, "Delete 3 mailboxes", "3 mailboxes deleted."),
+        ):
+            data = {"action": action, "keys": keys[:count]}
+            page = self.client.post("/mailboxes/bulk/", data)
+            self.assertContains(page, f"<h1>{question}</h1>")
+            self.assertContains(page, f"{question}\n  </button>")
+            page = self.client.post("/mailboxes/bulk/", data | {"confirmed": "1"}, follow=True)
+            self.assertContains(page, done)
+
+    def test_every_table_names_its_rows(self):
+        for table in registry.tables.values():
+            if "bulk" in table.roles:
+                name = str(table.model._meta.verbose_name)
+                self.assertEqual(table.format_count(1).lower(), f"1 {name}".lower())
+                self.assertNotEqual(table.format_count(2), f"2 {name}")
+
+    def test_the_title_of_a_job_is_in_the_language_of_the_reader(self):
+        self.fill("m", 230)
+        self.sign_in(self.alice)
+        self.client.post("/mailboxes/bulk/?q=m", {"action": "delete", "all": "1"})
+        draft = Job.objects.get()
+        data = {"action": "delete", "kept": draft.pk, "confirmed": "1"}
+        with mock.patch("django.utils.translation.ngettext", lambda one, many, n: f"# {many}"):
+            self.client.post("/mailboxes/bulk/", data)
+            self.assertEqual(Job.objects.get().title, "Delete # 231 mailboxes")
+        self.assertEqual(Job.objects.get().title, "Delete 231 mailboxes")

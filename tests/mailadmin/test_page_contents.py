@@ -1,6 +1,7 @@
 """Contents of single pages."""
 
 import datetime
+import re
 
 from django.utils import timezone
 
@@ -10,6 +11,8 @@ from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import PASSWORD, World
+
+FOCUSED_FIELD_RE = re.compile(r'<(?:input|select|textarea)[^>]*name="(\w+)"[^>]* autofocus')
 
 
 class PageContentTests(World):
@@ -120,3 +123,40 @@ class PageContentTests(World):
         ]
         self.perform(self.root, create_mailboxes, rows)
         self.assertEqual(Mailbox.objects.filter(local_part__startswith="n").count(), 6)
+
+    def test_the_first_empty_field_of_a_new_row_has_the_focus(self):
+        self.sign_in(self.root)
+        for url, name in (
+            ("/mailboxes/create/", "local_part"),
+            ("/aliases/create/?domain=example.org", "local_part"),
+            ("/domains/create/", "domain"),
+            ("/alias-domains/create/?domain=example.org", "alias_domain"),
+            ("/admins/create/", "username"),
+        ):
+            page = self.client.get(url).content.decode()
+            self.assertEqual(FOCUSED_FIELD_RE.findall(page), [name], url)
+
+    def test_forms_of_rows_and_forms_with_errors_focus_no_field(self):
+        self.sign_in(self.root)
+        pages = (
+            self.client.get("/aliases/info@example.org/edit/"),
+            self.client.get("/mailboxes/bob@example.org/edit/"),
+            self.client.post("/aliases/create/", {"local_part": "x"}),
+        )
+        for page in pages:
+            self.assertNotContains(page, "autofocus", status_code=page.status_code)
+
+    def test_required_fields_are_marked_and_the_mark_is_explained_once(self):
+        self.sign_in(self.alice)
+        mark = '<span class="asteriskField" aria-hidden="true">*</span>'
+        text = "Fields marked with * are required."
+        page = self.client.get("/aliases/create/").content.decode()
+        for label in ("Address", "Forward to"):
+            self.assertIn(f"{label}{mark}", page)
+        self.assertEqual(page.count(text), 1)
+        self.assertIn(f"Forward to{mark}", self.read("/aliases/info@example.org/edit/"))
+        self.assertNotIn("asteriskField", self.read("/aliases/bob@example.org/edit/"))
+        self.assertNotIn(text, self.read("/aliases/bob@example.org/edit/"))
+
+    def read(self, url):
+        return self.client.get(url).content.decode()

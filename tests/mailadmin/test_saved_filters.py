@@ -1,6 +1,7 @@
 """Saved filters and chosen columns of lists."""
 
 from domains.models import DomainState
+from domains.services.admins import delete_admins
 from mailadmin.tables.models import SavedFilter
 from mailadmin.tables.saved_filters import MAX_SAVED_FILTERS
 from tests.base import World
@@ -46,6 +47,13 @@ class SavedFilterTests(World):
         for number in range(MAX_SAVED_FILTERS + 1):
             self.save(f"filter {number}")
         self.assertEqual(SavedFilter.objects.count(), MAX_SAVED_FILTERS)
+
+    def test_the_filters_of_deleted_admins_are_deleted_with_them(self):
+        for person in (self.root, self.alice):
+            self.sign_in(person)
+            self.save()
+        self.perform(self.root, delete_admins, ["alice@example.org"])
+        self.assertEqual(SavedFilter.objects.get().owner_key, "root@example.net")
 
     def test_nobody_sees_or_removes_the_filters_of_others(self):
         self.sign_in(self.root)

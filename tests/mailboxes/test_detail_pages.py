@@ -1,9 +1,14 @@
 """The pages of one mailbox, alias and admin, and what is handed over with a new mailbox."""
 
+import datetime
+
+from django.utils import timezone
+
 from domains.models import Domain, DomainAdmin
 from mailadmin.changes.models import Change
 from mailboxes.models import Alias
-from mailboxes.services.mailboxes import edit_mailbox
+from mailboxes.services.mailboxes import edit_mailbox, set_mailboxes
+from mailboxes.services.vacations import set_vacation
 from tests.base import PASSWORD, World
 
 
@@ -15,6 +20,68 @@ class DetailPageTests(World):
         for text in ("bob@example.org", "Bob Builder", "of 100 MB", "Recent changes"):
             self.assertContains(page, text)
         self.assertEqual([change.verb for change in page.context["changes"]], ["edit"])
+
+    def test_all_pages_of_a_mailbox_have_the_same_head(self):
+        self.perform(self.root, set_mailboxes, [self.bob.pk], "smtp_active", False)
+        now, day = timezone.now(), datetime.timedelta(days=1)
+        dates = {"activefrom": now - day, "activeuntil": now + day}
+        vacation = {"subject": "Away", "body": "Later.", "active": True} | dates
+        self.perform(self.root, set_vacation, self.bob.pk, vacation)
+        self.sign_in(self.alice)
+        for tab in ("", "edit/", "forwarding/", "vacation/"):
+            page = self.read_page(f"/mailboxes/bob@example.org/{tab}")
+            head = page[page.index('<ol class="crumbs">') : page.index('<ul class="tabs">')]
+            for text in (
+                '<i class="dot on"></i>bob@example.org</h1>',
+                ">Bob</span>",
+                "Sign-in allowed",
+                "Sending blocked",
+                "vacation reply active",
+                "Allow sending</button>",
+                'href="/mailboxes/bob@example.org/delete/"',
+                f'name="next" value="/mailboxes/bob@example.org/{tab}"',
+                '<a href="/mailboxes/?domain=example.org"',
+            ):
+                self.assertIn(text, head, tab)
+            tabs = page[page.index('<ul class="tabs">') :]
+            self.assertEqual(tabs.count('aria-current="page"'), 1, tab)
+
+    def test_the_form_of_an_alias_a_domain_and_an_admin_has_the_head_of_its_page(self):
+        self.sign_in(self.root)
+        for url, texts in (
+            ("/aliases/info@example.org/", ("info@example.org</h1>", "delete/", "Deactivate")),
+            ("/aliases/bob@example.org/", ('href="/mailboxes/bob@example.org/"',)),
+            ("/domains/example.org/", ("example.org</h1>", "New mailbox", "New alias", "Log")),
+            ("/admins/alice@example.org/", ("domain admin</span>", "View the panel as")),
+        ):
+            for page in (self.read_page(url), self.read_page(f"{url}edit/")):
+                for text in texts:
+                    self.assertIn(text, page[page.index("<main") :], url)
+
+    def test_a_refused_form_shows_the_stored_state_in_its_head(self):
+        self.sign_in(self.root)
+        page = self.client.post("/mailboxes/bob@example.org/edit/", {"quota": "x"})
+        self.assertContains(page, '<i class="dot on"></i>', status_code=422)
+        self.assertContains(page, "Sign-in allowed", status_code=422)
+
+    def test_the_pages_of_owners_have_no_head_of_admins(self):
+        self.sign_in(self.bob)
+        for url in ("/account/forwarding/", "/account/vacation/"):
+            self.assertNotContains(self.client.get(url), "Sign-in allowed")
+
+    def test_details_say_when_a_row_was_created_and_modified(self):
+        self.sign_in(self.root)
+        for url in (
+            "mailboxes/bob@example.org",
+            "aliases/info@example.org",
+            "admins/alice@example.org",
+        ):
+            page = self.read_page(f"/{url}/")
+            for text in ("<dt>Created</dt>", "<dt>Modified</dt>"):
+                self.assertEqual(page.count(text), 1, url)
+
+    def read_page(self, url):
+        return self.client.get(url).content.decode()
 
     def test_changes_of_others_with_the_same_name_are_not_shown(self):
         Change.objects.create(

@@ -4,8 +4,14 @@ import datetime
 from unittest import mock
 
 from django.utils import timezone
+from django.utils.translation import override
 
+from mailadmin.translation import gettext, gettext_lazy
 from mailboxes.mailserver import views as mailserver_views
+from mailboxes.mailserver.verifier.command import store_report
+from mailboxes.mailserver.verifier.comparing import Difference
+from mailboxes.mailserver.verifier.programs import ServerUnavailable
+from mailboxes.mailserver.verifier.report import VerificationReport
 from mailboxes.models import Alias, Mailbox, Verification
 from tests.base import World
 
@@ -83,3 +89,16 @@ class VerificationStatusTests(World):
             self.assertContains(
                 self.client.get(URL), "The mail server did not answer (mail.test:25: no)"
             )
+
+    def test_stored_differences_are_in_the_language_of_the_reader(self):
+        with override("de"):
+            reason = gettext("%(path)s does not exist") % {"path": "main.cf"}
+            difference = Difference(self.bob.pk, gettext_lazy("vacation reply"), "x", reason)
+            report = VerificationReport(differences=[difference])
+            report.fail("Postfix", ServerUnavailable(reason))
+            store_report(report, "")
+        self.assertContains(self.seen(), "vacation reply:")
+        self.assertContains(self.seen(), "found main.cf does not exist")
+        self.assertEqual(Verification.objects.get().trouble, "Postfix: main.cf does not exist")
+        with override("de"):
+            self.assertIn("existiert nicht", Verification.objects.get().trouble)

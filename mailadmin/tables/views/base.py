@@ -48,7 +48,7 @@ class TableView(RoleRequiredMixin, ContextMixin):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         may = self.table.allowed_screens(self.request.user)
-        return super().get_context_data(table=self.table, may=may, **kwargs)
+        return super().get_context_data(**{"table": self.table, "may": may} | kwargs)
 
 
 class FilteredView(TableView):

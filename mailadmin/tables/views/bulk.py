@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.generic import View
 
 from mailadmin.jobs.selections import find_selection, load_selected_keys, store_selection
@@ -70,6 +69,7 @@ class TableBulkView(FilteredView, View):
             "table": self.table,
             "filter_query": self.filter_query,
             "action": action,
+            "heading": action.describe(self.table.format_count(len(keys))),
             "keys": keys if are_few else [],
             "kept": None if are_few else self.store_selection(action, keys),
             "shown": keys[:10],
@@ -94,8 +94,7 @@ class TableBulkView(FilteredView, View):
             return self.render_confirmation(action, keys, error.messages, 422)
         if job:
             return redirect("job", job.pk)
-        text = ngettext("%(action)s: %(count)s row.", "%(action)s: %(count)s rows.", len(keys))
-        messages.success(self.request, text % {"count": len(keys), "action": action.label})
+        messages.success(self.request, action.describe_done(self.table.format_count(len(keys))))
         return self.redirect_to_list()
 
     def run_selection(self, action: Action, number: str) -> HttpResponse:

@@ -21,7 +21,17 @@ class Switch:
     value: str  # that the action sends
 
 
-class TableDetailView(TableView, DetailView):
+class RowHeadMixin(TableView):
+    """A page of one row, with the head that all its pages have."""
+
+    object: Any
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        head = build_head_context(self.table, self.object, self.principal)
+        return super().get_context_data(**head | kwargs)
+
+
+class TableDetailView(RowHeadMixin, DetailView):
     """The page of one row, for whoever may list the table."""
 
     screen = "list"
@@ -32,11 +42,20 @@ class TableDetailView(TableView, DetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            switches=build_switches(self.table, self.object, self.request.user),
-            can_view_as=can_be_viewed_as(self.principal, self.object),
-            changes=find_recent_changes(self.request.user, self.object),
-            **kwargs,
+            changes=find_recent_changes(self.request.user, self.object), **kwargs
         )
+
+
+def build_head_context(table: Table, row: Any, principal: Any) -> dict[str, Any]:
+    """Return what the head of a page of this row needs: see tables/row.html."""
+    return {
+        "table": table,
+        "object": row,
+        "may": table.allowed_screens(principal),
+        "switches": build_switches(table, row, principal),
+        "can_view_as": can_be_viewed_as(principal, row),
+        **table.head_values(row),
+    }
 
 
 def build_switches(table: Table, row: Any, principal: Any) -> list[Switch]:

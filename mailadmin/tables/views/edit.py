@@ -20,6 +20,7 @@ from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import Table
 from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
+from mailadmin.tables.views.detail import RowHeadMixin
 
 MAX_UNTYPED_ROWS = 10  # that a deletion takes along before its name has to be typed
 UNDO_HTML = (
@@ -63,6 +64,12 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
     screen = "create"
     route = "create/"
 
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
+        if not form.is_bound:
+            form.focus_first_empty_field()
+        return form
+
     def get_initial(self) -> dict[str, Any]:
         """Preselect the domain that the link names."""
         domain = self.request.GET.get("domain")
@@ -73,9 +80,14 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
         return format_row_message(_("%(row)s was created."), self.saved_object, url)
 
 
-class TableEditView(SaveRowMixin, TableView, UpdateView):
+class TableEditView(SaveRowMixin, RowHeadMixin, UpdateView):
     screen = "edit"
     route = "<key:key>/edit/"
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Show the form as it was sent, and the head as the row is stored."""
+        self.object = self.get_object()
+        return super().form_invalid(form)
 
     def get_success_text(self) -> str:
         return _("%(row)s was saved.") % {"row": self.object}
@@ -118,7 +130,7 @@ class TableDeleteView(TableView, DetailView):
             return self.render_refusal(error.messages)
         if job:
             return redirect("job", job.pk)
-        messages.success(request, _("%(row)s was deleted.") % {"row": text})
+        messages.success(request, str(DELETE.done) % {"row": text})
         return redirect(self.table.list_url(self.object))
 
     def render_refusal(self, errors: Sequence[str]) -> HttpResponse:

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from domains.models import Domain
+from mailadmin.translation import encode_text, join_texts, ngettext, to_text
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.verifier.report import VerificationReport, verify_mail_servers
 from mailboxes.models import Verification
 
@@ -67,11 +67,11 @@ def store_report(report: VerificationReport, domain: str) -> None:
         domain=domain.lower(),
         rows=report.rows,
         differences=[
-            {name: str(value) for name, value in entry.items()}
+            {name: encode_text(to_text(value)) for name, value in entry.items()}
             for entry in entries[: Verification.MAX_STORED_DIFFERENCES]
         ],
         total=len(entries),
-        trouble="\n".join(report.unavailable),
+        trouble=join_texts(report.unavailable, "\n"),
     )
     old = timezone.now() - datetime.timedelta(days=RETENTION_DAYS)
     Verification.objects.filter(checked__lt=old).delete()

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from django.db.models import Min, QuerySet
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.patterns import WILDCARD_PATTERN
 from domains.services.transports import filter_transports_by_domains
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.mailserver.checks.paths import get_location_path
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.generator.files import PANEL_FOLDER

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from domains.models import Domain
 from mailadmin import bounded_smtp, passwords
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.passwords import schemes
+from mailadmin.translation import gettext as _
+from mailadmin.translation import gettext_lazy
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.config_parser.services import MasterService

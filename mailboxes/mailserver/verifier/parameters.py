@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from domains.models import Domain
 from domains.patterns import DEFAULT_TRANSPORTS
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.checks.access import has_sender_restriction, iter_smtpd_services
 from mailboxes.mailserver.config_parser.maps import iter_map_references
 from mailboxes.mailserver.config_parser.postfix import (

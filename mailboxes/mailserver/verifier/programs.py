@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.maps import MapReference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import compose
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.verifier import parameters
 from mailboxes.mailserver.verifier.comparing import (
@@ -40,7 +40,7 @@ class VerificationReport:
     def fail(self, server: str, error: ServerUnavailable) -> None:
         if server not in self.failed:
             self.failed.append(server)
-        self.unavailable.append(f"{server}: {error}")
+        self.unavailable.append(compose("%(server)s: %(text)s", server=server, text=error))
 
 
 class MailServers(NamedTuple):
@@ -142,7 +142,7 @@ def open_server(
             raise ServerUnavailable(_("%(path)s does not exist") % {"path": file})
         return open_folder(str(file.parent))
     except ServerUnavailable as error:
-        report.unavailable.append(f"{name}: {error}")
+        report.unavailable.append(compose("%(server)s: %(text)s", server=name, text=error))
     return None
 
 

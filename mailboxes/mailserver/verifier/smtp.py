@@ -12,10 +12,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain
 from mailadmin import bounded_smtp
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.checks.access import is_submission
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.config_parser.services import MasterService

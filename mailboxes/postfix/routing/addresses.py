@@ -5,7 +5,8 @@ import re
 from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
+
+from mailadmin.translation import gettext_lazy as _
 
 
 def split_address(address: str) -> tuple[str, str]:

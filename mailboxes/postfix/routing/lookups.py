@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from django.utils.translation import gettext_lazy as _
-
 from domains.patterns import WILDCARD_PATTERN, get_parent_domains
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.postfix.routing.addresses import (
     quote_address,
     quote_local_part,

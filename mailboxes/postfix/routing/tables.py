@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from domains.patterns import VIRTUAL_AGENT, find_service_problem, get_delivery_services
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.postfix.dovecot_queries import LOGIN_CHARS
 from mailboxes.postfix.maps import VACATION_SERVICE, build_postfix_maps
 from mailboxes.postfix.queries import (

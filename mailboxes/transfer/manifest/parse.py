@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import yaml
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 
 from mailadmin.names import fold
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.row_types import ROW_TYPES
 from mailboxes.transfer.row_types.base import RowType, RowValues

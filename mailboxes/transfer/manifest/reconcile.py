@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain
 from domains.services.locks import lock_domains
@@ -16,6 +15,7 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.db.checks import check_transactional_tables
 from mailadmin.names import fold
+from mailadmin.translation import gettext as _
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.manifest.parse import SECTIONS, Manifest, ManifestRow

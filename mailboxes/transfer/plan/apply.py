@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
+from mailadmin.translation import gettext as _
+from mailadmin.translation import join_messages
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.row_types import ROW_TYPES
 from mailboxes.transfer.row_types.base import RowType, RowValues
@@ -120,7 +121,7 @@ def write_or_bisect(
         return {}
     except ValidationError as error:
         if len(rows) == 1:
-            return {rows[0].pk: " ".join(error.messages)}
+            return {rows[0].pk: join_messages(error)}
     half = len(rows) // 2
     refused = write_or_bisect(changes, row_type, write_rows, rows[:half])
     return refused | write_or_bisect(changes, row_type, write_rows, rows[half:])

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
 
 from mailadmin import passwords
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.names import fold
+from mailadmin.translation import compose, join_messages
+from mailadmin.translation import gettext as _
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
 from mailboxes.transfer.plan.limits import DomainCapacities, DomainLimits
@@ -136,7 +137,7 @@ class PlanBuilder:
             values, raw_password = row_type.clean(entry.values)
             row_type.check_key_columns(values)
         except ValidationError as error:
-            return Candidate(entry, error=" ".join(error.messages))
+            return Candidate(entry, error=join_messages(error))
         return Candidate(entry, values, raw_password)
 
     def check_allowed_columns(self, row_type: RowType, entry: SourceEntry) -> None:
@@ -195,7 +196,7 @@ class PlanBuilder:
             if row is None:
                 row_type.check_required_columns(values, row_type.required_columns)
         except ValidationError as error:
-            return self.build_refused(row_type, entry, " ".join(error.messages), key)
+            return self.build_refused(row_type, entry, join_messages(error), key)
         if row is None:
             return self.build_new(row_type, candidate)
         return self.build_changed(row_type, candidate, row)
@@ -213,10 +214,14 @@ class PlanBuilder:
         if not values.get("password"):
             values["password"] = UNUSABLE_PASSWORD_HASH
             text = _("No password: sign-in is not possible until one is set.")
-            self.losses.add(f"{row_type.title}: {text}", row_type.key(values))
+            self.note_password(row_type, values, text)
         elif not passwords.is_verifiable(values["password"]):
             text = _("Unknown password scheme: sign-in is not possible with this password.")
-            self.losses.add(f"{row_type.title}: {text}", row_type.key(values))
+            self.note_password(row_type, values, text)
+
+    def note_password(self, row_type: RowType, values: RowValues, text: str) -> None:
+        note = compose("%(table)s: %(text)s", table=row_type.title, text=text)
+        self.losses.add(note, row_type.key(values))
 
     def build_changed(self, row_type: RowType, candidate: Candidate, row: ModelRow) -> PlanRowDraft:
         """Build the plan row of an existing row, with the columns that differ."""
@@ -241,7 +246,7 @@ class PlanBuilder:
         values = {n: to_json_value(v) for n, v in entry.values.items() if n.lower() != "password"}
         key = key or guess_entry_key(row_type, entry)
         row = self.build_row(row_type, entry, key, Verb.REFUSED, values)
-        row.reason = str(reason)
+        row.reason = reason
         return PlanRowDraft(row)
 
     def build_row(
@@ -258,7 +263,7 @@ class PlanBuilder:
             stage=STAGES[row_type.name],
             kind=row_type.name,
             key=key[:255],
-            place=hide_temp_folder(entry.place)[:255],
+            place=hide_temp_folder(entry.place),
             verb=verb,
             values=values,
             differences=list(differences),
@@ -281,7 +286,7 @@ class PlanBuilder:
             password_hash = future.result()
         except ValidationError as error:
             row.verb, row.is_done = Verb.REFUSED, True
-            row.reason = f"password: {' '.join(error.messages)}"
+            row.reason = compose("password: %(text)s", text=join_messages(error))
             row.values = ROW_TYPES[row.kind].to_file_values(row.values)
             return
         row.values["password"] = password_hash

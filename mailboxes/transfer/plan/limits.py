@@ -8,13 +8,13 @@ from typing import Self
 
 from django.core.exceptions import ValidationError
 from django.db.models import Max
-from django.utils.translation import gettext as _
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.names import fold
+from mailadmin.translation import gettext as _
 from mailboxes.models import Mailbox
 from mailboxes.services.contents import count_contents
 from mailboxes.services.limits import check_mailbox_quota, get_unassigned_quota

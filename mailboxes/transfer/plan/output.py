@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.db.models import Count
-from django.utils.translation import gettext as _
 
 from mailadmin.db.pagination import iter_rows
+from mailadmin.translation import gettext as _
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.plan.revert import unreverted_rows
 from mailboxes.transfer.row_types import ROW_TYPES
@@ -128,7 +128,7 @@ def render_losses(plan: Plan) -> Iterator[str]:
     if plan.losses:
         yield ""
         yield _("Other data in the source:")
-    for note in plan.losses:
+    for note in plan.notes:
         places = "; ".join(note["places"]) + (" …" if note["count"] > len(note["places"]) else "")
         yield f"  {note['count']} × {note['text']}" + (f" ({places})" if places else "")
 
@@ -154,7 +154,7 @@ def summarize_plan(plan: Plan) -> dict[str, Any]:
             row_type.table: {verb.value: number for verb, number in numbers.items()}
             for row_type, numbers in count_by_verb(plan).items()
         },
-        "losses": plan.losses,
+        "losses": plan.notes,
     }
 
 

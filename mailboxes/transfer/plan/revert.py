@@ -7,11 +7,11 @@ import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
 
 from mailadmin.changes.models import Change
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
+from mailadmin.translation import gettext as _
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.plan.apply import check_plan_owner, lock_unprocessed_rows, write_or_bisect
 from mailboxes.transfer.row_types import ROW_TYPES

@@ -1,10 +1,10 @@
 """Services that store a plan while its source is read."""
 
-from django.utils.translation import gettext as _
-
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.jobs.runner import JobCanceled
+from mailadmin.translation import encode_text
+from mailadmin.translation import gettext as _
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.plan.build import find_changes
@@ -37,9 +37,9 @@ def finish_plan(
             widen_domain_row(row, row.values | widened_limits[row.key])
     notes = [
         {
-            "text": hide_temp_folder(note.text),
+            "text": encode_text(hide_temp_folder(note.text)),
             "count": note.count,
-            "places": [hide_temp_folder(place) for place in note.places],
+            "places": [encode_text(hide_temp_folder(place)) for place in note.places],
         }
         for note in losses
     ]

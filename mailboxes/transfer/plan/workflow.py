@@ -14,16 +14,15 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.functional import Promise
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.changes.perform import Actor, Changes, ConsolePrincipal, perform
 from mailadmin.jobs.models import Job
-from mailadmin.jobs.runner import get_job_actor
+from mailadmin.jobs.runner import JobNotRepeatable, get_job_actor
 from mailadmin.jobs.services import add_job_within_limit
 from mailadmin.registry import JobStep
+from mailadmin.translation import gettext as _
+from mailadmin.translation import gettext_lazy
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer import uploads
 from mailboxes.transfer.entries import Losses, SourceError
@@ -109,15 +108,21 @@ def next_reading_step(job: Job) -> JobStep | None:
 
 
 def iter_upload_steps(job: Job) -> Iterator[JobStep]:
-    plan = Plan.objects.filter(pk=job.arguments["plan"], state=State.READING).first()
+    """Yield the steps of reading an upload; the job fails if it cannot be read."""
+    states = (State.READING, State.FAILED)
+    plan = Plan.objects.filter(pk=job.arguments["plan"], state__in=states).first()
     if plan is None:
         return
+    if plan.state == State.FAILED:  # by a worker that died before it ended the job
+        raise JobNotRepeatable(plan.trouble)
     try:
         with uploads.decrypt_upload(plan) as path:
             yield set_job_total, (job.pk, estimate_row_count(plan, path)), 0
             yield from iter_reading_steps(plan, get_job_actor(job).principal, path)
     except SourceError as error:
-        yield store.fail_plan, (plan.pk, uploads.hide_temp_folder(str(error))), 0
+        text = uploads.hide_temp_folder(str(error))
+        yield store.fail_plan, (plan.pk, text), 0
+        raise JobNotRepeatable(text) from error
 
 
 def set_job_total(changes: Changes, job_id: int, total: int) -> None:
@@ -131,7 +136,7 @@ class Operation(NamedTuple):
     """The step for the rows of a plan in one of its states, run by a job or a command."""
 
     job_kind: str
-    job_title: Promise
+    job_title: str
     pending_rows: Callable[[Plan], QuerySet[PlanRow]]
     next_rows: Callable[[Plan], list[PlanRow]]
     service: Callable[[Changes, Plan, list[PlanRow]], None]
@@ -216,6 +221,12 @@ def discard_plan(changes: Changes, plan_id: int) -> None:
             _("This import has already started: undo it instead of discarding it.")
         )
     uploads.delete_upload(plan_id)
+    delete_failed_jobs(plans)
+
+
+def delete_failed_jobs(plans: QuerySet[Plan]) -> None:
+    """Delete failed jobs of plans that are no longer wanted."""
+    Job.objects.filter(pk__in=plans.values("job"), state=Job.State.FAILED).delete()
 
 
 def next_operation_step(plan_id: int, state: Plan.State) -> JobStep | None:
@@ -280,4 +291,5 @@ def purge_plans() -> None:
         while keys := list(plan.rows.values_list("pk", flat=True)[:PURGE_BATCH_SIZE]):
             PlanRow.objects.filter(pk__in=keys).delete()
         uploads.delete_upload(plan.pk)
+        delete_failed_jobs(Plan.objects.filter(pk=plan.pk))
         Plan.objects.filter(pk=plan.pk).delete()

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import SourceError
 
 MAX_LINE_BYTES = 2**20

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
 from mailboxes.transfer.readers.bounded import MAX_LINE_BYTES, NumberedLines, open_text_file
 from mailboxes.transfer.readers.unpacking import unpack_to_temporary_folder

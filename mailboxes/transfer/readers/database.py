@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-from django.utils.translation import gettext as _
-
 from mailadmin.conf.urls import parse_database_url
+from mailadmin.translation import compose
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers.staging import Staging, TablePredicate, quote_identifier
 
@@ -62,7 +62,7 @@ def parse_source_url(url: str) -> dict[str, Any]:
         authority = url.partition("://")[2].partition("/")[0]
         reason = f": {error}" if "@" in authority else ""
     message = _("This is not a database URL (mysql://user:password@host/name)")
-    raise SourceError(f"{message}{reason}.")
+    raise SourceError(compose("%(message)s%(reason)s.", message=message, reason=reason))
 
 
 def copy_table(database: SQLSource, table: str, staging: Staging) -> None:

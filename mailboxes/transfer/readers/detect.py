@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
 from mailadmin.db.fields import split_goto
+from mailadmin.translation import compose, decode_text
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser.lines import read_text
 from mailboxes.transfer.entries import Losses, SourceError
 from mailboxes.transfer.readers import passwdfiles
@@ -137,7 +137,7 @@ def add_implied_domains(staging: Staging, losses: Losses) -> None:
     staging.insert_rows("_domains", domains)
     for name, _class, place in domains:
         text = _("No file lists domains: the domains of the mailboxes are used.")
-        losses.add(text, f"{name} ({place})")
+        losses.add(text, compose("%(name)s (%(place)s)", name=name, place=decode_text(place)))
 
 
 def find_passwd_files(files: MapFiles, folders: Iterable[Path]) -> Iterator[PasswdFile]:

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-
+from mailadmin.translation import gettext as _
+from mailadmin.translation import gettext_lazy
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers.dump_parser import DumpParser
 from mailboxes.transfer.readers.sql_lexer import SQLScanner

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import compose
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers.literals import UNDECODABLE, ValueParser, describe_token
 from mailboxes.transfer.readers.session_variables import MAX_SET_WORDS, SessionVariables
@@ -279,7 +279,8 @@ class DumpParser:
                     columns=width,
                 )
             if UNDECODABLE in row:
-                self.staging.note_undecodable_row(f"{table}, {self.scanner.place}")
+                place = compose("%(table)s, %(place)s", table=table, place=self.scanner.place)
+                self.staging.note_undecodable_row(place)
             else:
                 yield row
 

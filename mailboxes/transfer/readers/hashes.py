@@ -3,9 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from django.utils.translation import gettext as _
-
 from mailadmin.passwords import crypt3, schemes
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses, SourceError
 
 # The length of a hex digest identifies its scheme; Dovecot needs the name before it.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
 from mailboxes.transfer.readers import detect, passwdfiles
 from mailboxes.transfer.readers.hashes import build_password_values, check_scheme

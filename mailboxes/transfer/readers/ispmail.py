@@ -4,8 +4,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterator
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses, SourceEntry
 from mailboxes.transfer.readers.hashes import build_password_values, check_scheme
 from mailboxes.transfer.readers.routes import ALIAS_COLUMNS, iter_alias_entries

@@ -10,8 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NoReturn
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
 from mailboxes.transfer.readers.bounded import MAX_LINE_BYTES, NumberedLines, open_text_file
 from mailboxes.transfer.readers.csvfiles import IGNORED_COLUMNS, detect_table

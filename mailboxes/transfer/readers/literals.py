@@ -3,8 +3,7 @@
 import re
 from typing import Any
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers.sql_lexer import TOO_LONG_MESSAGE, SQLScanner, SQLToken
 

@@ -1,7 +1,6 @@
 """Mail folders of other systems, and what of them the panel's own configuration cannot read."""
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.utils.translation import gettext as _
-
 from mailadmin.console import make_printable
+from mailadmin.translation import compose
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser import maps
 from mailboxes.mailserver.config_parser.lines import Line
 from mailboxes.mailserver.config_parser.maps import MapReference
@@ -52,7 +52,8 @@ class MapFiles:
 
     def format_setting(self, name: str) -> str:
         """Return where main.cf sets a parameter."""
-        return f"{name} ({self.place_of_line(self.postfix.get_line(name))})"
+        place = self.place_of_line(self.postfix.get_line(name))
+        return compose("%(name)s (%(place)s)", name=name, place=place)
 
     def check_is_text(self, line: str, place: str) -> bool:
         """Tell whether a line is text, and note it if not: other bytes were read as surrogates."""
@@ -126,7 +127,9 @@ class MapFiles:
 
     def _note_unread(self, word: str, parameter: str, line: Line) -> None:
         text = _("Map that is not a list of keys and values: skipped.")
-        self.losses.add(text, f"{parameter}: {make_printable(word)} ({self.place_of_line(line)})")
+        names = {"parameter": parameter, "word": make_printable(word)}
+        pattern = "%(parameter)s: %(word)s (%(place)s)"
+        self.losses.add(text, compose(pattern, place=self.place_of_line(line), **names))
 
     # Files
 

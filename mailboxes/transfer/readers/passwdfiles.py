@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.lines import read_text
 from mailboxes.transfer.entries import Losses, SourceError

@@ -5,9 +5,8 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext as _
-
 from mailadmin.db.fields import split_goto
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
 from mailboxes.transfer.readers.hashes import (
     DOVECOT_HEX_SCHEMES,

@@ -1,6 +1,6 @@
 """The tables and columns of PostfixAdmin, and which of them are imported."""
 
-from django.utils.translation import gettext_lazy
+from mailadmin.translation import gettext_lazy
 
 TRANSPORT_TABLE = "mailadmin_transport"  # in a database that this panel has been used on
 # Columns that are imported as they are

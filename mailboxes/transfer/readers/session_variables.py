@@ -1,7 +1,6 @@
 """The variables that a dump sets: they say how its texts are written."""
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.readers.literals import CODECS, ValueParser
 from mailboxes.transfer.readers.sql_lexer import SQLScanner
 

@@ -4,9 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-
+from mailadmin.translation import gettext as _
+from mailadmin.translation import gettext_lazy
 from mailboxes.transfer.entries import SourceError
 
 BLOCK_SIZE = 1 << 20

@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import Any, Self
 
-from django.utils.translation import gettext as _
-
+from mailadmin.translation import TranslatedText, decode_text, encode_text
+from mailadmin.translation import gettext as _
 from mailboxes.transfer.entries import Losses, SourceError
 
 MAX_NAME_LENGTH = 64  # characters, the limit of MySQL
+PLACE_COLUMN = "place"  # of tables that a reader makes: where a row stands
 TablePredicate = Callable[[str], bool]
 
 
@@ -58,6 +59,8 @@ class Staging:
             ", ".join(map(quote_identifier, columns)),
             ", ".join("?" * len(columns)),
         )
+        if PLACE_COLUMN in columns:
+            rows = (encode_texts(row) for row in rows)
         sql = f"INSERT INTO {quote_identifier(table.lower())} ({names}) VALUES ({placeholders})"  # noqa: S608
         with wrap_sqlite_errors():
             self._connection.executemany(sql, rows)  # errors raised by the iterator pass through
@@ -119,7 +122,8 @@ class Staging:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Return the result of a query; values of a row are found by the column's name."""
         cursor = self._execute(sql, parameters)
-        cursor.row_factory = sqlite3.Row
+        has_place = any(column[0] == PLACE_COLUMN for column in cursor.description)
+        cursor.row_factory = PlaceRow if has_place else sqlite3.Row
         return cursor
 
     def count_rows(self, table: str, where: str = "1") -> int:
@@ -130,6 +134,19 @@ class Staging:
     def _execute(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         with wrap_sqlite_errors():
             return self._connection.execute(sql, parameters)
+
+
+class PlaceRow(sqlite3.Row):
+    """A row whose place is a text, which SQLite holds as data."""
+
+    def __getitem__(self, key: Any) -> Any:
+        value = super().__getitem__(key)
+        return decode_text(value) if key == PLACE_COLUMN and value else value
+
+
+def encode_texts(row: Iterable[Any]) -> list[Any]:
+    """Return a row as SQLite can hold it; what it holds already is not encoded again."""
+    return [encode_text(cell) if isinstance(cell, TranslatedText) else cell for cell in row]
 
 
 @contextmanager

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-
+from mailadmin.translation import gettext as _
+from mailadmin.translation import gettext_lazy
 from mailboxes.transfer.entries import SourceError
 
 MAX_UNPACKED_BYTES = 2**30

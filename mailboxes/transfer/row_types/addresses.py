@@ -1,9 +1,9 @@
 """The base of row types whose key is an address."""
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.names import fold, validate_domain, validate_local_part
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys
 
 

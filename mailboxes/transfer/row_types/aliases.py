@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from mailadmin.changes.perform import Changes, digest_values
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import clean_alias_target
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias

@@ -9,8 +9,6 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Model
 from django.utils.functional import Promise, cached_property
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from domains.services.locks import lock_domains
 from mailadmin import passwords
@@ -20,6 +18,8 @@ from mailadmin.db.fields import find_column_error
 from mailadmin.names import fold
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
+from mailadmin.translation import compose, join_texts, message_texts, ngettext
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.transfer.row_types.fields import (
     UNKNOWN_DATE,
     ClearableLineField,
@@ -129,7 +129,7 @@ class RowType:
                 if self.has_value(name, value):
                     cleaned[name] = self.clean_value(name, value)
             except ValidationError as error:
-                errors[name] = error.messages
+                errors[name] = message_texts(error)
         if errors:
             raise ValidationError(format_column_errors(errors))
         cleaned = self.clean_row(cleaned)
@@ -182,7 +182,9 @@ class RowType:
         try:
             passwords.validate_password(password)
         except ValidationError as error:
-            raise ValidationError(format_column_errors({"password": error.messages})) from error
+            raise ValidationError(
+                format_column_errors({"password": message_texts(error)})
+            ) from error
 
     def check_required_columns(self, values: RowValues, columns: Iterable[str]) -> None:
         """Raise ValidationError if one of the columns has no value."""
@@ -326,7 +328,10 @@ class RowType:
 
 def format_column_errors(errors: Mapping[str, list[str]]) -> list[str]:
     """Format each error with its column, at most MAX_LISTED_ERRORS of them."""
-    texts = [f"{str(name)[:64]}: {' '.join(texts)}" for name, texts in errors.items()]
+    texts = [
+        compose("%(name)s: %(text)s", name=str(name)[:64], text=join_texts(texts))
+        for name, texts in errors.items()
+    ]
     hidden_count = len(texts) - MAX_LISTED_ERRORS
     if hidden_count <= 0:
         return texts

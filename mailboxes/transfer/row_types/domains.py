@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.db.models import CASCADE
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import ALL_DOMAINS, MAX_QUOTA_MB, Admin, Domain, DomainState
 from domains.patterns import (
@@ -19,6 +18,7 @@ from domains.services.locks import lock_domains
 from domains.tables import AdminTable, AliasDomainTable, TransportTable
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.services.domains import create_domains
 from mailboxes.tables import DomainTable
 from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys

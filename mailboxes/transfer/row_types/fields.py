@@ -8,7 +8,6 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.changes.records import serialize_value
 from mailadmin.db.fields import DomainField, is_known_date, split_goto
@@ -20,6 +19,7 @@ from mailadmin.names import (
     validate_text,
 )
 from mailadmin.tables.table import DATE_COLUMNS, Table
+from mailadmin.translation import gettext_lazy as _
 
 
 class LineField(forms.CharField):

@@ -7,12 +7,12 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import F
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import MAX_QUOTA_MB, Domain
 from domains.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota, megabytes_to_bytes
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
 from mailboxes.services.mailboxes import create_mailboxes, edit_mailbox
 from mailboxes.tables import MailboxTable

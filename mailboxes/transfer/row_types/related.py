@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
 
 from domains.models import DkimKey, DkimSigning, TotpException
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword, Fetchmail
 from mailboxes.transfer.row_types import related_services
 from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys

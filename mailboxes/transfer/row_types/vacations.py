@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, validate_text
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Vacation
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.vacations import delete_vacation, set_vacation

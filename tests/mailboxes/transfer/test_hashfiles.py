@@ -4,8 +4,10 @@ import shutil
 import subprocess
 
 import pytest
+from django.utils.translation import override
 
 from mailadmin import passwords
+from mailadmin.translation import decode_text, encode_text
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.readers.passwdfiles import is_passwd_file, parse_quota
 from tests import servers
@@ -50,6 +52,16 @@ ALIASES = {
 }
 
 # Parsing
+
+
+def test_places_are_in_the_language_of_the_reader():
+    with override("de"):
+        read = Read("hashfiles", SAMPLE)
+        places = [read.of(kind)[0].place for kind in ("domain", "mailbox", "alias", "transport")]
+        stored = [encode_text(place) for place in places]
+        assert all(", Zeile " in place for place in places), places
+    with override("en"):
+        assert all(", line " in decode_text(text) for text in stored), stored
 
 
 @pytest.mark.parametrize("source", [SAMPLE, SAMPLE / "main.cf"])
