@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from domains.forms import DomainChoiceField
@@ -37,8 +38,27 @@ def validate_deliverable_local_part(local_part: str) -> None:
 class AddressFormMixin(forms.Form):
     """A form on a row whose key is an address: local part and domain are asked separately."""
 
+    limit_name = ""  # the column of the domain with the limit of such rows
+
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(split_pasted_address(data) if data else data, *args, **kwargs)
+
+    @cached_property
+    def limit_notice(self) -> dict[str, str] | None:
+        """Return the limit that stops a new row from the start, and its domain; None if none."""
+        domain = self.selected_domain if "domain" in self.fields and not self.errors else None
+        text = limits.format_reached_limit(domain, self.limit_name) if domain else ""
+        return {"text": text, "domain": domain.pk} if domain and text else None
+
+    @cached_property
+    def selected_domain(self) -> Domain | None:
+        """Return the domain that was sent, or that the link names, or the only one."""
+        field: Any = self.fields["domain"]
+        widget: Any = field.widget
+        name = self.data.get("domain") or self.initial.get("domain") or ""
+        if not name and isinstance(field.widget, forms.Select) and len(widget.choices) == 1:
+            name = widget.choices[0][0]
+        return field.rows.filter(pk=try_normalize_domain(name)).first()
 
     @property
     def domain_to_raise(self) -> str:
@@ -59,6 +79,7 @@ class AddressFormMixin(forms.Form):
 
 
 class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
+    limit_name = "mailboxes"
     sections = (
         Section(_("Identity"), ("local_part", "domain", "name")),
         Section(_("Password"), ("password", "password2", "welcome_mail")),
@@ -120,19 +141,10 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        domain = self._selected_domain()
+        domain = self.selected_domain
         self.initial.setdefault("quota", suggest_quota(domain))
         if domain:
             self.fields["quota"].help_text = format_quota_help(domain)
-
-    def _selected_domain(self) -> Domain | None:
-        """Return the domain that was sent, or that the link names, or the only one."""
-        field: Any = self.fields["domain"]
-        widget: Any = field.widget
-        name = self.data.get("domain") or self.initial.get("domain") or ""
-        if not name and isinstance(field.widget, forms.Select) and len(widget.choices) == 1:
-            name = widget.choices[0][0]
-        return field.rows.filter(pk=try_normalize_domain(name)).first()
 
     def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
@@ -211,6 +223,7 @@ def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
 
 
 class AliasForm(AddressFormMixin, GotoMixin, TableForm):
+    limit_name = "aliases"
     sections = (
         Section(_("Address"), ("local_part", "domain", "catch_all")),
         Section(_("Delivery"), ("goto", "goto_mailbox")),

@@ -1,16 +1,17 @@
 """The tables of domains, mailboxes and aliases."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext, gettext_lazy
 
+from domains.models import Domain
 from domains.quotas import file_quota
 from domains.services.domains import edit_domain, set_domains
 from domains.services.text_references import get_text_references
-from domains.tables import BaseDomainTable, old_mail_notices
+from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notices
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.formatting import key_url
@@ -31,6 +32,7 @@ from mailboxes.services.domain_deletion import (
     start_domain_deletion,
     start_selected_deletion,
 )
+from mailboxes.services.domain_warnings import iter_alias_domain_warnings, iter_limit_warnings
 from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
 from mailboxes.services.known_counts import get_known_count
 from mailboxes.services.mailboxes import (
@@ -80,16 +82,11 @@ class DomainTable(BaseDomainTable):
         return find_aliases_pointing_to(principal, [f"@{key}" for key in keys])
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
-        """Return the default aliases that point to nobody; of a few domains, as they are saved."""
+        """Return the warnings about a few domains, as they are saved."""
         if len(rows) > MAX_CHECKED_DOMAINS:
             return {}
-        text = gettext("The standard aliases point to %(target)s, which does not exist.")
-        found = {row.pk: find_missing_targets(row) for row in rows}
-        return {
-            key: [text % {"target": each} for each in names]
-            for key, names in found.items()
-            if names
-        }
+        found = {row.pk: [*iter_missing_targets(row), *iter_limit_warnings(row)] for row in rows}
+        return {key: texts for key, texts in found.items() if texts}
 
     def run_action(
         self, actor: Actor, action: Action, keys: Sequence[str], seen: SeenVersion | None = None
@@ -104,6 +101,20 @@ class DomainTable(BaseDomainTable):
         if action is DELETE:
             return perform(actor, start_selected_deletion, selection)
         return super().run_selection_action(actor, action, selection)
+
+
+def iter_missing_targets(domain: Domain) -> Iterator[str]:
+    """Yield a warning about each address that the default aliases name and that does not exist."""
+    text = gettext("The standard aliases point to %(target)s, which does not exist.")
+    yield from (text % {"target": each} for each in find_missing_targets(domain))
+
+
+class AliasDomainTable(BaseAliasDomainTable):
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        """Return which mail stays in a few alias domains, as they are saved."""
+        active = [row for row in rows if row.active][:MAX_CHECKED_DOMAINS]
+        found = {row.pk: list(iter_alias_domain_warnings(principal, row)) for row in active}
+        return {key: texts for key, texts in found.items() if texts}
 
 
 class MailboxTable(Table):

@@ -75,7 +75,8 @@ def explain(
     try:
         route = router.route(address)
         explanation |= serialize_route(route, scope) | serialize_steps(route, scope)
-        explanation["handled_as"] = find_handled_as(route, scope)
+        if router.config.is_own:  # in an operator's files the panel does not know the maps
+            explanation["handled_as"] = find_handled_as(route, scope)
         explanation["deliveries"] = [
             serialize_delivery(each, scope) for each in find_visible_deliveries(route, scope)
         ]

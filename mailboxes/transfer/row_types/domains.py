@@ -21,11 +21,11 @@ from domains.services.alias_domains import (
     edit_alias_domain,
 )
 from domains.services.locks import lock_domains
-from domains.tables import AdminTable, AliasDomainTable, TransportTable
+from domains.tables import AdminTable, TransportTable
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain
 from mailboxes.services.domains import create_domains, delete_domains
-from mailboxes.tables import DomainTable
+from mailboxes.tables import AliasDomainTable, DomainTable
 from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
     BoundedIntegerField,
