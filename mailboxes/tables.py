@@ -18,6 +18,7 @@ from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
+from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailboxes import cells
@@ -41,7 +42,7 @@ from mailboxes.services.mailboxes import (
     edit_mailbox,
     set_mailboxes,
 )
-from mailboxes.services.references import find_aliases_pointing_to
+from mailboxes.services.references import group_by_fate
 from mailboxes.services.target_checks import find_alias_problems
 
 ALLOW_SENDING = Action(
@@ -78,8 +79,8 @@ class DomainTable(BaseDomainTable):
         ]
         return [*rows, *get_indirect_dependents(keys), *get_text_references(keys)]
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return find_aliases_pointing_to(principal, [f"@{key}" for key in keys])
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
+        return InboundReferences(**group_by_fate(principal, [f"@{key}" for key in keys]))
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         """Return the warnings about a few domains, as they are saved."""
@@ -188,8 +189,8 @@ class MailboxTable(Table):
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return find_aliases_pointing_to(principal, keys)
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
+        return InboundReferences(**group_by_fate(principal, keys))
 
     def url_after_save(self, row: Any, has_new_password: bool) -> str:
         """Show what to hand over to the owner: a new mailbox, or a new password of it."""
@@ -298,5 +299,7 @@ class AliasTable(Table):
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return find_aliases_pointing_to(principal, keys)
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
+        """Leave out catch-alls: which addresses only they take is not known."""
+        names = [key for key in keys if not key.startswith("@")]
+        return InboundReferences(**group_by_fate(principal, names))
