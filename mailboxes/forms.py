@@ -10,8 +10,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from domains.forms import DomainChoiceField
-from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
-from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
+from domains.models import MAX_QUOTA_MB, Domain
+from domains.quotas import bytes_to_megabytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.names import (
     try_normalize_domain,
@@ -22,9 +22,8 @@ from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox
+from mailboxes.quota_hints import QuotaHint
 from mailboxes.services import limits
-
-DEFAULT_QUOTA_MB = 1024
 
 
 def validate_deliverable_local_part(local_part: str) -> None:
@@ -141,16 +140,14 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        domain = self.selected_domain
-        self.initial.setdefault("quota", suggest_quota(domain))
-        if domain:
-            self.fields["quota"].help_text = format_quota_help(domain)
+        hint = QuotaHint(self.selected_domain)
+        self.initial.setdefault("quota", hint.suggestion)
+        self.fields["quota"].help_text = hint.help_text
 
     def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
-        if domain:
-            self.fields["quota"].help_text = format_quota_help(domain, self.instance)
+        self.fields["quota"].help_text = QuotaHint(domain, self.instance).help_text
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}
@@ -190,36 +187,6 @@ def quota_to_form_value(size: int) -> int | Decimal:
     """Return a quota in MB, as the form shows it."""
     megabytes = bytes_to_megabytes(size)
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
-
-
-def suggest_quota(domain: Domain | None) -> int:
-    """Return the quota of a new mailbox in MB: the default, or less where less is left."""
-    if domain is None:
-        return DEFAULT_QUOTA_MB
-    if NONE_ALLOWED in (domain.maxquota, domain.quota):
-        return 0
-    left = [int(bytes_to_megabytes(bound)) for bound in get_quota_limits(domain)]
-    return max(0, min([DEFAULT_QUOTA_MB, *left]))
-
-
-def get_quota_limits(domain: Domain, mailbox: Mailbox | None = None) -> list[int]:
-    """Return the limits of a mailbox in this domain, in bytes."""
-    bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
-    if domain.quota > 0:
-        bounds.append(limits.estimate_unassigned_quota(domain, mailbox))
-    return bounds
-
-
-def format_quota_help(domain: Domain, mailbox: Mailbox | None = None) -> str:
-    """Return how large a mailbox may be in this domain."""
-    if -1 in (domain.maxquota, domain.quota):
-        return str(_("Quotas are disabled for this domain."))
-    bounds = get_quota_limits(domain, mailbox)
-    if not bounds:
-        return str(_("0 is unlimited."))
-    if min(bounds) <= 0:
-        return limits.format_no_quota_left(domain)
-    return _("Enter at most %(room)s MB.") % {"room": limits.format_whole_megabytes(min(bounds))}
 
 
 class AliasForm(AddressFormMixin, GotoMixin, TableForm):

@@ -9,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise, cached_property
 from django.utils.html import escape
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView, View
 
@@ -18,9 +17,9 @@ from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.views.base import SaveFormMixin
-from mailboxes.forms import format_quota_help, suggest_quota
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
+from mailboxes.quota_hints import QuotaHint
 from mailboxes.services.target_checks import find_alias_problems
 
 
@@ -32,10 +31,9 @@ class QuotaHintView(RoleRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         name = try_normalize_domain(request.GET.get("domain", ""))
         domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
-        response = HttpResponse(
-            escape(format_quota_help(domain) if domain else _("0 is unlimited."))
-        )
-        response["HX-Trigger"] = json.dumps({"suggestedquota": suggest_quota(domain)})
+        hint = QuotaHint(domain)
+        response = HttpResponse(escape(hint.help_text))
+        response["HX-Trigger"] = json.dumps({"suggestedquota": hint.suggestion})
         return response
 
 

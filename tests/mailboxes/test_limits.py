@@ -207,8 +207,8 @@ class LimitTests(World):
             self.assertContains(page, '<a href="/domains/example.org/edit/">Raise the limit</a>')
             page = self.form_page(self.alice, table)
             self.assertContains(page, text)
-            self.assertContains(page, "Ask a superadmin to raise it.")
-            self.assertNotContains(page, "Raise the limit")
+            self.assertContains(page, "Ask a superadmin to raise the limit.")
+            self.assertNotContains(page, ">Raise the limit<")
 
     def test_the_only_domain_is_checked_without_being_named(self):
         self.limit(mailboxes=-1)
@@ -234,7 +234,7 @@ class LimitTests(World):
         data = {"local_part": "new", "domain": "example.org", "goto": "bob@example.org"}
         answer = self.client.post("/aliases/create/", data)
         self.assert_refused(answer, "has reached its alias limit (1)")
-        self.assert_refused(answer, "Ask a superadmin to raise it.")
+        self.assert_refused(answer, "Ask a superadmin to raise the limit.")
         self.assertNotContains(answer, "are used.", status_code=422)
 
     # Tallies
