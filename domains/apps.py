@@ -11,11 +11,10 @@ class DomainsConfig(AppConfig):
         from domains.managers import AdminManager
         from domains.models import Domain, DomainState, Transport
         from domains.services.admins import create_superuser
-        from domains.tables import AdminTable, AliasDomainTable, TransportTable
+        from domains.tables import AdminTable, TransportTable
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
 
-        registry.register_table(AliasDomainTable())
         registry.register_table(TransportTable())
         registry.register_table(AdminTable())
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)

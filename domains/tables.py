@@ -115,7 +115,9 @@ class BaseDomainTable(Table):
         return old_mail_notices(row) if is_new else []
 
 
-class AliasDomainTable(Table):
+class BaseAliasDomainTable(Table):
+    """The columns of alias domains; mailboxes warns of what is in them."""
+
     model = AliasDomain
     form_class = AliasDomainForm
     slug = "alias-domains"

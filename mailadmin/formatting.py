@@ -5,7 +5,7 @@ import datetime
 import functools
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,7 +15,9 @@ from django.db import models
 from django.urls import get_script_prefix, reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
+from django.utils.html import conditional_escape, escape
 from django.utils.http import RFC3986_SUBDELIMS
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from mailadmin.db.fields import SizeField, is_known_date
@@ -47,6 +49,12 @@ def key_url(name: str, key: Any) -> str:
 @functools.cache
 def _split_url(name: str, prefix: str) -> list[str]:
     return reverse(name, args=["\0"]).split(quote("\0"))
+
+
+def fill_html(text: str, values: Mapping[str, Any]) -> SafeString:
+    """Return a text with these values in its places: links stay links, all else is escaped."""
+    escaped = {name: conditional_escape(value) for name, value in values.items()}
+    return mark_safe(escape(text) % escaped)  # noqa: S308 (all parts are escaped)
 
 
 def unicode_address(address: Any) -> str:

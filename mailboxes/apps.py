@@ -16,12 +16,13 @@ class MailboxesConfig(AppConfig):
         from mailboxes.services.contents import count_contents
         from mailboxes.services.domain_deletion import get_next_deletion_step
         from mailboxes.services.tallies import recount_tallies
-        from mailboxes.tables import AliasTable, DomainTable, MailboxTable
+        from mailboxes.tables import AliasDomainTable, AliasTable, DomainTable, MailboxTable
         from mailboxes.transfer import job_steps
         from mailboxes.welcome_mail import purge_failed_welcome_jobs, run_welcome_step
 
         registry.register_menu_entries(*MENU_ENTRIES)
         registry.register_table(DomainTable())
+        registry.register_table(AliasDomainTable())
         registry.register_table(MailboxTable())
         registry.register_table(AliasTable())
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)

@@ -14,7 +14,7 @@ from mailadmin.tables.views.base import TableView
 from mailadmin.tables.views.detail import TableDetailView
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.messages import format_delivery
+from mailboxes.postfix.explain.sentences import format_sentences
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.tables import AliasTable, MailboxTable
@@ -81,10 +81,8 @@ class AddressRouteView(AddressMixin, TemplateView):
             explanation = explain(self.principal, self.address, config=config)
         except ValidationError as error:
             return super().get_context_data(errors=error.messages, **kwargs)
-        deliveries = explanation["deliveries"][:MAX_SHOWN_ROWS]
-        return super().get_context_data(
-            explanation=explanation, deliveries=map(format_delivery, deliveries), **kwargs
-        )
+        sentences = format_sentences(explanation)
+        return super().get_context_data(explanation=explanation, sentences=sentences, **kwargs)
 
 
 class AddressReferencesView(AddressMixin, TemplateView):

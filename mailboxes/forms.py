@@ -6,10 +6,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
 
 from domains.forms import DomainChoiceField
-from domains.models import MAX_QUOTA_MB, NONE_ALLOWED, Domain
-from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
+from domains.models import MAX_QUOTA_MB, Domain
+from domains.quotas import bytes_to_megabytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.formatting import page_url
 from mailadmin.names import (
@@ -22,10 +23,9 @@ from mailadmin.tables.forms import TableForm
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox
+from mailboxes.quota_hints import QuotaHint
 from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
-
-DEFAULT_QUOTA_MB = 1024
 
 
 def validate_deliverable_local_part(local_part: str) -> None:
@@ -39,8 +39,27 @@ def validate_deliverable_local_part(local_part: str) -> None:
 class AddressFormMixin(forms.Form):
     """A form on a row whose key is an address: local part and domain are asked separately."""
 
+    limit_name = ""  # the column of the domain with the limit of such rows
+
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(split_pasted_address(data) if data else data, *args, **kwargs)
+
+    @cached_property
+    def limit_notice(self) -> dict[str, str] | None:
+        """Return the limit that stops a new row from the start, and its domain; None if none."""
+        domain = self.selected_domain if "domain" in self.fields and not self.errors else None
+        text = limits.format_reached_limit(domain, self.limit_name) if domain else ""
+        return {"text": text, "domain": domain.pk} if domain and text else None
+
+    @cached_property
+    def selected_domain(self) -> Domain | None:
+        """Return the domain that was sent, or that the link names, or the only one."""
+        field: Any = self.fields["domain"]
+        widget: Any = field.widget
+        name = self.data.get("domain") or self.initial.get("domain") or ""
+        if not name and isinstance(field.widget, forms.Select) and len(widget.choices) == 1:
+            name = widget.choices[0][0]
+        return field.rows.filter(pk=try_normalize_domain(name)).first()
 
     @property
     def domain_to_raise(self) -> str:
@@ -61,6 +80,7 @@ class AddressFormMixin(forms.Form):
 
 
 class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
+    limit_name = "mailboxes"
     sections = (
         Section(_("Identity"), ("local_part", "domain", "name")),
         Section(_("Password"), ("password", "password2", "welcome_mail")),
@@ -122,25 +142,14 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        advice = QuotaAdvice(self._selected_domain())
-        self.initial.setdefault("quota", advice.suggest())
-        if advice.domain:
-            self.fields["quota"].help_text = str(advice)
-
-    def _selected_domain(self) -> Domain | None:
-        """Return the domain that was sent, or that the link names, or the only one."""
-        field: Any = self.fields["domain"]
-        widget: Any = field.widget
-        name = self.data.get("domain") or self.initial.get("domain") or ""
-        if not name and isinstance(field.widget, forms.Select) and len(widget.choices) == 1:
-            name = widget.choices[0][0]
-        return field.rows.filter(pk=try_normalize_domain(name)).first()
+        hint = QuotaHint(self.selected_domain)
+        self.initial.setdefault("quota", hint.suggestion)
+        self.fields["quota"].help_text = hint.help_text
 
     def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
-        if domain:
-            self.fields["quota"].help_text = str(QuotaAdvice(domain, self.instance))
+        self.fields["quota"].help_text = QuotaHint(domain, self.instance).help_text
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}
@@ -182,43 +191,8 @@ def quota_to_form_value(size: int) -> int | Decimal:
     return int(megabytes) if megabytes == int(megabytes) else Decimal(f"{megabytes:.2f}")
 
 
-class QuotaAdvice:
-    """How large a mailbox may be in a domain; the quotas of the domain are added up once."""
-
-    def __init__(self, domain: Domain | None, mailbox: Mailbox | None = None) -> None:
-        self.domain = domain
-        self.allows_none = domain is not None and NONE_ALLOWED in (domain.maxquota, domain.quota)
-        self.bounds = [] if self.allows_none else self._get_bounds(mailbox)
-
-    def _get_bounds(self, mailbox: Mailbox | None) -> list[int]:
-        """Return the limits of a mailbox in this domain, in bytes."""
-        if self.domain is None:
-            return []
-        maximum = self.domain.maxquota
-        bounds = [megabytes_to_bytes(maximum)] if maximum > 0 else []
-        if self.domain.quota > 0:
-            bounds.append(limits.estimate_unassigned_quota(self.domain, mailbox))
-        return bounds
-
-    def suggest(self) -> int:
-        """Return the quota of a new mailbox in MB: the default, or less where less is left."""
-        if self.allows_none:
-            return 0
-        left = [int(bytes_to_megabytes(bound)) for bound in self.bounds]
-        return max(0, min([DEFAULT_QUOTA_MB, *left]))
-
-    def __str__(self) -> str:
-        if self.allows_none:
-            return str(_("Quotas are disabled for this domain."))
-        if self.domain is None or not self.bounds:
-            return str(_("0 is unlimited."))
-        smallest = min(self.bounds)
-        if smallest <= 0:
-            return limits.format_no_quota_left(self.domain)
-        return _("Enter at most %(room)s MB.") % {"room": limits.format_whole_megabytes(smallest)}
-
-
 class AliasForm(AddressFormMixin, GotoMixin, TableForm):
+    limit_name = "aliases"
     sections = (
         Section(_("Address"), ("local_part", "domain", "catch_all")),
         Section(_("Delivery"), ("goto", "goto_mailbox")),

@@ -1,22 +1,24 @@
 """The tables of domains, mailboxes and aliases."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext, ngettext_lazy
 
+from domains.models import Domain
 from domains.quotas import file_quota
 from domains.services.domains import edit_domain, set_domains
 from domains.services.text_references import get_text_references
-from domains.tables import BaseDomainTable, old_mail_notices
+from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notices
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
+from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext_lazy
@@ -32,6 +34,7 @@ from mailboxes.services.domain_deletion import (
     start_domain_deletion,
     start_selected_deletion,
 )
+from mailboxes.services.domain_warnings import iter_alias_domain_warnings, iter_limit_warnings
 from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
 from mailboxes.services.known_counts import get_known_count
 from mailboxes.services.mailboxes import (
@@ -40,7 +43,7 @@ from mailboxes.services.mailboxes import (
     edit_mailbox,
     set_mailboxes,
 )
-from mailboxes.services.references import find_aliases_pointing_to
+from mailboxes.services.references import group_by_fate
 from mailboxes.services.target_checks import find_alias_problems
 from mailboxes.services.vacations import get_vacation_status
 
@@ -82,20 +85,15 @@ class DomainTable(BaseDomainTable):
         ]
         return [*rows, *get_indirect_dependents(keys), *get_text_references(keys)]
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return find_aliases_pointing_to(principal, [f"@{key}" for key in keys])
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
+        return InboundReferences(**group_by_fate(principal, [f"@{key}" for key in keys]))
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
-        """Return the default aliases that point to nobody; of a few domains, as they are saved."""
+        """Return the warnings about a few domains, as they are saved."""
         if len(rows) > MAX_CHECKED_DOMAINS:
             return {}
-        text = gettext("The standard aliases point to %(target)s, which does not exist.")
-        found = {row.pk: find_missing_targets(row) for row in rows}
-        return {
-            key: [text % {"target": each} for each in names]
-            for key, names in found.items()
-            if names
-        }
+        found = {row.pk: [*iter_missing_targets(row), *iter_limit_warnings(row)] for row in rows}
+        return {key: texts for key, texts in found.items() if texts}
 
     def run_action(
         self, actor: Actor, action: Action, keys: Sequence[str], seen: SeenVersion | None = None
@@ -110,6 +108,20 @@ class DomainTable(BaseDomainTable):
         if action is DELETE:
             return perform(actor, start_selected_deletion, selection)
         return super().run_selection_action(actor, action, selection)
+
+
+def iter_missing_targets(domain: Domain) -> Iterator[str]:
+    """Yield a warning about each address that the default aliases name and that does not exist."""
+    text = gettext("The standard aliases point to %(target)s, which does not exist.")
+    yield from (text % {"target": each} for each in find_missing_targets(domain))
+
+
+class AliasDomainTable(BaseAliasDomainTable):
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        """Return which mail stays in a few alias domains, as they are saved."""
+        active = [row for row in rows if row.active][:MAX_CHECKED_DOMAINS]
+        found = {row.pk: list(iter_alias_domain_warnings(principal, row)) for row in active}
+        return {key: texts for key, texts in found.items() if texts}
 
 
 class MailboxTable(Table):
@@ -184,8 +196,8 @@ class MailboxTable(Table):
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return find_aliases_pointing_to(principal, keys)
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
+        return InboundReferences(**group_by_fate(principal, keys))
 
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
@@ -302,5 +314,7 @@ class AliasTable(Table):
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> Sequence[Any]:
-        return find_aliases_pointing_to(principal, keys)
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
+        """Leave out catch-alls: which addresses only they take is not known."""
+        names = [key for key in keys if not key.startswith("@")]
+        return InboundReferences(**group_by_fate(principal, names))

@@ -18,9 +18,9 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.views.base import SaveFormMixin
 from mailadmin.tables.views.detail import build_head_context
-from mailboxes.forms import QuotaAdvice
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
+from mailboxes.quota_hints import QuotaHint
 from mailboxes.services.target_checks import find_alias_problems
 from mailboxes.tables import MailboxTable
 
@@ -33,9 +33,9 @@ class QuotaHintView(RoleRequiredMixin, View):
     def get(self, request: HttpRequest) -> HttpResponse:
         name = try_normalize_domain(request.GET.get("domain", ""))
         domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
-        advice = QuotaAdvice(domain)
-        response = HttpResponse(escape(str(advice)))
-        response["HX-Trigger"] = json.dumps({"suggestedquota": advice.suggest()})
+        hint = QuotaHint(domain)
+        response = HttpResponse(escape(hint.help_text))
+        response["HX-Trigger"] = json.dumps({"suggestedquota": hint.suggestion})
         return response
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
@@ -10,6 +11,18 @@ from django.utils.text import capfirst
 
 from mailadmin.accounts.models import is_scoped_model
 from mailadmin.db.bulk import chunks
+
+
+@dataclass(frozen=True)
+class InboundReferences:
+    """Rows that point to deleted ones and are kept, by what becomes of them."""
+
+    broken: Sequence[Any] = ()
+    caught: Sequence[Any] = ()  # they work on in another way
+    working: Sequence[Any] = ()  # they have other targets
+
+    def __bool__(self) -> bool:
+        return bool(self.broken or self.caught or self.working)
 
 
 def related_querysets(model: type[models.Model], keys: Sequence[Any]) -> list[QuerySet]:

@@ -298,9 +298,9 @@ class Table:
         """Return why these rows cannot be deleted, as far as it is known beforehand."""
         return []
 
-    def inbound_references(self, keys: Sequence[Any], principal: Any) -> Sequence[Any]:
+    def inbound_references(self, keys: Sequence[Any], principal: Any) -> cascade.InboundReferences:
         """Return rows in scope that point to the deleted ones and are kept."""
-        return []
+        return cascade.InboundReferences()
 
     # Names
 

@@ -85,19 +85,3 @@ def field_unit(field: BoundField) -> str:
 @register.filter
 def lookup(mapping: dict[Any, Any], key: Any) -> Any:
     return mapping.get(key, key)
-
-
-@register.filter
-def forwards_mail(step: dict[str, Any]) -> bool:
-    """Return whether a step of an explained route leads to another address."""
-    return bool(step["targets"]) and step["targets"] != [step["address"]]
-
-
-@register.simple_tag
-def regroup_lookups(lookups: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Separate map lookups that found a row, active or not, from the others."""
-    groups: dict[str, list[dict[str, Any]]] = {"hits": [], "misses": []}
-    for item in lookups:
-        is_hit = item["answer"] is not None or item["inactive"]
-        groups["hits" if is_hit else "misses"].append(item)
-    return groups

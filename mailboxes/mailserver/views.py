@@ -45,7 +45,7 @@ from mailboxes.mailserver.generator.files import GeneratedFile, generate_files
 from mailboxes.mailserver.smtp_probe import ProbeError, probe_recipient
 from mailboxes.models import Mailbox, Verification
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.messages import format_delivery
+from mailboxes.postfix.explain.path import build_path
 from mailboxes.postfix.routing import PostfixRouter, build_panel_config
 
 MAX_LOOKUPS = 2000  # takes a second or two; the command has no limit
@@ -86,8 +86,7 @@ class ExplainView(RoleRequiredMixin, TemplateView):
         form = ExplainForm(data)
         explanation = form.explain(self.request.user) if data else None
         if explanation:
-            deliveries = explanation["deliveries"]
-            kwargs["deliveries"] = [(format_delivery(each), each) for each in deliveries]
+            kwargs["path"] = build_path(explanation)
         return super().get_context_data(form=form, explanation=explanation, **kwargs)
 
 

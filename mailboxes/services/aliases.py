@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from domains.models import Domain
 from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
@@ -15,7 +14,6 @@ from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
-from mailboxes.models.mail import AliasQuerySet
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
 from mailboxes.services.default_aliases import is_default_alias
@@ -35,7 +33,7 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     aliases = [_build_alias(row) for row in rows]
     refuse_taken_addresses([alias.pk for alias in aliases])
     for domain, new in group_by_domain(aliases, domains):
-        check_row_limit(domain, "aliases", get_standalone_aliases(domain), len(new))
+        check_row_limit(domain, "aliases", len(new))
     _refuse_protected_aliases(changes, aliases)
     for alias in aliases:
         _refuse_system_users(changes, alias)
@@ -49,11 +47,6 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
     return aliases
-
-
-def get_standalone_aliases(domain: Domain) -> AliasQuerySet:
-    """Return the aliases of a domain that belong to no mailbox."""
-    return Alias.objects.filter(domain=domain).without_mailbox()
 
 
 def _build_alias(row: dict) -> Alias:

@@ -51,20 +51,33 @@ def is_far_below_limit(limit: int, count: int) -> bool:
     return count <= limit * TALLY_TRUST_RATIO
 
 
-def is_within_limit(domain: Domain, kind: str, rows: QuerySet, more: int) -> bool:
-    """Return whether `more` mailboxes or aliases fit beside these rows."""
+def get_limited_rows(domain: Domain, kind: str) -> QuerySet:
+    """Return the rows that count towards a limit: the alias of a mailbox does not."""
+    if kind == "mailboxes":
+        return Mailbox.objects.filter(domain=domain)
+    return Alias.objects.filter(domain=domain).without_mailbox()
+
+
+def count_in_use(domain: Domain, kind: str) -> int:
+    """Return how many mailboxes or aliases a domain has, for pages and warnings."""
+    state = get_trusted_tallies(domain)
+    return getattr(state, kind) if state else get_limited_rows(domain, kind).count()
+
+
+def is_within_limit(domain: Domain, kind: str, more: int) -> bool:
+    """Return whether `more` mailboxes or aliases fit beside those of the domain."""
     limit = getattr(domain, kind)
     if limit == UNLIMITED:
         return True
     state = get_trusted_tallies(domain) if limit > SMALL_DOMAIN_LIMIT else None
     if state and is_far_below_limit(limit, getattr(state, kind) + more):
         return True
-    return domain.has_capacity_for(kind, rows.count(), more)
+    return domain.has_capacity_for(kind, get_limited_rows(domain, kind).count(), more)
 
 
-def check_row_limit(domain: Domain, kind: str, rows: QuerySet, more: int) -> None:
+def check_row_limit(domain: Domain, kind: str, more: int) -> None:
     """Refuse more mailboxes or aliases than the domain may have."""
-    if is_within_limit(domain, kind, rows, more):
+    if is_within_limit(domain, kind, more):
         return
     limit = getattr(domain, kind)
     text = NONE_ALLOWED_MESSAGES[kind] if limit == NONE_ALLOWED else LIMIT_REACHED_MESSAGES[kind]
@@ -72,9 +85,24 @@ def check_row_limit(domain: Domain, kind: str, rows: QuerySet, more: int) -> Non
     raise ValidationError({"local_part": ValidationError(text % values, code=LIMIT_CODE)})
 
 
+def format_reached_limit(domain: Domain, kind: str) -> str:
+    """Return how much of a limit is used if nothing more fits under it; otherwise nothing."""
+    limit = getattr(domain, kind)
+    if is_within_limit(domain, kind, 1):
+        return ""
+    if limit <= NONE_ALLOWED:
+        return NONE_ALLOWED_MESSAGES[kind] % {"domain": domain, "limit": number_format(limit)}
+    used = number_format(count_in_use(domain, kind))
+    return USED_MESSAGES[kind] % {"domain": domain, "used": used, "limit": number_format(limit)}
+
+
 LIMIT_REACHED_MESSAGES = {
     "mailboxes": _("%(domain)s has reached its mailbox limit (%(limit)s)."),
     "aliases": _("%(domain)s has reached its alias limit (%(limit)s)."),
+}
+USED_MESSAGES = {
+    "mailboxes": _("%(domain)s: %(used)s of %(limit)s mailboxes are used."),
+    "aliases": _("%(domain)s: %(used)s of %(limit)s aliases are used."),
 }
 NONE_ALLOWED_MESSAGES = {
     "mailboxes": _("%(domain)s allows no mailboxes: its limit is %(limit)s."),

@@ -38,7 +38,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     _refuse_delimiter_in_local_part(mailboxes)
     refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in group_by_domain(mailboxes, domains):
-        check_row_limit(domain, "mailboxes", Mailbox.objects.filter(domain=domain), len(new))
+        check_row_limit(domain, "mailboxes", len(new))
         check_quotas(domain, new)
     for mailbox in mailboxes:
         mailbox.clean_fields(exclude=["password"])

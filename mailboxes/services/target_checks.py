@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from domains.models import Domain, Transport
 from domains.patterns import DEFAULT_DELIVERY, get_transport_lookup_keys, is_default_transport
+from mailadmin.accounts.models import Role
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
 from mailadmin.translation import gettext as _
@@ -119,7 +120,7 @@ def load_domain_states(principal: Any, context: TargetContext, names: list[str])
     columns = ("domain", "active", "backupmx", "transport")
     of_alias_domain = ("mirror__active", "mirror__target_domain_id")
     for part in chunks(names):
-        rows = Domain.objects.visible_to(principal).filter(pk__in=part)
+        rows = get_checked_domains(principal).filter(pk__in=part)
         for name, active, backupmx, transport, *target in rows.values_list(
             *columns, *of_alias_domain
         ):
@@ -130,12 +131,22 @@ def load_domain_states(principal: Any, context: TargetContext, names: list[str])
     drop_foreign_alias_domains(principal, context)
 
 
+def get_checked_domains(principal: Any) -> QuerySet[Domain]:
+    """Return the domains whose addresses a principal may learn about: an owner those of their own.
+
+    Who may not see a domain is not told which addresses it has.
+    """
+    if getattr(principal, "role", None) is Role.MAILBOX:
+        return Domain.objects.filter(pk=principal.domain_id)
+    return Domain.objects.visible_to(principal)
+
+
 def drop_foreign_alias_domains(principal: Any, context: TargetContext) -> None:
     """Drop alias domains whose target is out of scope: its recipients are not to be revealed."""
     targets = set(context.alias_domains.values()) - set(context.domains)
     if not targets:
         return
-    rows = Domain.objects.visible_to(principal).filter(pk__in=targets)
+    rows = get_checked_domains(principal).filter(pk__in=targets)
     visible = {fold(name) for name in rows.values_list("pk", flat=True)}
     for name, target in context.alias_domains.items():
         if target in targets - visible:

@@ -53,6 +53,7 @@ PAGES = {
         "/search/?q=nothing-like-it",
         "/explain/",
         f"/explain/?address=list%2Bx@{LONG_DOMAIN}&sender={LONG_NAME}@{LONG_DOMAIN}",
+        f"/explain/?address=nobody@{LONG_DOMAIN}",
         "/explain/?address=garbage",
         "/mailserver/",
         "/mailserver/?hostname=mail.test&mail_directory=/var/vmail&mail_user=vmail"

@@ -4,6 +4,8 @@ from domains.models import AliasDomain, Domain
 from domains.services.admins import edit_admin
 from domains.services.alias_domains import create_alias_domains
 from mailadmin.changes.models import Change, Log
+from mailboxes.models import Alias, Mailbox
+from mailboxes.postfix.explain import explain
 from mailboxes.services.domains import create_domains
 from tests.base import TableTests, World
 
@@ -28,7 +30,8 @@ class AliasDomainTests(TableTests, World):
         super().setUpTestData()
         names = [f"{name}.example.{end}" for end in ("org", "com") for name in ("mirror", "new")]
         test = cls("test_a_list_shows_own_rows_only")
-        test.perform(cls.root, create_domains, [{"domain": name} for name in names])
+        rows = [{"domain": name, "default_aliases": False} for name in names]
+        test.perform(cls.root, create_domains, rows)
 
         own = ["example.org", "mirror.example.org", "new.example.org"]
         test.perform(cls.root, edit_admin, cls.alice.pk, {"domains": own})
@@ -79,6 +82,51 @@ class AliasDomainTests(TableTests, World):
         self.sign_in(self.root)
         data = {"alias_domain": "new.example.org", "target_domain": "new.example.org"}
         self.assert_refused(self.client.post(self.url("create"), data), "alias of itself")
+
+    def create(self):
+        self.sign_in(self.alice)
+        return self.client.post(self.url("create"), self.create_data, follow=True)
+
+    def test_an_empty_alias_domain_causes_no_warning(self):
+        self.assertNotContains(self.create(), "of its own")
+
+    def test_addresses_of_the_alias_domain_itself_cause_a_warning(self):
+        """Postfix looks them up first, so that their mail does not go to the target."""
+        own = {"domain_id": "new.example.org", "goto": "bob@example.org"}
+        for name in ("info", "sales"):
+            Alias.objects.create(address=f"{name}@new.example.org", **own)
+        Alias.objects.create(address="off@new.example.org", active=False, **own)
+        Mailbox.objects.create(
+            username="bob@new.example.org", local_part="bob", domain_id="new.example.org"
+        )
+        Alias.objects.create(address="bob@new.example.org", **own)
+        page = self.create()
+        self.assertContains(
+            page,
+            "new.example.org has 1 mailbox and 2 aliases of its own. They keep their mail; mail to"
+            " other addresses is handled as mail to example.org.",
+        )
+        self.assertNotContains(page, "catch-all of its own")
+
+    def test_a_catch_all_of_the_alias_domain_itself_causes_a_warning(self):
+        own = {"domain_id": "new.example.org", "goto": "bob@example.org"}
+        Alias.objects.create(address="@new.example.org", **own)
+        page = self.create()
+        self.assertContains(
+            page,
+            "new.example.org has a catch-all of its own: it takes mail to addresses that do not"
+            " exist in example.org.",
+        )
+        self.assertNotContains(page, "aliases of its own")
+        ends = explain(self.root, "who@new.example.org")["deliveries"]
+        self.assertEqual([end["address"] for end in ends], ["bob@example.org"])
+
+    def test_an_inactive_alias_domain_causes_no_warning(self):
+        Alias.objects.create(
+            address="info@new.example.org", domain_id="new.example.org", goto="bob@example.org"
+        )
+        self.create_data = {**self.create_data, "active": ""}
+        self.assertNotContains(self.create(), "of its own")
 
 
 def row(mirror, target):

@@ -123,7 +123,7 @@ class DetailPageTests(World):
     def test_where_mail_goes_and_what_forwards_here(self):
         self.sign_in(self.alice)
         page = self.client.get("/addresses/bob@example.org/route/")
-        self.assertContains(page, "Delivered to a mailbox here.")
+        self.assertContains(page, "Mail to bob@example.org is delivered here.")
         page = self.client.get("/addresses/bob@example.org/references/")
         self.assertContains(page, "/aliases/info@example.org/")
 

@@ -105,12 +105,12 @@ class ExplainTests(World):
         carol.update(active=False)
         Alias.objects.filter(pk="carol@example.com").update(active=False)
         for address, text in {
-            "off@example.org": "off@example.org: the alias is inactive.",
-            "empty@example.org": "empty@example.org: the alias has no targets.",
-            "who@off.example": "off.example: the domain is inactive.",
-            "carol@example.com": "The mailbox is inactive.",
-            "who@example.org": "No mailbox, alias or catch-all matches this address.",
-            "who@far.test": "This server does not handle the domain",
+            "off@example.org": "Rejected: the alias is inactive (off@example.org).",
+            "empty@example.org": "Rejected: the alias has no targets (empty@example.org).",
+            "who@off.example": "Rejected: the domain is inactive (off.example).",
+            "carol@example.com": "Rejected: the mailbox is inactive.",
+            "who@example.org": "Rejected: no mailbox, alias or catch-all matches this address.",
+            "who@far.test": "Rejected: this server does not handle the domain",
             "bob@example.org": "Delivered to a mailbox here.",
             "info@example.com": "Accepted, then bounces.",
         }.items():
@@ -121,7 +121,7 @@ class ExplainTests(World):
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,carol@example.com")
         explanation = self.explanation("info@example.org")
         self.assertEqual(explanation["outcome"], "partly")
-        self.assertIn("bounces for 1 of 2 deliveries", explanation["says"])
+        self.assertEqual(explanation["says"], "Delivered to a mailbox here, bounces at 1 of 2.")
         self.assertEqual(self.explanation("bob@example.org")["outcome"], "bounces")
 
     def test_an_extension_uses_the_same_vacation(self):
@@ -338,7 +338,7 @@ class VerdictTests(World):
         self.set_targets("fred@far.test")
         self.assert_verdict("handed_over", "Handed to another server.")
         self.set_targets("fred@far.test,bob@example.org")
-        says = "Delivered to a mailbox here, and handed to another server."
+        says = "Delivered to a mailbox here and handed to another server."
         self.assert_verdict("delivered", says)
 
     def test_answered_only(self):
@@ -355,7 +355,7 @@ class VerdictTests(World):
         self.assert_verdict("bounces", "Accepted, then bounces.")
 
     def test_rejected_at_rcpt_with_its_reply(self):
-        says = "Rejected at RCPT: No mailbox, alias or catch-all matches this address."
+        says = "Rejected: no mailbox, alias or catch-all matches this address."
         self.assert_verdict("rejected", says, "nobody@example.org")
         page = self.client.get("/explain/", {"address": "nobody@example.org"})
         self.assertContains(page, "550 5.1.1 &lt;nobody@example.org&gt;: Recipient address")
@@ -368,7 +368,8 @@ class VerdictTests(World):
             self.assertIn(transport.partition(":")[0], format_delivery(end))
             (end,) = explain(self.alice, "info@example.org")["deliveries"]
             self.assertEqual(
-                format_delivery(end), "bob@example.org: deferred, because the delivery cannot work"
+                format_delivery(end),
+                "Mail to bob@example.org is deferred, because the delivery cannot work.",
             )
 
     def test_a_domain_with_such_a_transport_cannot_work_either(self):
@@ -388,14 +389,19 @@ class VerdictTests(World):
         self.set_targets(transport="discard:")
         self.assert_verdict("discarded", "Accepted, then silently discarded.")
         self.set_targets("bob@example.org,nobody@example.org,carol@example.com")
-        self.assert_verdict("partly", "Accepted, but lost for 2 of 3 deliveries.")
+        self.assert_verdict(
+            "partly",
+            "Delivered to a mailbox here, bounces at 1 of 3, silently discarded at 1 of 3.",
+        )
 
     def test_a_name_without_a_domain_cannot_be_determined(self):
         self.set_targets("root")
         says = "Cannot be determined: it is handed to a system user of the mail server."
         self.assert_verdict("unknown", says)
         (end,) = explain(self.root, "info@example.org")["deliveries"]
-        self.assertEqual(format_delivery(end), "root: handed to a system user of the mail server")
+        self.assertEqual(
+            format_delivery(end), "Mail to root is handed to a system user of the mail server."
+        )
 
     def test_a_loop_is_deferred_and_never_ends(self):
         self.set_targets("info+more@example.org")
@@ -426,7 +432,9 @@ class ScopeTests(World):
         text = json.dumps(self.explanation("info@example.org"))
         self.assertNotIn("very-secret", text)
         (end,) = self.explanation("info@example.org")["deliveries"]
-        self.assertEqual(format_delivery(end), "carol@example.com: forwarded outside your domains")
+        self.assertEqual(
+            format_delivery(end), "Mail to carol@example.com is forwarded outside your domains."
+        )
         self.assertEqual(end["lookups"], [])
 
     def test_a_foreign_target_of_an_alias_domain_is_redacted(self):
@@ -508,7 +516,7 @@ class InterfaceTests(World):
     def test_the_page_shows_the_route(self):
         self.sign_in(self.root)
         page = self.client.get("/explain/", {"address": "info@example.org", "sender": "x@y.test"})
-        self.assertContains(page, "bob@example.org: delivered to the mailbox bob@example.org")
+        self.assertContains(page, 'Delivered to the mailbox <a href="/mailboxes/bob@example.org/">')
         self.assertContains(page, 'href="/aliases/info@example.org/edit/"')
         self.assertContains(page, "not owned by user x@y.test")
 
@@ -561,7 +569,8 @@ class InterfaceTests(World):
         for text in (
             "info@example.org: Delivered to a mailbox here.",
             "virtual_alias                  info@example.org → bob@example.org",
-            "bob@example.org: delivered to the mailbox bob@example.org (example.org/bob/)",
+            "Delivered to the mailbox bob@example.org (0 MB of 100 MB used).",
+            "  Folder: example.org/bob/",
             "May send as info@example.org: bob@example.org",
             "not owned by user x@y.test",
         ):

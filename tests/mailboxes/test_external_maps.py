@@ -275,7 +275,7 @@ def test_the_command_uses_the_files(written):
     world()
     printed = StringIO()
     call_command("explain", "info@mirror.test", "--postfix", str(written), stdout=printed)
-    assert "bob@example.org: delivered to the mailbox bob@example.org" in printed.getvalue()
+    assert "Delivered to the mailbox bob@example.org" in printed.getvalue()
 
 
 # Safe database queries

@@ -2,6 +2,7 @@
 
 from django.test import override_settings
 
+from domains.models import AliasDomain
 from mailboxes.models import Alias
 from mailboxes.services.aliases import edit_alias
 from mailboxes.services.forwardings import set_forwarding
@@ -70,6 +71,32 @@ class ForwardingTests(AliasWorld):
         answer = self.api(self.alice).patch("aliases/bob@example.org", {"description": "x"})
         self.assertEqual(answer.status_code, 200, answer.content)
         self.assertEqual(self.goto(), VACATION_TARGET)
+
+    def warned(self, *goto, person=None, url="/account/forwarding/"):
+        self.forward(*goto, person=person, url=url)
+        messages = self.client.get("/account/").context["messages"]
+        return [str(each) for each in messages if each.level_tag == "warning"]
+
+    def test_owners_are_warned_of_addresses_that_do_not_exist_in_their_domain(self):
+        self.assertEqual(
+            self.warned("bbo@example.org", "info@example.org", "x@far.test"),
+            ["bbo@example.org does not exist."],
+        )
+        self.assertEqual(self.goto(), "bbo@example.org,info@example.org,x@far.test,bob@example.org")
+
+    def test_owners_learn_nothing_about_other_domains(self):
+        self.assertEqual(self.warned("nobody@example.com"), [])
+        AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
+        self.assertEqual(self.warned("nobody@example.org"), [])
+
+    def test_admins_are_warned_of_addresses_that_do_not_exist_in_their_domains(self):
+        url = "/mailboxes/bob@example.org/forwarding/"
+        text = "nobody@example.%s does not exist."
+        both = ["nobody@example.com", "nobody@example.org"]
+        self.assertEqual(self.warned(*both, person=self.alice, url=url), [text % "org"])
+        self.assertEqual(
+            self.warned(*both, person=self.root, url=url), [text % "com", text % "org"]
+        )
 
     def test_the_vacation_target_is_neither_lost_nor_forged(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")

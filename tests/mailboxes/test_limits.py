@@ -157,6 +157,86 @@ class LimitTests(World):
         self.perform(self.alice, edit_mailbox, "bob@example.org", {"name": "Robert"})
         self.assertEqual(Mailbox.objects.get(pk="bob@example.org").name, "Robert")
 
+    # Warnings
+
+    def warned(self, **limits):
+        """Return the warnings after superadmins set these limits."""
+        self.sign_in(self.root)
+        url = "/domains/example.org/edit/"
+        form = self.client.get(url).context["form"]
+        data = {"transport": "virtual", "active": "on", "seen": form.initial["seen"]}
+        data |= {"mailboxes": 0, "aliases": 0, "quota": 0, "maxquota": 0}
+        page = self.client.post(url, data | limits, follow=True)
+        return [str(each) for each in page.context["messages"] if each.level_tag == "warning"]
+
+    def test_limits_below_what_is_in_use_cause_warnings(self):
+        for name in ("one", "two"):
+            self.mailbox(name)
+            self.alias(f"{name}-list")
+        self.assertEqual(
+            self.warned(mailboxes=2, aliases=1, quota=100),
+            [
+                "3 mailboxes exist already; no new one can be created.",
+                "3 aliases exist already; no new one can be created.",
+                "120 MB are assigned to mailboxes already; no mailbox can get more.",
+            ],
+        )
+        self.assertEqual(
+            self.warned(mailboxes=-1)[0], "3 mailboxes exist already; no new one can be created."
+        )
+        self.assertEqual(self.warned(mailboxes=3, aliases=3, quota=120), [])
+
+    def test_the_api_warns_of_limits_too(self):
+        answer = self.api(self.root).patch("domains/example.org", {"mailboxes": -1})
+        self.assertEqual(
+            answer.json()["warnings"], ["1 mailbox exists already; no new one can be created."]
+        )
+
+    # Forms
+
+    def form_page(self, person, table="mailboxes", domain="example.org"):
+        self.sign_in(person)
+        return self.client.get(f"/{table}/create/" + (f"?domain={domain}" if domain else ""))
+
+    def test_a_reached_limit_is_shown_before_anything_is_typed(self):
+        self.limit(mailboxes=1, aliases=1)
+        for table in ("mailboxes", "aliases"):
+            text = f"example.org: 1 of 1 {table} are used."
+            page = self.form_page(self.root, table)
+            self.assertContains(page, text)
+            self.assertContains(page, '<a href="/domains/example.org/edit/">Raise the limit</a>')
+            page = self.form_page(self.alice, table)
+            self.assertContains(page, text)
+            self.assertContains(page, "Ask a superadmin to raise the limit.")
+            self.assertNotContains(page, ">Raise the limit<")
+
+    def test_the_only_domain_is_checked_without_being_named(self):
+        self.limit(mailboxes=-1)
+        text = "example.org allows no mailboxes"
+        self.assertContains(self.form_page(self.alice, domain=""), text)
+        self.assertNotContains(self.form_page(self.root, domain=""), text)
+
+    def test_a_limit_that_is_not_reached_is_not_shown(self):
+        for limit in (0, 2):
+            self.limit(mailboxes=limit, aliases=limit)
+            for table in ("mailboxes", "aliases"):
+                self.assertNotContains(self.form_page(self.alice, table), "are used.")
+
+    def test_an_edited_mailbox_is_not_stopped_by_the_limit(self):
+        self.limit(mailboxes=1)
+        self.sign_in(self.alice)
+        page = self.client.get("/mailboxes/bob@example.org/edit/")
+        self.assertNotContains(page, "are used.")
+
+    def test_domain_admins_are_told_whom_to_ask_after_saving(self):
+        self.limit(aliases=1)
+        self.sign_in(self.alice)
+        data = {"local_part": "new", "domain": "example.org", "goto": "bob@example.org"}
+        answer = self.client.post("/aliases/create/", data)
+        self.assert_refused(answer, "has reached its alias limit (1)")
+        self.assert_refused(answer, "Ask a superadmin to raise the limit.")
+        self.assertNotContains(answer, "are used.", status_code=422)
+
     # Tallies
 
     def tally(self):

@@ -85,6 +85,59 @@ class MailboxDeletionTests(AliasWorld):
         self.assertContains(page, "friends@example.org")
         self.assertNotContains(page, "spy@example.com")
 
+    def references(self, key, table="mailboxes"):
+        """Return the aliases on the delete page that lose a target, by what becomes of them."""
+        self.sign_in(self.root)
+        found = self.client.get(f"/{table}/{key}/delete/").context["inbound_references"]
+        groups = (found.broken, found.caught, found.working)
+        return [[alias.pk for alias in group] for group in groups]
+
+    def test_aliases_with_other_targets_are_shown_apart_from_those_that_bounce(self):
+        self.alias("both", "bob@example.org", "x@far.test")
+        self.alias("dead", "bob@example.org", "nobody@example.org")
+        self.alias("root", "bob@example.org", "root", person=self.root)
+        Alias.objects.filter(pk=self.carol.pk).update(goto=f"bob@example.org,{self.carol.pk}")
+        working = ["both@example.org", "carol@example.com", "root@example.org"]
+        broken = ["dead@example.org", "info@example.org"]
+        self.assertEqual(self.references(self.bob.pk), [broken, [], working])
+        page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
+        self.assertContains(page, "mail to them will bounce")
+        self.assertContains(page, "These aliases lose this target but still deliver to others")
+        self.assertNotContains(page, "catch-all")
+
+    def test_aliases_whose_mail_a_catch_all_takes_are_shown_apart(self):
+        self.alias("*", "x@far.test")
+        self.assertEqual(self.references(self.bob.pk), [[], ["info@example.org"], []])
+        page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
+        self.assertContains(page, "Mail to these aliases will go to the catch-all instead")
+        Alias.objects.filter(pk="@example.org").update(goto="bob@example.org")
+        lost = ["@example.org", "info@example.org"]
+        self.assertEqual(self.references(self.bob.pk), [lost, [], []])
+
+    def test_aliases_of_a_deleted_domain_and_alias_are_split_too(self):
+        self.alias("far", "bob@example.org", person=self.root, domain="example.com")
+        self.alias("both", "info@example.org", "x@far.test", person=self.root, domain="example.com")
+        self.assertEqual(
+            self.references("example.org", "domains"),
+            [["far@example.com"], [], ["both@example.com"]],
+        )
+        self.assertEqual(
+            self.references("info@example.org", "aliases"), [[], [], ["both@example.com"]]
+        )
+
+    def test_a_catch_all_that_is_deleted_is_not_its_domain(self):
+        self.alias("*", "x@far.test")
+        self.alias("far", "bob@example.org", person=self.root, domain="example.com")
+        self.assertEqual(self.references("@example.org", "aliases"), [[], [], []])
+
+    def test_many_rows_at_once_show_the_same_groups(self):
+        self.alias("both", "bob@example.org", "x@far.test")
+        self.sign_in(self.alice)
+        data = {"action": "delete", "keys": [self.bob.pk]}
+        page = self.client.post("/mailboxes/bulk/", data)
+        self.assertContains(page, "still deliver to others")
+        self.assertContains(page, "mail to them will bounce")
+
     def test_aliases_are_counted_alike_everywhere(self):
         """Including those of mailboxes."""
         self.sign_in(self.root)

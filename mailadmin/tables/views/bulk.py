@@ -77,7 +77,7 @@ class TableBulkView(FilteredView, View):
             "rest": max(0, len(keys) - 10),
             "cascade_counts": self.table.cascade_counts(keys) if is_delete else [],
             "inbound_references": (
-                references(keys, self.request.user) if is_delete and is_searched else []
+                references(keys, self.request.user) if is_delete and is_searched else None
             ),
             "not_searched": is_delete and not is_searched,
             "errors": errors,

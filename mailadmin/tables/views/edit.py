@@ -8,13 +8,14 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
-from django.utils.html import escape, format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.generic import CreateView, DetailView, UpdateView, View
 
 from mailadmin.accounts.requests import get_redirect_target
 from mailadmin.changes.perform import perform
+from mailadmin.formatting import fill_html
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
@@ -95,8 +96,7 @@ class TableEditView(SaveRowMixin, RowHeadMixin, UpdateView):
 
 def format_row_message(text: str, row: Any, url: str) -> SafeString:
     """Return a message with the row as a link to its page."""
-    link = format_html('<a href="{}">{}</a>', url, row)
-    return mark_safe(escape(text) % {"row": link})  # noqa: S308 (both parts are escaped)
+    return fill_html(text, {"row": format_html('<a href="{}">{}</a>', url, row)})
 
 
 class TableDeleteView(TableView, DetailView):

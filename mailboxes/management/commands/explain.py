@@ -12,6 +12,7 @@ from mailadmin.changes.perform import Actor
 from mailadmin.console import make_printable, report_database_errors
 from mailboxes.mailserver.routing_config import load_routing_config
 from mailboxes.postfix.explain import explain
+from mailboxes.postfix.explain.alias_domains import format_handled_as
 from mailboxes.postfix.explain.messages import format_delivery
 
 
@@ -49,6 +50,7 @@ class Command(BaseCommand):
 
 def render_explanation(explanation: dict[str, Any]) -> Iterator[str]:
     yield f"{explanation['address']}: {explanation['says']}"
+    yield from filter(None, [format_handled_as(explanation)])
     if explanation["reply"]:
         yield _("Reply to the sender: %(reply)s") % explanation
     for step in explanation["steps"]:
@@ -61,7 +63,10 @@ def render_explanation(explanation: dict[str, Any]) -> Iterator[str]:
         yield _("More steps (not shown): %(number)d") % {"number": explanation["more_steps"]}
     if explanation["deliveries"]:
         yield ""
-    yield from (format_delivery(each) for each in explanation["deliveries"])
+    for delivery in explanation["deliveries"]:
+        yield format_delivery(delivery)
+        if path := delivery.get("path"):
+            yield "  " + _("Folder: %(path)s") % {"path": path}
     if explanation["left_out"]:
         yield _("Not checked here: %(names)s") % {"names": ", ".join(explanation["left_out"])}
     yield from render_senders(explanation)

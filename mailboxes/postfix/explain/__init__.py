@@ -20,6 +20,7 @@ from mailadmin.db.fields import is_known_date
 from mailadmin.names import normalize_domain
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.postfix.explain import messages
+from mailboxes.postfix.explain.alias_domains import find_handled_as
 from mailboxes.postfix.explain.messages import format_headline, get_outcome, get_verdict
 from mailboxes.postfix.explain.redaction import VisibleScope, find_vacation_owner
 from mailboxes.postfix.routing import (
@@ -70,10 +71,12 @@ def explain(
         raise ValidationError({"address": _("This address is not in one of your domains.")})
     router = PostfixRouter(config or build_panel_config())
     explanation: Data = {"address": address, "steps": [], "more_steps": 0, "deliveries": []}
-    explanation |= {"trouble": "", "left_out": router.config.left_out}
+    explanation |= {"trouble": "", "left_out": router.config.left_out, "handled_as": None}
     try:
         route = router.route(address)
         explanation |= serialize_route(route, scope) | serialize_steps(route, scope)
+        if router.config.is_own:  # in an operator's files the panel does not know the maps
+            explanation["handled_as"] = find_handled_as(route, scope)
         explanation["deliveries"] = [
             serialize_delivery(each, scope) for each in find_visible_deliveries(route, scope)
         ]

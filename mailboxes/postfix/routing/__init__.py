@@ -6,6 +6,7 @@ files. After access(5), virtual(5), transport(5) and cleanup(8);
 """
 
 from mailboxes.postfix.routing.addresses import (
+    add_extension,
     parse_typed_address,
     quote_address,
     split_address,
@@ -18,7 +19,9 @@ from mailboxes.postfix.routing.postfix import (
 )
 from mailboxes.postfix.routing.replies import (
     ALIAS_EXPANSION_ERROR_REPLY,
+    BAD_RECIPIENT_REPLY,
     QUEUE_WRITE_ERROR_REPLY,
+    RELAY_DENIED_REPLY,
     LookupUnavailable,
     format_sender_reply,
 )
@@ -37,6 +40,7 @@ __all__ = [
     "ALIAS_EXPANSION_ERROR_REPLY",
     "ALIAS_EXPANSION_LIMIT",
     "AliasExpansion",
+    "BAD_RECIPIENT_REPLY",
     "DOVECOT_LMTP_TRANSPORT",
     "Delivery",
     "Lookup",
@@ -45,10 +49,12 @@ __all__ = [
     "MatchedRow",
     "PostfixRouter",
     "QUEUE_WRITE_ERROR_REPLY",
+    "RELAY_DENIED_REPLY",
     "Route",
     "RoutingConfig",
     "StaticTable",
     "TERMINAL_SERVICES",
+    "add_extension",
     "build_panel_config",
     "format_sender_reply",
     "parse_typed_address",

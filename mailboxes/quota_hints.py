@@ -1,0 +1,54 @@
+"""How large a mailbox may be, as its form says it."""
+
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from domains.models import NONE_ALLOWED, Domain
+from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
+from mailboxes.models import Mailbox
+from mailboxes.services import limits
+
+DEFAULT_QUOTA_MB = 1024
+
+
+class QuotaHint:
+    """The quota of a new mailbox in a domain, or of one that is edited; both may be unknown."""
+
+    def __init__(self, domain: Domain | None, mailbox: Mailbox | None = None) -> None:
+        self.domain, self.mailbox = domain, mailbox
+
+    @property
+    def is_disabled(self) -> bool:
+        domain = self.domain
+        return domain is not None and NONE_ALLOWED in (domain.maxquota, domain.quota)
+
+    @cached_property
+    def bounds(self) -> list[int]:
+        """Return the limits of the mailbox, in bytes."""
+        domain = self.domain
+        if domain is None:
+            return []
+        bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
+        if domain.quota > 0:
+            bounds.append(limits.estimate_unassigned_quota(domain, self.mailbox))
+        return bounds
+
+    @property
+    def suggestion(self) -> int:
+        """Return the quota of a new mailbox in MB: the default, or less where less is left."""
+        if self.is_disabled:
+            return 0
+        left = [int(bytes_to_megabytes(bound)) for bound in self.bounds]
+        return max(0, min([DEFAULT_QUOTA_MB, *left]))
+
+    @property
+    def help_text(self) -> str:
+        """Return how large the mailbox may be."""
+        if self.is_disabled:
+            return _("Quotas are disabled for this domain.")
+        if self.domain is None or not self.bounds:
+            return _("0 is unlimited.")
+        if min(self.bounds) <= 0:
+            return limits.format_no_quota_left(self.domain)
+        room = limits.format_whole_megabytes(min(self.bounds))
+        return _("Enter at most %(room)s MB.") % {"room": room}

@@ -1,0 +1,77 @@
+"""Warn of limits below what a domain holds, and of what an alias domain does not hand on."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from domains.models import UNLIMITED, AliasDomain, Domain
+from mailadmin.formatting import unicode_address
+from mailboxes.models import Alias, Mailbox
+from mailboxes.services import limits
+
+
+def iter_limit_warnings(domain: Domain) -> Iterator[str]:
+    """Yield what already exceeds the limits of a domain."""
+    for kind in ("mailboxes", "aliases"):
+        limit = getattr(domain, kind)
+        count = 0 if limit == UNLIMITED else limits.count_in_use(domain, kind)
+        if count > max(0, limit):
+            yield format_too_many(kind, count)
+    if domain.quota > 0 and (left := limits.estimate_unassigned_quota(domain)) < 0:
+        assigned = limits.format_whole_megabytes(domain.quota_size - left)
+        text = _("%(size)s MB are assigned to mailboxes already; no mailbox can get more.")
+        yield text % {"size": assigned}
+
+
+def format_too_many(kind: str, count: int) -> str:
+    if kind == "mailboxes":
+        text = ngettext(
+            "%(count)s mailbox exists already; no new one can be created.",
+            "%(count)s mailboxes exist already; no new one can be created.",
+            count,
+        )
+    else:
+        text = ngettext(
+            "%(count)s alias exists already; no new one can be created.",
+            "%(count)s aliases exist already; no new one can be created.",
+            count,
+        )
+    return text % {"count": number_format(count)}
+
+
+def iter_alias_domain_warnings(principal: Any, alias_domain: AliasDomain) -> Iterator[str]:
+    """Yield which mail stays in an alias domain: Postfix looks up the domain's own rows first."""
+    name = alias_domain.pk
+    aliases = Alias.objects.visible_to(principal).filter(domain=name, active=True)
+    target = unicode_address(alias_domain.target_domain_id)
+    values = {"domain": str(alias_domain), "target": target}
+    mailbox_count = Mailbox.objects.visible_to(principal).filter(domain=name).count()
+    own = format_contents(mailbox_count, aliases.without_mailbox().exclude(pk=f"@{name}").count())
+    if own:
+        text = _(
+            "%(domain)s has %(own)s of its own. They keep their mail; mail to other addresses is"
+            " handled as mail to %(target)s."
+        )
+        yield text % {**values, "own": own}
+    if aliases.filter(pk=f"@{name}").exists():
+        text = _(
+            "%(domain)s has a catch-all of its own: it takes mail to addresses that do not exist"
+            " in %(target)s."
+        )
+        yield text % values
+
+
+def format_contents(mailboxes: int, aliases: int) -> str:
+    """Return the numbers of mailboxes and aliases in words; empty if there are none."""
+    found = []
+    if mailboxes:
+        text = ngettext("%(count)s mailbox", "%(count)s mailboxes", mailboxes)
+        found.append(text % {"count": number_format(mailboxes)})
+    if aliases:
+        text = ngettext("%(count)s alias", "%(count)s aliases", aliases)
+        found.append(text % {"count": number_format(aliases)})
+    return get_text_list(found, _("and"))
