@@ -5,11 +5,11 @@ from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.text import get_text_list
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from domains.models import UNLIMITED, AliasDomain, Domain
 from mailadmin.formatting import unicode_address
+from mailadmin.translation import gettext as _
+from mailadmin.translation import ngettext
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import limits
 
