@@ -114,6 +114,13 @@ class MailboxDeletionTests(AliasWorld):
         lost = ["@example.org", "info@example.org"]
         self.assertEqual(self.references(self.bob.pk), [lost, [], []])
 
+    def test_inactive_aliases_are_marked(self):
+        self.sign_in(self.alice)
+        url, mark = f"/mailboxes/{self.bob.pk}/delete/", '<span class="badge">inactive</span>'
+        self.assertNotContains(self.client.get(url), mark)
+        Alias.objects.filter(pk="info@example.org").update(active=False)
+        self.assertContains(self.client.get(url), f"info@example.org {mark}")
+
     def test_aliases_of_a_deleted_domain_and_alias_are_split_too(self):
         self.alias("far", "bob@example.org", person=self.root, domain="example.com")
         self.alias("both", "info@example.org", "x@far.test", person=self.root, domain="example.com")
