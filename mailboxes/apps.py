@@ -21,10 +21,8 @@ class MailboxesConfig(AppConfig):
         from mailboxes.welcome_mail import purge_failed_welcome_jobs, run_welcome_step
 
         registry.register_menu_entries(*MENU_ENTRIES)
-        registry.register_table(DomainTable())
-        registry.register_table(AliasDomainTable())
-        registry.register_table(MailboxTable())
-        registry.register_table(AliasTable())
+        for table in (DomainTable(), AliasDomainTable(), MailboxTable(), AliasTable()):
+            registry.register_table(table)
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
         registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
         registry.register_job_step("import", job_steps.next_import_step)
