@@ -734,6 +734,13 @@ def test_a_field_is_converted_to_2_4(column, expected):
     assert made == f"SELECT {expected} FROM mailbox WHERE username = '%{{user | lower}}'"
 
 
+def test_a_location_of_unknown_content_may_name_a_variable():
+    expression = "CONCAT(IF(a, 'maildir:/v/%d/', 'mbox:/v/'), m)"
+    made = convert_query(f"SELECT {expression} AS mail FROM mailbox", "mysql")
+    converted = expression.replace("%d", "%{user | domain}")
+    assert f"CASE WHEN SUBSTRING_INDEX({converted}, ':', 1) = 'maildir' THEN '.'" in made
+
+
 UNITED = "SELECT home, {0} FROM a WHERE x = '%u' UNION ALL (SELECT DISTINCT {0} FROM b)"
 
 

@@ -139,11 +139,13 @@ def _convert_literal(expression: str, driver: str, names: list[str]) -> dict[str
 def _split_in_sql(expression: str, dialect: LocationSQL, names: list[str]) -> dict[str, str]:
     """Let the database split a location of unknown content."""
     driver = dialect.driver.format(expression)
-    # NULL leaves mail_location unchanged, in 2.3 as well
-    by_driver = (
-        f"CASE WHEN {driver} = '{MAILDIR_DRIVER}' THEN '{{}}'"
-        f" WHEN {driver} <> '{MAILDIR_DRIVER}' THEN '{{}}' END"
-    ).format
+
+    def by_driver(maildir: str, other: str) -> str:
+        """NULL leaves mail_location unchanged, in 2.3 as well."""
+        is_maildir = f"{driver} = '{MAILDIR_DRIVER}'"
+        is_other = f"{driver} <> '{MAILDIR_DRIVER}'"
+        return f"CASE WHEN {is_maildir} THEN '{maildir}' WHEN {is_other} THEN '{other}' END"
+
     unset_inbox = by_driver(get_default_inbox(MAILDIR_DRIVER), get_default_inbox(""))
     fields = {
         "mail_driver": driver,
