@@ -28,6 +28,7 @@ from mailboxes.detail import (
     MailboxDetailView,
     MailboxReadyView,
 )
+from mailboxes.domain_detail import DomainDetailView
 from mailboxes.mailserver.views import (
     ExplainApiView,
     ExplainView,
@@ -90,7 +91,7 @@ urlpatterns = [
     re_path("^api/", api_not_found, name="api-not-found"),
     *(url for table in registry.menu() for url in table_urls(table)),
     path("domains/<key:key>/admins/", DomainAdminsView.as_view(), name="domain-admins"),
-    path("domains/<key:key>/", search.DomainDetailView.as_view(), name="domain"),
+    path("domains/<key:key>/", DomainDetailView.as_view(), name="domain"),
     path("mailboxes/<key:key>/", MailboxDetailView.as_view(), name="mailbox"),
     path("aliases/<key:key>/", AliasDetailView.as_view(), name="alias"),
     path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),

@@ -31,14 +31,18 @@ class RowHeadMixin(TableView):
         return super().get_context_data(**head | kwargs)
 
 
-class TableDetailView(RowHeadMixin, DetailView):
-    """The page of one row, for whoever may list the table."""
+class RowOverview(RowHeadMixin, DetailView):
+    """The first page of one row, for whoever may list the table."""
 
     screen = "list"
 
     def get_template_names(self) -> list[str]:
         meta = self.table.model._meta
         return [f"{meta.app_label}/{meta.model_name}_detail.html", "tables/detail.html"]
+
+
+class TableDetailView(RowOverview):
+    """What a row is, and its last changes."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
