@@ -53,8 +53,8 @@ def iter_alias_domain_warnings(principal: Any, alias_domain: AliasDomain) -> Ite
     own = format_contents(mailbox_count, aliases.without_mailbox().exclude(pk=f"@{name}").count())
     if own:
         text = _(
-            "%(domain)s has %(own)s of its own. They keep their mail; mail to other addresses is"
-            " handled as mail to %(target)s."
+            "The addresses of %(domain)s itself (%(own)s) keep their mail; mail to other addresses"
+            " is handled as mail to %(target)s."
         )
         yield text % {**values, "own": own}
     if aliases.filter(pk=f"@{name}").exists():

@@ -103,8 +103,8 @@ class AliasDomainTests(TableTests, World):
         page = self.create()
         self.assertContains(
             page,
-            "new.example.org has 1 mailbox and 2 aliases of its own. They keep their mail; mail to"
-            " other addresses is handled as mail to example.org.",
+            "The addresses of new.example.org itself (1 mailbox and 2 aliases) keep their mail;"
+            " mail to other addresses is handled as mail to example.org.",
         )
         self.assertNotContains(page, "catch-all of its own")
 

@@ -169,9 +169,9 @@ class TransportTests(TableTests, TransportWorld):
             self.assertEqual(explanation["outcome"], "partly")
             self.assertEqual(
                 explanation["says"],
-                "Delivered to a mailbox here, bounces at 1 of 2."
+                "Delivered to a mailbox here, but bounces for 1 of 2 recipients."
                 if kind == "bounced"
-                else "Delivered to a mailbox here, deferred at 1 of 2.",
+                else "Delivered to a mailbox here, but deferred for 1 of 2 recipients.",
             )
             (end,) = [each for each in explanation["deliveries"] if each["address"] == "x@far.test"]
             self.assertEqual(end["kind"], kind)
@@ -185,7 +185,8 @@ class TransportTests(TableTests, TransportWorld):
         explanation = explain(self.root, "info@example.org")
         self.assertEqual(explanation["outcome"], "partly")
         self.assertEqual(
-            explanation["says"], "Delivered to a mailbox here, silently discarded at 1 of 2."
+            explanation["says"],
+            "Delivered to a mailbox here, but silently discarded for 1 of 2 recipients.",
         )
 
     def test_the_domain_filter_finds_rows_of_the_domain(self):

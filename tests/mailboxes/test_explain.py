@@ -121,7 +121,9 @@ class ExplainTests(World):
         Alias.objects.filter(pk="info@example.org").update(goto="bob@example.org,carol@example.com")
         explanation = self.explanation("info@example.org")
         self.assertEqual(explanation["outcome"], "partly")
-        self.assertEqual(explanation["says"], "Delivered to a mailbox here, bounces at 1 of 2.")
+        self.assertEqual(
+            explanation["says"], "Delivered to a mailbox here, but bounces for 1 of 2 recipients."
+        )
         self.assertEqual(self.explanation("bob@example.org")["outcome"], "bounces")
 
     def test_an_extension_uses_the_same_vacation(self):
@@ -391,7 +393,7 @@ class VerdictTests(World):
         self.set_targets("bob@example.org,nobody@example.org,carol@example.com")
         self.assert_verdict(
             "partly",
-            "Delivered to a mailbox here, bounces at 1 of 3, silently discarded at 1 of 3.",
+            "Delivered to a mailbox here, but bounces for 1 of 3 recipients and silently discarded for 1 of 3 recipients.",
         )
 
     def test_a_name_without_a_domain_cannot_be_determined(self):

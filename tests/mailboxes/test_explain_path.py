@@ -302,7 +302,7 @@ class SentenceTests(RouteWorld):
         self.set_targets("bob@example.org", "carol@example.com", "nobody@example.org")
         self.assertEqual(
             explain(self.root, "info@example.org")["says"],
-            "Delivered to 2 mailboxes, bounces at 1 of 3.",
+            "Delivered to 2 mailboxes, but bounces for 1 of 3 recipients.",
         )
         self.set_targets("bob@example.org", "carol@example.com")
         self.assertEqual(

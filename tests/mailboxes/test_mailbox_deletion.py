@@ -102,7 +102,7 @@ class MailboxDeletionTests(AliasWorld):
         self.assertEqual(self.references(self.bob.pk), [broken, [], working])
         page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
         self.assertContains(page, "mail to them will bounce")
-        self.assertContains(page, "These aliases lose this target but still deliver to others")
+        self.assertContains(page, "These aliases lose a target but still deliver to others")
         self.assertNotContains(page, "catch-all")
 
     def test_aliases_whose_mail_a_catch_all_takes_are_shown_apart(self):

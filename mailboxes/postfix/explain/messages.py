@@ -88,8 +88,11 @@ def format_accepted(explanation: Data) -> str:
 def format_summary(deliveries: list[Data]) -> str:
     """Return what becomes of mail for several recipients, with the number of those who get none."""
     good, lost = list(iter_success_clauses(deliveries)), list(iter_loss_clauses(deliveries))
-    first = get_text_list(good, _("and")) or _("accepted")
-    return _("%(sentence)s.") % {"sentence": capfirst(", ".join([first, *lost]))}
+    sentence = get_text_list(good, _("and")) or _("accepted")
+    if lost:
+        values = {"good": sentence, "lost": get_text_list(lost, _("and"))}
+        sentence = _("%(good)s, but %(lost)s") % values
+    return _("%(sentence)s.") % {"sentence": capfirst(sentence)}
 
 
 def iter_success_clauses(deliveries: list[Data]) -> Iterator[str]:
@@ -118,9 +121,9 @@ def iter_loss_clauses(deliveries: list[Data]) -> Iterator[str]:
     """Yield what happens to lost mail, and for how many of the recipients."""
     verdicts = [verdict for verdict in map(get_verdict, deliveries) if verdict != ANSWERED]
     texts = {
-        BOUNCES: _("bounces at %(lost)d of %(all)d"),
-        DEFERRED: _("deferred at %(lost)d of %(all)d"),
-        DISCARDED: _("silently discarded at %(lost)d of %(all)d"),
+        BOUNCES: _("bounces for %(lost)d of %(all)d recipients"),
+        DEFERRED: _("deferred for %(lost)d of %(all)d recipients"),
+        DISCARDED: _("silently discarded for %(lost)d of %(all)d recipients"),
     }
     for verdict, text in texts.items():
         if lost := verdicts.count(verdict):
