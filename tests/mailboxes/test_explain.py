@@ -393,7 +393,8 @@ class VerdictTests(World):
         self.set_targets("bob@example.org,nobody@example.org,carol@example.com")
         self.assert_verdict(
             "partly",
-            "Delivered to a mailbox here, but bounces for 1 of 3 recipients and silently discarded for 1 of 3 recipients.",
+            "Delivered to a mailbox here, but bounces for 1 of 3 recipients and silently discarded"
+            " for 1 of 3 recipients.",
         )
 
     def test_a_name_without_a_domain_cannot_be_determined(self):
