@@ -9,7 +9,7 @@ from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
 from domains.patterns import find_service_problem
-from mailadmin.formatting import format_limit, format_megabytes, format_size, page_url
+from mailadmin.formatting import format_limit_html, format_megabytes, format_size, page_url
 from mailadmin.tables.cells import RowRenderer, render_badge, render_key_cell, render_meter
 
 COUNT_HTML = '<a href="{}?{}">{}</a> <small>/ {}</small>'
@@ -22,7 +22,7 @@ def render_count_cell(relation: str, renderer: RowRenderer, row: Any, name: str,
         page_url(f"{relation}-list"),
         urlencode({"domain": row.pk}),
         number_format(getattr(row.state, relation)),
-        format_limit(getattr(row, relation)),
+        format_limit_html(getattr(row, relation)),
     )
 
 
@@ -43,7 +43,7 @@ render_alias_count_cell = functools.partial(render_count_cell, "aliases")
 
 def render_domain_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the assigned quota against the limit, with a bar."""
-    limit = format_megabytes(row.quota) if row.quota > 0 else format_limit(row.quota)
+    limit = format_megabytes(row.quota) if row.quota > 0 else format_limit_html(row.quota)
     assigned = row.state.quota_assigned
     return format_html(
         '<span class="usage">{}{} <small>/ {}</small></span>',

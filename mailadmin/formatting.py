@@ -15,7 +15,7 @@ from django.db import models
 from django.urls import get_script_prefix, reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
-from django.utils.html import conditional_escape, escape
+from django.utils.html import conditional_escape, escape, format_html
 from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -106,6 +106,13 @@ def format_limit(limit: int) -> str:
         case 0:
             return _("unlimited")
     return formats.number_format(limit)
+
+
+def format_limit_html(limit: int) -> str:
+    """Return a limit as lists show it: unlimited is a sign, since most rows may have none."""
+    if limit != 0:
+        return escape(format_limit(limit))
+    return format_html('<abbr title="{}">∞</abbr>', _("unlimited"))
 
 
 def usage_level(percent: int) -> str:

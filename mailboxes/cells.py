@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
-from mailadmin.formatting import format_limit, format_size, key_url, unicode_address
+from mailadmin.formatting import format_limit_html, format_size, key_url, unicode_address
 from mailadmin.tables.cells import RowRenderer, render_badge, render_key_cell, render_meter
 from mailboxes.models import Alias
 
@@ -22,7 +22,9 @@ def render_mailbox_key_cell(renderer: RowRenderer, row: Any, name: str, value: A
 
 def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     if row.quota <= 0:
-        return format_html("{} <small>/ {}</small>", format_size(row.used), format_limit(row.quota))
+        return format_html(
+            "{} <small>/ {}</small>", format_size(row.used), format_limit_html(row.quota)
+        )
     return format_html(
         '<span class="usage">{}{} <small>/ {}</small></span>',
         render_meter(row.used, row.quota, _("Quota used")),

@@ -231,7 +231,7 @@ class AliasTable(Table):
     menu_position = 40
     columns = [
         Column("address", gettext_lazy("Alias"), cells.render_alias_key_cell),
-        Column("goto", gettext_lazy("Forwards to"), cells.render_targets_cell),
+        Column("goto", gettext_lazy("Forwards to"), cells.render_targets_cell, is_wide=True),
         "description",
         "modified",
         "created",

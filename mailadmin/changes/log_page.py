@@ -53,7 +53,7 @@ class LogTable(Table):
     columns = [
         Column("timestamp", _("Time"), render_time_cell, is_short=True),
         Column("action", _("Action"), render_action_cell),
-        Column("data", _("Object"), render_subject_cell),
+        Column("data", _("Object"), render_subject_cell, is_wide=True),
         Column("domain", _("Domain"), "domain"),
         Column("username", _("By"), "text"),
     ]

@@ -77,6 +77,7 @@ class RowRenderer:
     def open_cell(self, column: "Column") -> str:
         """Return the opening tag of a cell, with the classes that fit it into narrow screens."""
         classes = ["cut"] if column.is_cut_off else []
+        classes += ["wide"] if column.is_wide else []
         classes += [] if column.name in self.table.card_columns else ["minor"]
         names = f' class="{" ".join(classes)}"' if classes else ""
         label = f' data-label="{escape(column.label)}"' if column.is_labelled else ""

@@ -24,6 +24,7 @@ class Column:
     cell: str | Callable[..., str]
     is_short: bool = False  # never cut off: a number, a date
     is_labelled: bool = False  # by its heading, where rows are cards
+    is_wide: bool = False  # gets more of the width than other columns that may be cut off
 
     @property
     def is_cut_off(self) -> bool:

@@ -5,7 +5,8 @@ from typing import Any
 from django import template
 from django.forms import BoundField
 from django.template import Context
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from mailadmin import formatting, passwords
 from mailadmin.icons import icon
@@ -80,6 +81,14 @@ def model_name(row: Any) -> str:
 def field_unit(field: BoundField) -> str:
     """Return the unit of a number field; empty if it has none."""
     return field.field.widget.attrs.get("data-unit", "")
+
+
+@register.filter
+def code_spans(text: str) -> SafeString:
+    """Return a text with what stands between backticks as code."""
+    parts = enumerate(text.split("`"))
+    texts = (format_html("<code>{}</code>", part) if n % 2 else escape(part) for n, part in parts)
+    return mark_safe("".join(texts))  # noqa: S308 (each part is escaped)
 
 
 @register.filter

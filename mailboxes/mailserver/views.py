@@ -29,6 +29,7 @@ from mailadmin.api.problems import build_validation_problem
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm
 from mailadmin.tables.serialization import error_texts
+from mailadmin.tables.views.detail import build_head_context
 from mailadmin.translation import decode_text
 from mailboxes.mailserver.generator.choices import (
     DATABASE_ACCOUNTS,
@@ -47,6 +48,7 @@ from mailboxes.models import Mailbox, Verification
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.path import build_path
 from mailboxes.postfix.routing import PostfixRouter, build_panel_config
+from mailboxes.tables import MailboxTable
 
 MAX_LOOKUPS = 2000  # takes a second or two; the command has no limit
 
@@ -138,6 +140,7 @@ class MailboxProbeView(RoleRequiredMixin, TemplateView):
         route = PostfixRouter(build_panel_config()).route(mailbox.pk)
         return super().get_context_data(
             mailbox=mailbox,
+            **build_head_context(MailboxTable(), mailbox, self.principal),
             **build_probe_context(mailbox.pk, route.rcpt_reply),
             **build_verification_context(mailbox),
             **kwargs,
