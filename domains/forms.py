@@ -70,6 +70,9 @@ class BaseDomainForm(TableForm):
             self._configure_limit(name)
         self.fields["transport"].widget = forms.Select(choices=self._get_transport_choices())
         self.fields["transport"].required = True
+        self.fields["transport"].help_text = _(
+            "How Postfix delivers mail: “virtual” to the mailboxes here, “relay” to another server."
+        )
         password_expiry: Any = self.fields["password_expiry"]
         password_expiry.min_value = 0
         self.fields["password_expiry"].validators.append(min_value_validator(0))
@@ -128,7 +131,8 @@ class AliasDomainForm(TableForm):
     alias_domain = DomainChoiceField(
         label=_("Alias domain"),
         help_text=_(
-            "Mail to this domain is delivered to the same local parts in the target domain."
+            "One of your domains: create it first if it is new. Mail to it is delivered to the same"
+            " local parts in the target domain."
         ),
     )
     target_domain = DomainChoiceField(label=_("Target domain"))
@@ -165,7 +169,7 @@ class AdminForm(NewPasswordMixin, TableForm):
     domains = LineListField(
         label=_("Domains"),
         required=False,
-        help_text=_("One domain per line. Leave blank for superadmins."),
+        help_text=_("Domains that this admin manages. Leave blank for superadmins."),
     )
 
     class Meta:
@@ -176,11 +180,15 @@ class AdminForm(NewPasswordMixin, TableForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
+        placeholder = _("One domain per line")  # seen without JavaScript
+        attributes = {"data-picker": "domains", "placeholder": placeholder}
+        self.fields["domains"].widget.attrs |= attributes
         if self.is_edit:
             self.initial["domains"] = self.instance.get_assigned_domains()
         else:
             self.require_password()
+            if domain := self.initial.get("domain"):
+                self.initial.setdefault("domains", [domain])
 
     def get_shown_values(self, row: Any) -> dict[str, Any]:
         return super().get_shown_values(row) | {"domains": row.get_assigned_domains()}

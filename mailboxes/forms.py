@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 
 from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB, Domain
-from domains.quotas import bytes_to_megabytes
+from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.formatting import page_url
 from mailadmin.names import (
@@ -159,6 +159,18 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         if -1 < value < 0:
             raise ValidationError(_("Enter -1, 0 or a positive number."))
         return value
+
+    def clean(self) -> dict[str, Any]:
+        """Report a quota that the domain does not allow together with other errors."""
+        cleaned = super().clean()
+        domain, quota = self.cleaned_data.get("domain"), self.cleaned_data.get("quota")
+        if self.errors and domain is not None and quota is not None:
+            mailbox = Mailbox(username="", quota=megabytes_to_bytes(quota))
+            try:
+                limits.check_quotas(domain, [mailbox])
+            except ValidationError as error:
+                self.add_error(None, error)
+        return cleaned
 
     def get_service_values(self) -> dict[str, Any]:
         values = super().get_service_values()

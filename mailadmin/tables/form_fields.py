@@ -1,5 +1,6 @@
 """Form fields for domains, addresses, lists of targets and rows of other tables."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,8 +30,11 @@ class UntruncatedCharField(forms.CharField):
         return attrs
 
 
+WEB_ADDRESS_RE = re.compile(r"^https?://([^/]*).*$", re.IGNORECASE)
+
+
 class DomainFormField(UntruncatedCharField):
-    """A domain name as users type it."""
+    """A domain name as users type it, or paste it from the address of a web site."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("max_length", 255)
@@ -39,7 +43,7 @@ class DomainFormField(UntruncatedCharField):
 
     def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
-        return normalize_domain(value) if value else value
+        return normalize_domain(WEB_ADDRESS_RE.sub(r"\1", value)) if value else value
 
     def prepare_value(self, value: Any) -> Any:
         return domain_to_unicode(value) if isinstance(value, str) else value

@@ -129,8 +129,9 @@ on(".list td", "mouseover", (cell) => { if (cell.scrollWidth > cell.clientWidth 
 const listSearch = (path) => `list ${path}`;
 if (document.querySelector("table.list, .filters")) sessionStorage.setItem(listSearch(location.pathname), location.search);
 document.querySelectorAll("a[data-list-link]").forEach((link) => {
-  const search = sessionStorage.getItem(listSearch(link.pathname));
-  if (search && !link.search) link.search = search;
+  const search = sessionStorage.getItem(listSearch(link.pathname)) || "";
+  const domain = (text) => new URLSearchParams(text).get("domain");
+  if (search && (!link.search || domain(link.search) === domain(search))) link.search = search;
 });
 
 // The command palette

@@ -370,6 +370,13 @@ def test_cancel_returns_to_the_filtered_list(visitor):
     visitor.go("/aliases/create/")
     visitor.page.locator(".crumbs").get_by_role("link", name="Aliases").click()
     visitor.page.wait_for_url("**/aliases/?q=info&active=1")
+    visitor.go("/aliases/create/?domain=example.org")
+    visitor.page.get_by_role("link", name="Cancel").click()
+    visitor.page.wait_for_url("**/aliases/?q=info&active=1")
+    visitor.go("/aliases/?domain=example.org&q=info")
+    visitor.page.get_by_role("link", name="info@example.org", exact=True).click()
+    visitor.page.locator(".crumbs").get_by_role("link", name="Aliases").click()
+    visitor.page.wait_for_url("**/aliases/?domain=example.org&q=info")
 
 
 @pytest.mark.parametrize(

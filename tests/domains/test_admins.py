@@ -51,6 +51,11 @@ class AdminTests(TableTests, World):
             )
         )
 
+    def test_a_new_admin_from_the_page_of_a_domain_manages_it(self):
+        self.sign_in(self.root)
+        form = self.client.get(self.url("create") + "?domain=example.org").context["form"]
+        self.assertEqual(form.initial["domains"], ["example.org"])
+
     def test_a_superadmin_has_postfixadmins_all_row(self):
         self.assertEqual(self.assigned_domains("root@example.net"), [ALL_DOMAINS])
 

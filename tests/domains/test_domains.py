@@ -44,6 +44,12 @@ class DomainTests(TableTests, World):
             initial = self.client.get(self.url("create")).context["form"].initial
         self.assertEqual(initial["quota"], 500)
 
+    def test_a_pasted_web_address_is_taken_as_its_domain(self):
+        self.sign_in(self.root)
+        data = self.create_data | {"domain": "https://Shop.Example/index.html"}
+        self.assertEqual(self.client.post(self.url("create"), data).status_code, 302)
+        self.assertTrue(Domain.objects.filter(pk="shop.example").exists())
+
     def gotos(self, **data):
         self.sign_in(self.root)
         page = self.client.post(self.url("create"), self.create_data | data, follow=True)

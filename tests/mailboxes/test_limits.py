@@ -40,6 +40,13 @@ class LimitTests(World):
             call(*arguments, **named)
         self.assertIn(text, " ".join(caught.exception.messages))
 
+    def test_all_errors_of_a_form_are_reported_at_once(self):
+        self.limit(maxquota=100)
+        self.sign_in(self.alice)
+        row = {"local_part": "a b", "domain": "example.org", "password": "x", "password2": "x"}
+        errors = self.client.post("/mailboxes/create/", row | {"quota": 500}).context["form"].errors
+        self.assertLessEqual({"local_part", "password", "quota"}, set(errors))
+
     def test_a_limit_counts_existing_rows(self):
         self.limit(mailboxes=2)
         self.mailbox("one")
