@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -25,14 +26,16 @@ from domains.models import (
 from domains.patterns import WILDCARD_PATTERN
 from domains.services import admins, transports
 from domains.services.alias_domains import (
+    ALIAS_DOMAIN_TARGET_MESSAGE,
     create_alias_domains,
     delete_alias_domains,
     edit_alias_domain,
-    refuse_alias_domain_targets,
+    iter_blocking_alias_domains,
     set_alias_domains,
 )
 from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Log
+from mailadmin.formatting import fill_html, key_url, unicode_address
 from mailadmin.names import fold
 from mailadmin.tables.actions import Services
 from mailadmin.tables.columns import Column
@@ -50,6 +53,16 @@ def old_mail_notices(row: Any) -> list[str]:
         return []
     text = gettext("%(row)s existed before: its old mail may still be on disk.")
     return [text % {"row": row}]
+
+
+def format_alias_domain_target(alias_domain: AliasDomain) -> SafeString:
+    """Return why the target of an alias domain is not deleted, with a link where there is one."""
+    mirror = str(alias_domain)
+    if settings.MAILADMIN_ALIAS_DOMAIN:
+        url = key_url("alias-domains-delete", alias_domain.pk)
+        mirror = format_html('<a href="{}">{}</a>', url, mirror)
+    target = unicode_address(alias_domain.target_domain_id)
+    return fill_html(str(ALIAS_DOMAIN_TARGET_MESSAGE), {"target": target, "mirror": mirror})
 
 
 class BaseDomainTable(Table):
@@ -105,11 +118,8 @@ class BaseDomainTable(Table):
         return rows
 
     def delete_blockers(self, keys: Sequence[str]) -> list[str]:
-        try:
-            refuse_alias_domain_targets(keys)
-        except ValidationError as error:
-            return error.messages
-        return []
+        """Return a text for each alias domain of these domains, with a link to its deletion."""
+        return [format_alias_domain_target(each) for each in iter_blocking_alias_domains(keys)]
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []

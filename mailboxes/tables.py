@@ -43,7 +43,7 @@ from mailboxes.services.mailboxes import (
     edit_mailbox,
     set_mailboxes,
 )
-from mailboxes.services.references import group_by_fate
+from mailboxes.services.references import find_affected_aliases, group_by_fate
 from mailboxes.services.target_checks import find_alias_problems
 from mailboxes.services.vacations import get_vacation_status
 
@@ -86,7 +86,9 @@ class DomainTable(BaseDomainTable):
         return [*rows, *get_indirect_dependents(keys), *get_text_references(keys)]
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
-        return InboundReferences(**group_by_fate(principal, [f"@{key}" for key in keys]))
+        """Return the aliases that forward to the domains, whose mail then leaves this server."""
+        names = [f"@{key}" for key in keys]
+        return InboundReferences(handed_over=find_affected_aliases(principal, names))
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         """Return the warnings about a few domains, as they are saved."""

@@ -1,6 +1,6 @@
 """Create, edit and delete alias domains."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.core.exceptions import ValidationError
 
@@ -10,6 +10,10 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
+
+ALIAS_DOMAIN_TARGET_MESSAGE = _(
+    "%(target)s is the target of the alias domain %(mirror)s. Delete that alias domain first."
+)
 
 
 def create_alias_domains(changes: Changes, rows: list[dict]) -> list[AliasDomain]:
@@ -66,21 +70,18 @@ def refuse_alias_domain_targets(keys: Sequence[str]) -> None:
 
     PostfixAdmin refuses it as well.
     """
+    for alias_domain in iter_blocking_alias_domains(keys):
+        params = {"target": alias_domain.target_domain_id, "mirror": alias_domain.pk}
+        raise ValidationError(ALIAS_DOMAIN_TARGET_MESSAGE, params=params)
+
+
+def iter_blocking_alias_domains(keys: Sequence[str]) -> Iterator[AliasDomain]:
+    """Yield the alias domains of these domains that are not deleted with them."""
     deleted = {fold(key) for key in keys}
     for part in chunks(keys):
         for alias_domain in AliasDomain._base_manager.filter(target_domain__in=part).order_by("pk"):
             if fold(alias_domain.pk) not in deleted:
-                raise _build_target_error(alias_domain)
-
-
-def _build_target_error(alias_domain: AliasDomain) -> ValidationError:
-    return ValidationError(
-        _(
-            "%(target)s is the target of the alias domain %(mirror)s. Delete that alias"
-            " domain first."
-        ),
-        params={"target": alias_domain.target_domain_id, "mirror": alias_domain.pk},
-    )
+                yield alias_domain
 
 
 def _refuse_alias_domain_chains(alias_domains: list[AliasDomain]) -> None:

@@ -20,9 +20,10 @@ class InboundReferences:
     broken: Sequence[Any] = ()
     caught: Sequence[Any] = ()  # they work on in another way
     working: Sequence[Any] = ()  # they have other targets
+    handed_over: Sequence[Any] = ()  # their targets will be those of another server
 
     def __bool__(self) -> bool:
-        return bool(self.broken or self.caught or self.working)
+        return bool(self.broken or self.caught or self.working or self.handed_over)
 
 
 def related_querysets(model: type[models.Model], keys: Sequence[Any]) -> list[QuerySet]:

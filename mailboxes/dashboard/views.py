@@ -31,7 +31,7 @@ from mailboxes.owner.views import render_owner_home
 from mailboxes.services import cached_stats, statistics
 from mailboxes.services.statistics import (
     ACTIVITY_DAYS,
-    DASHBOARD_ROW_LIMIT,
+    ATTENTION_COUNT_LIMIT,
     first_activity_day,
 )
 from mailboxes.services.target_checks import find_alias_problems
@@ -52,11 +52,12 @@ class DashboardView(RoleRequiredMixin, View):
         jobs = Job.objects.visible_to(person).filter(state=Job.State.FAILED).order_by("-pk")
         failed = list(jobs.only("pk", "title")[:MAX_FAILED_JOBS_COUNTED])
         context = build_dashboard_context(person)
-        found = sum(map(len, context["attention"].values()))
+        counts = [len(rows) for rows in context["attention"].values()]
         context |= {
             "failed_jobs": failed[:MAX_FAILED_JOBS_SHOWN],
             "more_failed": len(failed) - MAX_FAILED_JOBS_SHOWN,
-            "attention_count": found + len(failed),
+            "attention_count": sum(counts) + len(failed),
+            "attention_is_cut": ATTENTION_COUNT_LIMIT in counts,
             "groups": group_lines(context.pop("lines")),
             "first_steps": build_first_steps(person, context["totals"]),
             "verbs": registry.action_labels,
@@ -116,7 +117,7 @@ def build_live_context(
         states = statistics.filter_needing_attention(
             DomainState.objects.visible_to(person)
         ).select_related("domain")
-    domains = [state.domain for state in states[:DASHBOARD_ROW_LIMIT]]
+    domains = [state.domain for state in states[:ATTENTION_COUNT_LIMIT]]
     days = statistics.count_per_day(statistics.recent_log_days(Log.objects.visible_to(person)))
     return {
         "totals": totals,
@@ -128,7 +129,7 @@ def build_live_context(
             "inactive_domains": [domain for domain in domains if not domain.active],
             "full_mailboxes": find_full_mailboxes(person),
             "inactive_mailboxes": list(
-                visible_inactive_mailboxes(person).order_by("pk")[:DASHBOARD_ROW_LIMIT]
+                visible_inactive_mailboxes(person).order_by("pk")[:ATTENTION_COUNT_LIMIT]
             ),
         },
     }
@@ -136,7 +137,7 @@ def build_live_context(
 
 def find_full_mailboxes(person: Admin) -> list[Usage]:
     full = statistics.nearly_full_mailboxes(person).select_related("mailbox")
-    found = list(full[:DASHBOARD_ROW_LIMIT])
+    found = list(full[:ATTENTION_COUNT_LIMIT])
     for usage in found:
         usage.percent = percent_of(usage.bytes, usage.mailbox.quota)
     return found
@@ -172,7 +173,9 @@ def build_cached_context(
             "full_domains": stats_to_domains(stats["full_domain"]),
             "inactive_domains": stats_to_domains(stats["inactive_domain"]),
             "full_mailboxes": stats_to_full_mailboxes(stats["full_mailbox"]),
-            "inactive_mailboxes": fetch_first_rows(Mailbox, inactive, ("pk",), DASHBOARD_ROW_LIMIT),
+            "inactive_mailboxes": fetch_first_rows(
+                Mailbox, inactive, ("pk",), ATTENTION_COUNT_LIMIT
+            ),
         },
     }
 
@@ -184,7 +187,7 @@ def build_undeliverable_context(person: Admin, stats: CachedStats) -> dict[str, 
         "broken_domains": still_broken_domains(stats[BROKEN_DOMAIN_STAT]),
         "lost_aliases": filter_visible_undeliverable(
             person,
-            [row.key for row in stats[cached_stats.UNDELIVERABLE_ALIAS][:DASHBOARD_ROW_LIMIT]],
+            [row.key for row in stats[cached_stats.UNDELIVERABLE_ALIAS][:ATTENTION_COUNT_LIMIT]],
         ),
     }
 
@@ -194,7 +197,7 @@ def still_broken_transports(stats: list[CachedStat]) -> list[Transport]:
     if not stats:
         return []
     rows = Transport.objects.filter(pk__in=[row.key for row in stats[:MAX_RECHECKED]])
-    return list(transports.filter_undeliverable(rows).order_by("pk")[:DASHBOARD_ROW_LIMIT])
+    return list(transports.filter_undeliverable(rows).order_by("pk")[:ATTENTION_COUNT_LIMIT])
 
 
 def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
@@ -202,7 +205,9 @@ def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
     if not stats:
         return []
     rows = Domain.objects.filter(pk__in=[row.key for row in stats[:MAX_RECHECKED]])
-    return list(transports.filter_undeliverable_domains(rows).order_by("pk")[:DASHBOARD_ROW_LIMIT])
+    return list(
+        transports.filter_undeliverable_domains(rows).order_by("pk")[:ATTENTION_COUNT_LIMIT]
+    )
 
 
 def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
@@ -215,11 +220,11 @@ def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
 
 
 def stats_to_domains(rows: list[CachedStat]) -> list[Domain]:
-    return [Domain(domain=row.key) for row in rows[:DASHBOARD_ROW_LIMIT]]
+    return [Domain(domain=row.key) for row in rows[:ATTENTION_COUNT_LIMIT]]
 
 
 def stats_to_full_mailboxes(rows: list[CachedStat]) -> list[Usage]:
-    rows = sorted(rows, key=lambda row: row.number, reverse=True)[:DASHBOARD_ROW_LIMIT]
+    rows = sorted(rows, key=lambda row: row.number, reverse=True)[:ATTENTION_COUNT_LIMIT]
     found = [Usage(mailbox_id=row.key, bytes=row.number) for row in rows]
     for usage, row in zip(found, rows, strict=True):
         usage.percent = row.percent

@@ -20,7 +20,7 @@ from mailboxes.services import statistics
 from mailboxes.services.standalone_aliases import (
     reindex_standalone_aliases,
 )
-from mailboxes.services.statistics import DASHBOARD_ROW_LIMIT
+from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT
 
 LIVE_COUNT_LIMIT = 5000  # mailboxes; up to so many are counted for each page
 CACHE_TTL_SECONDS = 3600  # during which cached numbers may be used instead of counting
@@ -92,7 +92,7 @@ def limit_per_domain(
     for domain, name, key, value in found:
         for scope in (domain, ""):
             counts[scope, name] += 1
-            if counts[scope, name] <= DASHBOARD_ROW_LIMIT:
+            if counts[scope, name] <= ATTENTION_COUNT_LIMIT:
                 yield (scope, name, key), value
 
 
@@ -116,7 +116,7 @@ def iter_undeliverable_stats() -> Iterator[tuple[StatKey, StatValue]]:
     It is cached for small installations too: a page must not check all aliases.
     """
     yield from limit_per_domain(iter_undeliverable_by_domain())
-    for transport in statistics.find_broken_transports(ConsolePrincipal())[:DASHBOARD_ROW_LIMIT]:
+    for transport in statistics.find_broken_transports(ConsolePrincipal())[:ATTENTION_COUNT_LIMIT]:
         yield ("", BROKEN_TRANSPORT_STAT, transport.pk), (0, 0)
 
 
@@ -144,7 +144,7 @@ def refresh_undeliverable(aliases: Sequence[Alias], domains: Iterable[str] = ())
     CachedStat.objects.filter(domain__in=names, name=UNDELIVERABLE_ALIAS, key__in=keys).delete()
     found = itertools.islice(
         statistics.iter_undeliverable_aliases(Alias.objects.filter(pk__in=keys)),
-        DASHBOARD_ROW_LIMIT,
+        ATTENTION_COUNT_LIMIT,
     )
     stats = [
         build_stat(scope, UNDELIVERABLE_ALIAS, a.pk, 0, 0)

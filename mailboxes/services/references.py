@@ -29,13 +29,18 @@ def find_aliases_pointing_to(principal: object, names: Sequence[str]) -> list[Al
     return [alias for key, alias in sorted(found.items()) if not is_address_in(key, names)]
 
 
+def find_affected_aliases(principal: object, names: Sequence[str]) -> list[Alias]:
+    """Return the aliases that lose these targets; an inactive one takes no mail in any case."""
+    return [alias for alias in find_aliases_pointing_to(principal, names) if alias.active]
+
+
 def group_by_fate(principal: object, names: Sequence[str]) -> dict[str, list[Alias]]:
-    """Return the aliases that point to deleted addresses or `@domain`s, by what becomes of them.
+    """Return the aliases that point to deleted addresses, by what becomes of them.
 
     `working` aliases have other targets, the mail of `caught` ones goes to a catch-all, and mail to
     `broken` ones bounces.
     """
-    aliases = find_aliases_pointing_to(principal, names)
+    aliases = find_affected_aliases(principal, names)
     working = find_working(principal, aliases, names)
     lost = [alias for alias in aliases if alias.pk not in working]
     catch_alls = find_catch_alls(principal, names) if lost else set()

@@ -19,7 +19,7 @@ from mailboxes.models import Alias, Usage
 from mailboxes.services.target_checks import find_alias_problems
 
 NEAR_LIMIT_RATIO = 0.9
-DASHBOARD_ROW_LIMIT = 10
+ATTENTION_COUNT_LIMIT = 50  # rows of one kind that the home page counts
 ACTIVITY_DAYS = 30
 ALIAS_CHUNK_SIZE = 2000
 TALLY_FIELDS = ("mailboxes", "aliases", "quota_assigned", "quota_used")

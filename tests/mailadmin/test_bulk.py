@@ -69,7 +69,7 @@ class BulkTests(World):
         ):
             data = {"action": action, "keys": keys[:count]}
             page = self.client.post("/mailboxes/bulk/", data)
-            self.assertContains(page, f"<h1>{question}</h1>")
+            self.assertContains(page, f"<h1>{question}?</h1>")
             self.assertContains(page, f"{question}\n  </button>")
             page = self.client.post("/mailboxes/bulk/", data | {"confirmed": "1"}, follow=True)
             self.assertContains(page, done)

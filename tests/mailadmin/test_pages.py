@@ -16,6 +16,7 @@ from mailboxes.models import Mailbox, Usage
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
+from mailboxes.services.tallies import recount_tallies
 from tests.base import World
 
 MB = 1024000
@@ -89,6 +90,31 @@ class HomeTests(World):
         self.assertEqual([d.pk for d in found["inactive_domains"]], ["example.com"])
         self.assertEqual([u.mailbox_id for u in found["full_mailboxes"]], [self.bob.pk])
         self.assertEqual([m.pk for m in found["inactive_mailboxes"]], [self.carol.pk])
+
+    def test_home_counts_more_than_it_lists(self):
+        domain = Domain.objects.get(pk="example.org")
+        row = {"domain": domain, "goto": ["nobody@example.org"]}
+        for first, last, count, text in (
+            (0, 12, "12 items need attention", "and 2 more"),
+            (12, 60, "≥ 50 items need attention", "and more"),
+        ):
+            rows = [row | {"local_part": f"a{n:02}"} for n in range(first, last)]
+            self.perform(self.root, create_aliases, rows)
+            recount_tallies()
+            for person in (self.root, self.alice):
+                self.sign_in(person)
+                page = self.client.get("/")
+                self.assertContains(page, count)
+                self.assertContains(page, text)
+                self.assertContains(page, "a09@example.org")
+                self.assertNotContains(page, "/aliases/a10@example.org/")
+
+    def test_home_links_all_inactive_mailboxes(self):
+        row = {"domain": Domain.objects.get(pk="example.org"), "password": "x", "quota": 1}
+        rows = [row | {"local_part": f"m{n}", "active": False} for n in range(11)]
+        self.perform(self.root, create_mailboxes, rows)
+        self.sign_in(self.alice)
+        self.assertContains(self.client.get("/"), 'href="/mailboxes/?active=0">Show all')
 
     def test_alice_sees_her_own_numbers_only(self):
         self.sign_in(self.alice)

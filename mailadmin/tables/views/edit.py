@@ -107,34 +107,34 @@ class TableDeleteView(TableView, DetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         keys = [self.object.pk]
-        blockers = self.table.delete_blockers(keys)
-        kwargs = {"errors": blockers, "delete_blockers": blockers} | kwargs
         cascade_counts = self.table.cascade_counts(keys)
         is_large = sum(count for _kind, count in cascade_counts) > MAX_UNTYPED_ROWS
         return super().get_context_data(
             cascade_counts=cascade_counts,
             name_to_type=str(self.object) if is_large else "",
             inbound_references=self.table.inbound_references(keys, self.request.user),
+            delete_blockers=self.table.delete_blockers(keys),
             **kwargs,
         )
 
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         self.object = self.get_object()
         text = str(self.object)
-        if request.POST.get("confirm", text).strip() not in (text, self.object.pk):
-            errors = [_("The name does not match. Type it as it is shown to confirm.")]
-            return self.render_refusal(errors)
+        typed = request.POST.get("confirm", text).strip()
+        if typed not in (text, self.object.pk):
+            error = _("The name does not match. Type it as it is shown to confirm.")
+            return self.render_refusal(name_error=error, typed_name=typed)
         try:
             job = self.table.run_action(self.actor, DELETE, [self.object.pk])
         except ValidationError as error:
-            return self.render_refusal(error.messages)
+            return self.render_refusal(errors=error.messages)
         if job:
             return redirect("job", job.pk)
         messages.success(request, str(DELETE.done) % {"row": text})
         return redirect(self.table.list_url(self.object))
 
-    def render_refusal(self, errors: Sequence[str]) -> HttpResponse:
-        context = self.get_context_data(object=self.object, errors=errors)
+    def render_refusal(self, **context: Any) -> HttpResponse:
+        context = self.get_context_data(object=self.object, **context)
         return render(self.request, self.get_template_names(), context, status=422)
 
 
