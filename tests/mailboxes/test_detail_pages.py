@@ -239,11 +239,25 @@ class DeletionTests(World):
         self.sign_in(self.root)
         self.assertContains(self.client.get("/domains/example.org/delete/"), "to confirm")
         answer = self.client.post("/domains/example.org/delete/", {"confirm": "example.com"})
-        self.assertContains(answer, 'id="confirm-name-error">The name does not', status_code=422)
+        self.assertContains(answer, 'id="confirm-name-error">This does not', status_code=422)
         self.assertContains(answer, 'aria-describedby="confirm-name-error"', status_code=422)
+        self.assertEqual(self.client.post("/domains/example.org/delete/").status_code, 422)
         self.assertTrue(Domain.objects.filter(pk="example.org").exists())
         self.client.post("/domains/example.org/delete/", {"confirm": "example.org"})
         self.assertFalse(Domain.objects.filter(pk="example.org").exists())
+
+    def test_several_rows_that_hold_much_are_confirmed_by_their_number(self):
+        rows = [{"address": f"a{n}@example.org", "goto": "bob@example.org"} for n in range(12)]
+        Alias.objects.bulk_create(Alias(domain_id="example.org", **row) for row in rows)
+        self.sign_in(self.root)
+        sent = {"action": "delete", "keys": ["example.org", "example.com"]}
+        self.assertContains(self.client.post("/domains/bulk/", sent), "Type 2 to confirm")
+        for confirmation in ({}, {"confirm": "3"}):
+            answer = self.client.post("/domains/bulk/", sent | {"confirmed": "1"} | confirmation)
+            self.assertContains(answer, "This does not match", status_code=422)
+        self.assertEqual(Domain.objects.count(), 2)
+        self.client.post("/domains/bulk/", sent | {"confirmed": "1", "confirm": "2"})
+        self.assertFalse(Domain.objects.exists())
 
     def test_a_small_deletion_asks_for_no_name(self):
         self.sign_in(self.alice)

@@ -10,10 +10,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
+from mailadmin.formatting import unicode_address
 from mailadmin.jobs.selections import find_selection, load_selected_keys, store_selection
 from mailadmin.tables.actions import DELETE, Action
 from mailadmin.tables.table import MAX_IMMEDIATE_ROWS
 from mailadmin.tables.views.base import FilteredView
+from mailadmin.tables.views.typed_confirmation import find_typing_error, get_text_to_type
 
 MAX_REFERENCE_SEARCH = 2000  # keys for which references in other rows are searched
 
@@ -59,12 +61,18 @@ class TableBulkView(FilteredView, View):
             raise Http404 from error
 
     def render_confirmation(
-        self, action: Action, keys: list[Any], errors: Sequence[str] = (), status: int = 200
+        self,
+        action: Action,
+        keys: list[Any],
+        errors: Sequence[str] = (),
+        typing_error: str = "",
+        status: int = 200,
     ) -> HttpResponse:
         """Show what will happen. Many keys are stored, so that exactly these are confirmed."""
         is_delete, are_few = action is DELETE, len(keys) <= MAX_IMMEDIATE_ROWS
         is_searched = len(keys) <= MAX_REFERENCE_SEARCH
         references = self.table.inbound_references
+        cascade_counts = self.table.cascade_counts(keys) if is_delete else []
         context = {
             "table": self.table,
             "filter_query": self.filter_query,
@@ -75,7 +83,9 @@ class TableBulkView(FilteredView, View):
             "shown": keys[:10],
             "count": len(keys),
             "rest": max(0, len(keys) - 10),
-            "cascade_counts": self.table.cascade_counts(keys) if is_delete else [],
+            "cascade_counts": cascade_counts,
+            "text_to_type": unicode_address(get_text_to_type(keys, cascade_counts)),
+            "typing_error": typing_error,
             "inbound_references": (
                 references(keys, self.request.user) if is_delete and is_searched else None
             ),
@@ -88,10 +98,12 @@ class TableBulkView(FilteredView, View):
         return store_selection(self.actor, self.table.slug, action.name, keys)
 
     def run(self, action: Action, keys: list[Any]) -> HttpResponse:
+        if refusal := self.refuse_untyped(action, keys):
+            return refusal
         try:
             job = self.table.run_action(self.actor, action, keys)
         except ValidationError as error:
-            return self.render_confirmation(action, keys, error.messages, 422)
+            return self.render_confirmation(action, keys, error.messages, status=422)
         if job:
             return redirect("job", job.pk)
         messages.success(self.request, action.describe_done(self.table.format_count(len(keys))))
@@ -102,10 +114,18 @@ class TableBulkView(FilteredView, View):
         selection = find_selection(self.request.user, self.table.slug, action.name, number)
         if selection is None:
             return self.redirect_nothing_selected()
+        keys = load_selected_keys(selection)
+        if refusal := self.refuse_untyped(action, keys):
+            return refusal
         try:
             job = self.table.run_selection_action(self.actor, action, selection)
         except ValidationError as error:
-            return self.render_confirmation(
-                action, load_selected_keys(selection), error.messages, 422
-            )
+            return self.render_confirmation(action, keys, error.messages, status=422)
         return redirect("job", job.pk)
+
+    def refuse_untyped(self, action: Action, keys: list[Any]) -> HttpResponse | None:
+        """Ask again if a deletion takes much along and was not confirmed by typing."""
+        error = find_typing_error(self.table, keys, self.request.POST) if action is DELETE else ""
+        if not error:
+            return None
+        return self.render_confirmation(action, keys, typing_error=error, status=422)

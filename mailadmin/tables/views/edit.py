@@ -15,15 +15,15 @@ from django.views.generic import CreateView, DetailView, UpdateView, View
 
 from mailadmin.accounts.requests import get_redirect_target
 from mailadmin.changes.perform import perform
-from mailadmin.formatting import fill_html
+from mailadmin.formatting import fill_html, unicode_address
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import Table
 from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
 from mailadmin.tables.views.detail import RowHeadMixin
+from mailadmin.tables.views.typed_confirmation import find_typing_error, get_text_to_type
 
-MAX_UNTYPED_ROWS = 10  # that a deletion takes along before its name has to be typed
 UNDO_HTML = (
     '{} <button type="button" class="linklike js-only" data-post="{}" data-field="{}"'
     ' data-value="{}">{}</button>'
@@ -108,10 +108,9 @@ class TableDeleteView(TableView, DetailView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         keys = [self.object.pk]
         cascade_counts = self.table.cascade_counts(keys)
-        is_large = sum(count for _kind, count in cascade_counts) > MAX_UNTYPED_ROWS
         return super().get_context_data(
             cascade_counts=cascade_counts,
-            name_to_type=str(self.object) if is_large else "",
+            text_to_type=unicode_address(get_text_to_type(keys, cascade_counts)),
             inbound_references=self.table.inbound_references(keys, self.request.user),
             delete_blockers=self.table.delete_blockers(keys),
             **kwargs,
@@ -120,10 +119,8 @@ class TableDeleteView(TableView, DetailView):
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         self.object = self.get_object()
         text = str(self.object)
-        typed = request.POST.get("confirm", text).strip()
-        if typed not in (text, self.object.pk):
-            error = _("The name does not match. Type it as it is shown to confirm.")
-            return self.render_refusal(name_error=error, typed_name=typed)
+        if typing_error := find_typing_error(self.table, [self.object.pk], request.POST):
+            return self.render_refusal(typing_error=typing_error)
         try:
             job = self.table.run_action(self.actor, DELETE, [self.object.pk])
         except ValidationError as error:
