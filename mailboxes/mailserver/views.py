@@ -45,7 +45,7 @@ from mailboxes.mailserver.generator.files import GeneratedFile, generate_files
 from mailboxes.mailserver.smtp_probe import ProbeError, probe_recipient
 from mailboxes.models import Mailbox, Verification
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.path import build_path
+from mailboxes.postfix.explain.path import build_path, format_page_headline
 from mailboxes.postfix.routing import PostfixRouter, build_panel_config
 
 MAX_LOOKUPS = 2000  # takes a second or two; the command has no limit
@@ -87,6 +87,7 @@ class ExplainView(RoleRequiredMixin, TemplateView):
         explanation = form.explain(self.request.user) if data else None
         if explanation:
             kwargs["path"] = build_path(explanation)
+            kwargs["headline"] = format_page_headline(explanation)
         return super().get_context_data(form=form, explanation=explanation, **kwargs)
 
 
