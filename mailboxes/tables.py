@@ -34,7 +34,11 @@ from mailboxes.services.domain_deletion import (
     start_domain_deletion,
     start_selected_deletion,
 )
-from mailboxes.services.domain_warnings import iter_alias_domain_warnings, iter_limit_warnings
+from mailboxes.services.domain_warnings import (
+    find_own_address_warnings,
+    iter_alias_domain_warnings,
+    iter_limit_warnings,
+)
 from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
 from mailboxes.services.known_counts import get_known_count
 from mailboxes.services.mailboxes import (
@@ -44,7 +48,7 @@ from mailboxes.services.mailboxes import (
     set_mailboxes,
 )
 from mailboxes.services.references import find_affected_aliases, group_by_fate
-from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.services.target_checks import find_alias_problems, find_alias_warnings
 from mailboxes.services.vacations import get_vacation_status
 
 ALLOW_SENDING = Action(
@@ -176,7 +180,7 @@ class MailboxTable(Table):
         keys = [row.pk for row in rows]
         aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
         away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
-        problems = find_alias_problems(principal, list(aliases.values()))
+        problems = find_alias_problems(principal, [a for a in aliases.values() if a.active])
         for row in rows:
             row.alias = aliases.get(row.pk.lower())
             row.problems = problems.get(row.alias.pk, []) if row.alias else []
@@ -197,6 +201,9 @@ class MailboxTable(Table):
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
+
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        return find_own_address_warnings(principal, rows)
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
         return InboundReferences(**group_by_fate(principal, keys))
@@ -293,10 +300,13 @@ class AliasTable(Table):
         return {"has_mailbox": Mailbox.objects.filter(pk=row.pk).exists()}
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
-        return find_alias_problems(principal, rows)
+        found = find_alias_warnings(principal, rows)
+        for key, texts in find_own_address_warnings(principal, rows).items():
+            found[key] = [*found.get(key, []), *texts]
+        return found
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        found = find_alias_problems(principal, rows)
+        found = find_alias_problems(principal, [row for row in rows if row.active])
         for row in rows:
             row.problems = found.get(row.pk, [])
         return rows

@@ -21,7 +21,7 @@ from mailadmin.tables.views.detail import build_head_context
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
 from mailboxes.quota_hints import QuotaHint
-from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.services.target_checks import find_alias_warnings
 from mailboxes.tables import MailboxTable
 
 
@@ -83,7 +83,7 @@ class ForwardingView(MailboxFormView):
 
     def get_warning_texts(self) -> list[str]:
         alias = self.saved_object
-        return find_alias_problems(self.request.user, [alias]).get(alias.pk, [])
+        return find_alias_warnings(self.request.user, [alias]).get(alias.pk, [])
 
     title = gettext_lazy("Forwarding")
     saved_text = gettext_lazy("The forwarding was saved.")

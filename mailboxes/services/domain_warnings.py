@@ -1,6 +1,6 @@
 """Warn of limits below what a domain holds, and of what an alias domain does not hand on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.utils.formats import number_format
@@ -8,6 +8,7 @@ from django.utils.text import get_text_list
 
 from domains.models import UNLIMITED, AliasDomain, Domain
 from mailadmin.formatting import unicode_address
+from mailadmin.names import fold
 from mailadmin.translation import gettext as _
 from mailadmin.translation import ngettext
 from mailboxes.models import Alias, Mailbox
@@ -58,11 +59,39 @@ def iter_alias_domain_warnings(principal: Any, alias_domain: AliasDomain) -> Ite
         )
         yield text % {**values, "own": own}
     if aliases.filter(pk=f"@{name}").exists():
-        text = _(
-            "%(domain)s has a catch-all of its own: it takes mail to addresses that do not exist"
-            " in %(target)s."
-        )
-        yield text % values
+        yield get_own_catch_all_text() % values
+
+
+def find_own_address_warnings(
+    principal: Any, rows: Sequence[Mailbox | Alias]
+) -> dict[str, list[str]]:
+    """Return a text for each row of an alias domain that takes mail before the target does."""
+    names = {row.domain_id for row in rows if row.active}
+    found = AliasDomain.objects.visible_to(principal).filter(pk__in=names, active=True)
+    alias_domains = {fold(each.pk): each for each in found} if names else {}
+    return {
+        row.pk: [format_own_address(row, alias_domains[fold(row.domain_id)])]
+        for row in rows
+        if row.active and fold(row.domain_id) in alias_domains
+    }
+
+
+def format_own_address(row: Mailbox | Alias, alias_domain: AliasDomain) -> str:
+    target = unicode_address(alias_domain.target_domain_id)
+    values = {"domain": str(alias_domain), "target": target, "address": str(row)}
+    if row.pk.startswith("@"):
+        return get_own_catch_all_text() % values
+    text = _(
+        "%(address)s takes its mail itself, although %(domain)s is an alias domain of %(target)s."
+    )
+    return text % values
+
+
+def get_own_catch_all_text() -> str:
+    return _(
+        "%(domain)s has a catch-all of its own: it takes mail to addresses that do not exist"
+        " in %(target)s."
+    )
 
 
 def format_contents(mailboxes: int, aliases: int) -> str:

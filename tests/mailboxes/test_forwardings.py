@@ -80,7 +80,7 @@ class ForwardingTests(AliasWorld):
     def test_owners_are_warned_of_addresses_that_do_not_exist_in_their_domain(self):
         self.assertEqual(
             self.warned("bbo@example.org", "info@example.org", "x@far.test"),
-            ["bbo@example.org does not exist."],
+            ["bbo@example.org does not exist; mail to it will bounce."],
         )
         self.assertEqual(self.goto(), "bbo@example.org,info@example.org,x@far.test,bob@example.org")
 
@@ -91,7 +91,7 @@ class ForwardingTests(AliasWorld):
 
     def test_admins_are_warned_of_addresses_that_do_not_exist_in_their_domains(self):
         url = "/mailboxes/bob@example.org/forwarding/"
-        text = "nobody@example.%s does not exist."
+        text = "nobody@example.%s does not exist; mail to it will bounce."
         both = ["nobody@example.com", "nobody@example.org"]
         self.assertEqual(self.warned(*both, person=self.alice, url=url), [text % "org"])
         self.assertEqual(
