@@ -260,6 +260,9 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
     def get_shown_values(self, row: Alias) -> dict[str, Any]:
         return super().get_shown_values(row) | {"goto": row.goto}
 
+    def get_display_values(self, row: Alias) -> dict[str, Any]:
+        return super().get_display_values(row) | get_goto_initial(row)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.is_edit:

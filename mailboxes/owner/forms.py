@@ -50,6 +50,9 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
     def get_shown_values(self, row: Any) -> dict[str, Any]:
         return {"goto": row.goto}
 
+    def get_display_values(self, row: Any) -> dict[str, Any]:
+        return get_goto_initial(row)
+
     def _clean_target(self, line: str) -> str:
         """Refuse a name without domain from an owner: it would be a user of the mail server."""
         if "@" not in line and self.actor.principal.role is Role.MAILBOX:

@@ -98,6 +98,20 @@ class ForwardingTests(AliasWorld):
             self.warned(*both, person=self.root, url=url), [text % "com", text % "org"]
         )
 
+    def test_a_conflict_shows_the_stored_targets_one_per_line(self):
+        goto = f"a@far.test,b@far.test,{VACATION_TARGET},{self.bob.pk}"
+        Alias.objects.filter(pk=self.bob.pk).update(goto=goto)
+        for person, url in (
+            (self.bob, "/account/forwarding/"),
+            (self.alice, "/mailboxes/bob@example.org/forwarding/"),
+            (self.alice, "/aliases/bob@example.org/edit/"),
+        ):
+            self.sign_in(person)
+            page = self.client.post(url, {"goto": "x@far.test", "seen": "of another day"})
+            self.assertContains(page, "<dd>a@far.test<br>b@far.test</dd>", status_code=422)
+            self.assertContains(page, "<dt>Keep a copy in the mailbox</dt>", status_code=422)
+            self.assertNotContains(page, "autoreply.localhost", status_code=422)
+
     def test_the_vacation_target_is_neither_lost_nor_forged(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
         self.forward("x@elsewhere.example")
