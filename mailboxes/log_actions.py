@@ -54,10 +54,10 @@ def describe_vacation_change(change: "Change") -> "Text":
     if change.verb == "delete":
         return _("Vacation reply deleted")
     if change.verb == "create":  # a record leaves out defaults, and active is one
-        return _("Vacation reply saved") if after is False else _("Vacation reply switched on")
+        return _("Vacation reply saved") if after is False else _("Vacation reply activated")
     if before == after:
         return _("Vacation reply changed")
-    return _("Vacation reply switched on") if after else _("Vacation reply switched off")
+    return _("Vacation reply activated") if after else _("Vacation reply deactivated")
 
 
 def describe_own_alias_change(change: "Change") -> "Text":

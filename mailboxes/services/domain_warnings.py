@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.utils.formats import number_format
 from django.utils.text import get_text_list
 
 from domains.models import UNLIMITED, AliasDomain, Domain
+from domains.quotas import megabytes_to_bytes
 from mailadmin.formatting import unicode_address
 from mailadmin.names import fold
 from mailadmin.translation import gettext as _
@@ -22,10 +24,25 @@ def iter_limit_warnings(domain: Domain) -> Iterator[str]:
         count = 0 if limit == UNLIMITED else limits.count_in_use(domain, kind)
         if count > max(0, limit):
             yield format_too_many(kind, count)
+    if domain.maxquota > 0 and (larger := count_larger_mailboxes(domain)):
+        text = ngettext(
+            "%(count)s mailbox has more than %(limit)s MB and keeps it.",
+            "%(count)s mailboxes have more than %(limit)s MB and keep it.",
+            larger,
+        )
+        limit = number_format(domain.maxquota)
+        yield text % {"count": number_format(larger), "limit": limit}
     if domain.quota > 0 and (left := limits.estimate_unassigned_quota(domain)) < 0:
         assigned = limits.format_whole_megabytes(domain.quota_size - left)
         text = _("%(size)s MB are assigned to mailboxes already; no mailbox can get more.")
         yield text % {"size": assigned}
+
+
+def count_larger_mailboxes(domain: Domain) -> int:
+    """Return how many mailboxes have more than the domain allows one; 0 is unlimited."""
+    limit = min(megabytes_to_bytes(domain.maxquota), 2**63 - 1)
+    larger = Q(quota__gt=limit) | Q(quota=0)
+    return Mailbox.objects.filter(larger, domain=domain).count()
 
 
 def format_too_many(kind: str, count: int) -> str:

@@ -182,7 +182,7 @@ class DetailPageTests(World):
         self.perform(self.root, set_vacation, self.bob.pk, vacation | {"active": False})
         self.sign_in(self.alice)
         page = self.client.get("/mailboxes/bob@example.org/")
-        titles = ["Vacation reply switched off", "Forwarding changed", "Vacation reply switched on"]
+        titles = ["Vacation reply deactivated", "Forwarding changed", "Vacation reply activated"]
         self.assertEqual([str(change.title) for change in page.context["changes"]], titles)
         for shown in (page, self.client.get("/log/")):
             self.assertNotContains(shown, "autoreply.localhost")
