@@ -16,7 +16,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
-from mailadmin.names import try_normalize_domain
+from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
@@ -179,12 +179,14 @@ class MailboxTable(Table):
         rows = with_usage(rows)
         keys = [row.pk for row in rows]
         aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
+        inactive = find_inactive_domains(rows)
         away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
         problems = find_alias_problems(principal, [a for a in aliases.values() if a.active])
         for row in rows:
             row.alias = aliases.get(row.pk.lower())
             row.problems = problems.get(row.alias.pk, []) if row.alias else []
             row.is_away = row.pk in away
+            row.is_domain_inactive = fold(row.domain_id) in inactive
         return rows
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
@@ -210,7 +212,8 @@ class MailboxTable(Table):
 
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
-        return {"vacation": vacation, "away": get_vacation_status(vacation)}
+        head = {"vacation": vacation, "away": get_vacation_status(vacation)}
+        return head | {"is_domain_inactive": bool(find_inactive_domains([row]))}
 
     def url_after_save(self, row: Any, has_new_password: bool) -> str:
         """Show what to hand over to the owner: a new mailbox, or a new password of it."""
@@ -220,6 +223,13 @@ class MailboxTable(Table):
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)
+
+
+def find_inactive_domains(rows: Iterable[Mailbox]) -> set[str]:
+    """Return the inactive ones of the domains of these mailboxes: all mail to them is rejected."""
+    names = {row.domain_id for row in rows}
+    found = Domain.objects.filter(pk__in=names, active=False)
+    return {fold(name) for name in found.values_list("pk", flat=True)} if names else set()
 
 
 def with_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:

@@ -59,6 +59,18 @@ class DetailPageTests(World):
                 for text in texts:
                     self.assertIn(text, page[page.index("<main") :], url)
 
+    def test_a_mailbox_in_an_inactive_domain_is_marked(self):
+        self.sign_in(self.alice)
+        for url in ("/mailboxes/", "/mailboxes/bob@example.org/"):
+            self.assertNotContains(self.client.get(url), "domain inactive")
+        Domain.objects.filter(pk="example.org").update(active=False)
+        self.assertContains(self.client.get("/mailboxes/"), "domain inactive")
+        for tab in ("", "edit/", "forwarding/", "vacation/"):
+            page = self.client.get(f"/mailboxes/bob@example.org/{tab}")
+            self.assertContains(page, "domain inactive</span>")
+            self.assertContains(page, '<i class="dot"></i>bob@example.org</h1>')
+            self.assertContains(page, "Mail is rejected: the domain is inactive.")
+
     def test_a_refused_form_shows_the_stored_state_in_its_head(self):
         self.sign_in(self.root)
         page = self.client.post("/mailboxes/bob@example.org/edit/", {"quota": "x"})
