@@ -5,7 +5,7 @@ import datetime
 import functools
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from mailadmin.db.fields import SizeField, is_known_date
+from mailadmin.db.fields import GotoField, SizeField, is_known_date, split_goto
 from mailadmin.names import address_to_unicode
 
 if TYPE_CHECKING:
@@ -126,13 +126,33 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str | Promise, Any, A
         label = column_label(change.table, column)
         match value:
             case {"added": added, "removed": removed}:
-                yield label, ", ".join(removed), ", ".join(added)
+                yield label, format_targets(removed), format_targets(added)
             case [old, new]:
-                is_size = isinstance(find_column(change.table, column), SizeField)
-                show = format_size_limit if is_size else format_change_value
+                show = choose_change_format(find_column(change.table, column))
                 yield label, show(old), show(new)
             case _:
                 yield label, _("(secret)"), _("(secret)")
+
+
+def choose_change_format(field: models.Field | None) -> Callable[[Any], Any]:
+    """Return the function that formats the values of a column."""
+    if isinstance(field, SizeField):
+        return format_size_limit
+    if isinstance(field, GotoField):
+        return format_goto
+    return format_change_value
+
+
+def format_goto(goto: str | None) -> str:
+    return format_targets(split_goto(goto))
+
+
+def format_targets(targets: Sequence[str]) -> str:
+    """Return targets for display: the internal one of a vacation reply by its name."""
+    ending = f"@{settings.MAILADMIN_VACATION_DOMAIN}".lower()
+    return ", ".join(
+        _("vacation reply") if target.lower().endswith(ending) else target for target in targets
+    )
 
 
 def change_verb(verb: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from django.db.models import Model
 
+    from mailadmin.changes.models import Change
     from mailadmin.jobs.models import Job
     from mailadmin.menu import MenuEntry
     from mailadmin.tables.actions import Text
@@ -27,6 +28,7 @@ housekeeping_tasks: list[Callable[[], None]] = []
 completed_options: dict[str, type[Model]] = {}
 action_labels: dict[str, Text] = {}
 action_tables: dict[str, set[str]] = {}
+change_titles: dict[str, Callable[[Change], Text]] = {}
 
 
 def register_table(table: Table) -> None:
@@ -66,6 +68,14 @@ def register_log_actions(
     """
     action_labels.update(labels)
     action_tables.update(tables or {})
+
+
+def register_change_titles(titles: Mapping[str, Callable[[Change], Text]]) -> None:
+    """Say by table how its changes are called on the page of the row that they belong to.
+
+    An empty title hides the change: another one says the same.
+    """
+    change_titles.update(titles)
 
 
 def register_completed_options(model: type[Model], *names: str) -> None:

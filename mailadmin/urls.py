@@ -38,7 +38,7 @@ from mailboxes.mailserver.views import (
 from mailboxes.owner import views as owner_views
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import ExportView
-from mailboxes.views import ForwardingView, QuotaHintView, VacationView
+from mailboxes.views import AliasLimitView, ForwardingView, QuotaHintView, VacationView
 
 urlpatterns = [
     path("", DashboardView.as_view(), name="home"),
@@ -77,6 +77,7 @@ urlpatterns = [
     path("account/vacation/", owner_views.OwnVacationView.as_view(), name="own-vacation"),
     path("domains/pick/", DomainPickerView.as_view(), name="domains-pick"),
     path("mailboxes/room/", QuotaHintView.as_view(), name="quota-hint"),
+    path("aliases/room/", AliasLimitView.as_view(), name="alias-limit"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
     path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),

@@ -24,6 +24,7 @@ class MailboxesConfig(AppConfig):
         for table in (DomainTable(), AliasDomainTable(), MailboxTable(), AliasTable()):
             registry.register_table(table)
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
+        registry.register_change_titles(log_actions.CHANGE_TITLES)
         registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)

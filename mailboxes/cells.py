@@ -15,8 +15,10 @@ MAX_SHOWN_TARGETS = 2
 
 
 def render_mailbox_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    """Return the link to a mailbox, marked if it may not send."""
+    """Return the link to a mailbox, marked if it may not send or its domain is inactive."""
     link = render_key_cell(renderer, row, name, value)
+    if row.is_domain_inactive:
+        link += render_badge(_("domain inactive"))
     return link if row.smtp_active else link + render_badge(_("sending blocked"))
 
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 from django.views.generic import DetailView, TemplateView
 
 from mailadmin.accounts.models import Role, visible_rows
@@ -81,7 +82,11 @@ class AddressRouteView(AddressMixin, TemplateView):
             explanation = explain(self.principal, self.address, config=config)
         except ValidationError as error:
             return super().get_context_data(errors=error.messages, **kwargs)
-        sentences = format_sentences(explanation)
+        sentences = (
+            _("Too many targets to follow here.")
+            if explanation["trouble"]
+            else format_sentences(explanation)
+        )
         return super().get_context_data(explanation=explanation, sentences=sentences, **kwargs)
 
 

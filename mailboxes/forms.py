@@ -23,7 +23,7 @@ from mailadmin.tables.forms import TableForm
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox
-from mailboxes.quota_hints import QuotaHint
+from mailboxes.quota_hints import QuotaHint, build_limit_notice
 from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
@@ -48,8 +48,7 @@ class AddressFormMixin(forms.Form):
     def limit_notice(self) -> dict[str, str] | None:
         """Return the limit that stops a new row from the start, and its domain; None if none."""
         domain = self.selected_domain if "domain" in self.fields and not self.errors else None
-        text = limits.format_reached_limit(domain, self.limit_name) if domain else ""
-        return {"text": text, "domain": domain.pk} if domain and text else None
+        return build_limit_notice(domain, self.limit_name)
 
     @cached_property
     def selected_domain(self) -> Domain | None:
@@ -142,14 +141,16 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        hint = QuotaHint(self.selected_domain)
+        hint = QuotaHint(self.selected_domain, principal=self.actor.principal)
         self.initial.setdefault("quota", hint.suggestion)
         self.fields["quota"].help_text = hint.help_text
 
     def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         domain = Domain.objects.filter(pk=self.instance.domain_id).first()
-        self.fields["quota"].help_text = QuotaHint(domain, self.instance).help_text
+        self.fields["quota"].help_text = QuotaHint(
+            domain, self.instance, self.actor.principal
+        ).help_text
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}
@@ -248,6 +249,13 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         super().__init__(*args, **kwargs)
         if self.is_edit:
             self._prepare_edit()
+        else:
+            self.fields["domain"].widget.attrs |= {
+                "hx-get": page_url("alias-limit"),
+                "hx-trigger": "change",
+                "hx-target": "#limit-notice",
+                "hx-swap": "outerHTML",
+            }
         goto: Any = self.fields["goto"]
         goto.required = "goto_mailbox" not in self.fields
         goto.error_messages["required"] = NO_TARGET_MESSAGE
@@ -271,6 +279,9 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
 
     def get_shown_values(self, row: Alias) -> dict[str, Any]:
         return super().get_shown_values(row) | {"goto": row.goto}
+
+    def get_display_values(self, row: Alias) -> dict[str, Any]:
+        return super().get_display_values(row) | get_goto_initial(row)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -1,6 +1,14 @@
 """The log actions of this app, as the log page names them."""
 
+from typing import TYPE_CHECKING
+
 from django.utils.translation import gettext_lazy as _
+
+from mailboxes.models import is_vacation_target
+
+if TYPE_CHECKING:
+    from mailadmin.changes.models import Change
+    from mailadmin.tables.actions import Text
 
 ACTION_LABELS = {
     "create_mailbox": _("mailbox created"),
@@ -38,3 +46,27 @@ ACTION_TABLES = {
     "dkim": {"dkimkey", "dkimsigning"},
     "totp_exception": {"totpexception"},
 }
+
+
+def describe_vacation_change(change: "Change") -> "Text":
+    """Return what happened to the vacation reply of a mailbox."""
+    before, after = change.values.get("active") or (None, None)
+    if change.verb == "delete":
+        return _("Vacation reply deleted")
+    if change.verb == "create":  # a record leaves out defaults, and active is one
+        return _("Vacation reply saved") if after is False else _("Vacation reply activated")
+    if before == after:
+        return _("Vacation reply changed")
+    return _("Vacation reply activated") if after else _("Vacation reply deactivated")
+
+
+def describe_own_alias_change(change: "Change") -> "Text":
+    """Return what happened to the forwarding of a mailbox; empty for all else in its alias."""
+    match change.values.get("goto"):
+        case {"added": added, "removed": removed} if change.verb == "edit":
+            is_forwarding = any(not is_vacation_target(each) for each in [*added, *removed])
+            return _("Forwarding changed") if is_forwarding else ""
+    return ""
+
+
+CHANGE_TITLES = {"vacation": describe_vacation_change, "alias": describe_own_alias_change}

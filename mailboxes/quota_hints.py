@@ -1,5 +1,7 @@
 """How large a mailbox may be, as its form says it."""
 
+from typing import Any
+
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
@@ -11,11 +13,19 @@ from mailboxes.services import limits
 DEFAULT_QUOTA_MB = 1024
 
 
+def build_limit_notice(domain: Domain | None, kind: str) -> dict[str, str] | None:
+    """Return the limit of a domain that stops another row of this kind; None if it does not."""
+    text = limits.format_reached_limit(domain, kind) if domain else ""
+    return {"text": text, "domain": domain.pk} if domain and text else None
+
+
 class QuotaHint:
     """The quota of a new mailbox in a domain, or of one that is edited; both may be unknown."""
 
-    def __init__(self, domain: Domain | None, mailbox: Mailbox | None = None) -> None:
-        self.domain, self.mailbox = domain, mailbox
+    def __init__(
+        self, domain: Domain | None, mailbox: Mailbox | None = None, principal: Any = None
+    ) -> None:
+        self.domain, self.mailbox, self.principal = domain, mailbox, principal
 
     @property
     def is_disabled(self) -> bool:
@@ -34,12 +44,15 @@ class QuotaHint:
         return bounds
 
     @property
-    def suggestion(self) -> int:
-        """Return the quota of a new mailbox in MB: the default, or less where less is left."""
+    def suggestion(self) -> int | None:
+        """Return the quota of a new mailbox in MB: the default, or less where less is left.
+
+        None where nothing is left: 0 would mean unlimited.
+        """
         if self.is_disabled:
             return 0
         left = [int(bytes_to_megabytes(bound)) for bound in self.bounds]
-        return max(0, min([DEFAULT_QUOTA_MB, *left]))
+        return max(0, min([DEFAULT_QUOTA_MB, *left])) or None
 
     @property
     def help_text(self) -> str:
@@ -49,6 +62,6 @@ class QuotaHint:
         if self.domain is None or not self.bounds:
             return _("0 is unlimited.")
         if min(self.bounds) <= 0:
-            return limits.format_no_quota_left(self.domain)
+            return limits.format_no_quota_left(self.domain, self.principal)
         room = limits.format_whole_megabytes(min(self.bounds))
         return _("Enter at most %(room)s MB.") % {"room": room}

@@ -16,7 +16,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
-from mailadmin.names import try_normalize_domain
+from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
@@ -34,7 +34,11 @@ from mailboxes.services.domain_deletion import (
     start_domain_deletion,
     start_selected_deletion,
 )
-from mailboxes.services.domain_warnings import iter_alias_domain_warnings, iter_limit_warnings
+from mailboxes.services.domain_warnings import (
+    find_own_address_warnings,
+    iter_alias_domain_warnings,
+    iter_limit_warnings,
+)
 from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
 from mailboxes.services.known_counts import get_known_count
 from mailboxes.services.mailboxes import (
@@ -44,7 +48,7 @@ from mailboxes.services.mailboxes import (
     set_mailboxes,
 )
 from mailboxes.services.references import find_affected_aliases, group_by_fate
-from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.services.target_checks import find_alias_problems, find_alias_warnings
 from mailboxes.services.vacations import get_vacation_status
 
 ALLOW_SENDING = Action(
@@ -175,12 +179,14 @@ class MailboxTable(Table):
         rows = with_usage(rows)
         keys = [row.pk for row in rows]
         aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
+        inactive = find_inactive_domains(rows)
         away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
-        problems = find_alias_problems(principal, list(aliases.values()))
+        problems = find_alias_problems(principal, [a for a in aliases.values() if a.active])
         for row in rows:
             row.alias = aliases.get(row.pk.lower())
             row.problems = problems.get(row.alias.pk, []) if row.alias else []
             row.is_away = row.pk in away
+            row.is_domain_inactive = fold(row.domain_id) in inactive
         return rows
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
@@ -198,12 +204,16 @@ class MailboxTable(Table):
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
         return old_mail_notices(row) if is_new else []
 
+    def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
+        return find_own_address_warnings(principal, rows)
+
     def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
         return InboundReferences(**group_by_fate(principal, keys))
 
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
-        return {"vacation": vacation, "away": get_vacation_status(vacation)}
+        head = {"vacation": vacation, "away": get_vacation_status(vacation)}
+        return head | {"is_domain_inactive": bool(find_inactive_domains([row]))}
 
     def url_after_save(self, row: Any, has_new_password: bool) -> str:
         """Show what to hand over to the owner: a new mailbox, or a new password of it."""
@@ -213,6 +223,13 @@ class MailboxTable(Table):
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)
+
+
+def find_inactive_domains(rows: Iterable[Mailbox]) -> set[str]:
+    """Return the inactive ones of the domains of these mailboxes: all mail to them is rejected."""
+    names = {row.domain_id for row in rows}
+    found = Domain.objects.filter(pk__in=names, active=False)
+    return {fold(name) for name in found.values_list("pk", flat=True)} if names else set()
 
 
 def with_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:
@@ -293,10 +310,13 @@ class AliasTable(Table):
         return {"has_mailbox": Mailbox.objects.filter(pk=row.pk).exists()}
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
-        return find_alias_problems(principal, rows)
+        found = find_alias_warnings(principal, rows)
+        for key, texts in find_own_address_warnings(principal, rows).items():
+            found[key] = [*found.get(key, []), *texts]
+        return found
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        found = find_alias_problems(principal, rows)
+        found = find_alias_problems(principal, [row for row in rows if row.active])
         for row in rows:
             row.problems = found.get(row.pk, [])
         return rows

@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.functional import Promise, cached_property
-from django.utils.html import escape
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView, View
 
@@ -20,8 +20,8 @@ from mailadmin.tables.views.base import SaveFormMixin
 from mailadmin.tables.views.detail import build_head_context
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
-from mailboxes.quota_hints import QuotaHint
-from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.quota_hints import QuotaHint, build_limit_notice
+from mailboxes.services.target_checks import find_alias_warnings
 from mailboxes.tables import MailboxTable
 
 
@@ -31,12 +31,29 @@ class QuotaHintView(RoleRequiredMixin, View):
     roles = Role.ADMINS
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        name = try_normalize_domain(request.GET.get("domain", ""))
-        domain = Domain.objects.visible_to(request.user).filter(pk=name).first()
-        hint = QuotaHint(domain)
-        response = HttpResponse(escape(hint.help_text))
-        response["HX-Trigger"] = json.dumps({"suggestedquota": hint.suggestion})
+        domain = find_chosen_domain(request)
+        hint = QuotaHint(domain, principal=self.principal)
+        context = {"help_text": hint.help_text, "notice": build_limit_notice(domain, "mailboxes")}
+        response = render(request, "mailboxes/quota_hint.html", context)
+        suggestion = "" if hint.suggestion is None else hint.suggestion
+        response["HX-Trigger"] = json.dumps({"suggestedquota": suggestion})
         return response
+
+
+class AliasLimitView(RoleRequiredMixin, View):
+    """Whether a domain has reached its limit of aliases, for the form once it is selected."""
+
+    roles = Role.ADMINS
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        notice = build_limit_notice(find_chosen_domain(request), "aliases")
+        return render(request, "tables/limit_notice.html", {"notice": notice})
+
+
+def find_chosen_domain(request: HttpRequest) -> Domain | None:
+    """Return the domain that the request names, if it is in scope."""
+    name = try_normalize_domain(request.GET.get("domain", ""))
+    return Domain.objects.visible_to(request.user).filter(pk=name).first()
 
 
 class MailboxFormView(SaveFormMixin, FormView):
@@ -83,7 +100,7 @@ class ForwardingView(MailboxFormView):
 
     def get_warning_texts(self) -> list[str]:
         alias = self.saved_object
-        return find_alias_problems(self.request.user, [alias]).get(alias.pk, [])
+        return find_alias_warnings(self.request.user, [alias]).get(alias.pk, [])
 
     title = gettext_lazy("Forwarding")
     saved_text = gettext_lazy("The forwarding was saved.")

@@ -19,6 +19,7 @@ from mailadmin.changes.perform import (
 )
 from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.db.models import has_generated_key
+from mailadmin.formatting import unicode_address
 from mailadmin.names import validate_single_line, validate_text
 from mailadmin.tables.form_fields import RowChoiceMixin
 from mailadmin.tables.form_sections import Section, iter_shown_fields
@@ -173,7 +174,7 @@ def format_field_value(field: forms.Field, value: Any) -> Any:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, (list, tuple)):
-        return ", ".join(value) or "–"
+        return "\n".join(map(unicode_address, value)) or "–"
     return dict(getattr(field, "choices", ())).get(value, value)
 
 

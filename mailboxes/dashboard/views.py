@@ -215,7 +215,8 @@ def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
     aliases = [Alias(address=key) for key in keys]
     if person.role is Role.SUPERADMIN or not aliases:
         return aliases
-    known = find_alias_problems(person, list(Alias.objects.visible_to(person).filter(pk__in=keys)))
+    rows = Alias.objects.visible_to(person).filter(pk__in=keys, active=True)
+    known = find_alias_problems(person, list(rows))
     return [alias for alias in aliases if alias.pk in known]
 
 

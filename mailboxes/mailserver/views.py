@@ -46,7 +46,7 @@ from mailboxes.mailserver.generator.files import GeneratedFile, generate_files
 from mailboxes.mailserver.smtp_probe import ProbeError, probe_recipient
 from mailboxes.models import Mailbox, Verification
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.explain.path import build_path
+from mailboxes.postfix.explain.path import build_path, format_page_headline
 from mailboxes.postfix.routing import PostfixRouter, build_panel_config
 from mailboxes.tables import MailboxTable
 
@@ -89,6 +89,7 @@ class ExplainView(RoleRequiredMixin, TemplateView):
         explanation = form.explain(self.request.user) if data else None
         if explanation:
             kwargs["path"] = build_path(explanation)
+            kwargs["headline"] = format_page_headline(explanation)
         return super().get_context_data(form=form, explanation=explanation, **kwargs)
 
 

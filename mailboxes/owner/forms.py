@@ -16,7 +16,7 @@ from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.accounts.throttling import log_login_failure
 from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
-from mailadmin.names import validate_address
+from mailadmin.names import fold, validate_address
 from mailadmin.tables.forms import ConflictCheckedForm
 from mailboxes.forms import get_goto_initial
 from mailboxes.goto_fields import GotoMixin
@@ -50,11 +50,21 @@ class ForwardingForm(GotoMixin, ConflictCheckedForm):
     def get_shown_values(self, row: Any) -> dict[str, Any]:
         return {"goto": row.goto}
 
+    def get_display_values(self, row: Any) -> dict[str, Any]:
+        return get_goto_initial(row)
+
     def _clean_target(self, line: str) -> str:
         """Refuse a name without domain from an owner: it would be a user of the mail server."""
         if "@" not in line and self.actor.principal.role is Role.MAILBOX:
             validate_address(line)
         return super()._clean_target(line)
+
+    def clean(self) -> dict[str, Any]:
+        """Take the own address among the targets as asking for a copy."""
+        cleaned = super().clean()
+        if fold(self.mailbox.pk) in map(fold, cleaned.get("goto", [])):
+            cleaned["goto_mailbox"] = True
+        return cleaned
 
     def save(self) -> Any:
         values = self.get_service_values()

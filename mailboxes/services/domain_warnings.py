@@ -1,13 +1,16 @@
 """Warn of limits below what a domain holds, and of what an alias domain does not hand on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.utils.formats import number_format
 from django.utils.text import get_text_list
 
 from domains.models import UNLIMITED, AliasDomain, Domain
+from domains.quotas import megabytes_to_bytes
 from mailadmin.formatting import unicode_address
+from mailadmin.names import fold
 from mailadmin.translation import gettext as _
 from mailadmin.translation import ngettext
 from mailboxes.models import Alias, Mailbox
@@ -21,10 +24,25 @@ def iter_limit_warnings(domain: Domain) -> Iterator[str]:
         count = 0 if limit == UNLIMITED else limits.count_in_use(domain, kind)
         if count > max(0, limit):
             yield format_too_many(kind, count)
+    if domain.maxquota > 0 and (larger := count_larger_mailboxes(domain)):
+        text = ngettext(
+            "%(count)s mailbox has more than %(limit)s MB and keeps it.",
+            "%(count)s mailboxes have more than %(limit)s MB and keep it.",
+            larger,
+        )
+        limit = number_format(domain.maxquota)
+        yield text % {"count": number_format(larger), "limit": limit}
     if domain.quota > 0 and (left := limits.estimate_unassigned_quota(domain)) < 0:
         assigned = limits.format_whole_megabytes(domain.quota_size - left)
         text = _("%(size)s MB are assigned to mailboxes already; no mailbox can get more.")
         yield text % {"size": assigned}
+
+
+def count_larger_mailboxes(domain: Domain) -> int:
+    """Return how many mailboxes have more than the domain allows one; 0 is unlimited."""
+    limit = min(megabytes_to_bytes(domain.maxquota), 2**63 - 1)
+    larger = Q(quota__gt=limit) | Q(quota=0)
+    return Mailbox.objects.filter(larger, domain=domain).count()
 
 
 def format_too_many(kind: str, count: int) -> str:
@@ -58,11 +76,39 @@ def iter_alias_domain_warnings(principal: Any, alias_domain: AliasDomain) -> Ite
         )
         yield text % {**values, "own": own}
     if aliases.filter(pk=f"@{name}").exists():
-        text = _(
-            "%(domain)s has a catch-all of its own: it takes mail to addresses that do not exist"
-            " in %(target)s."
-        )
-        yield text % values
+        yield get_own_catch_all_text() % values
+
+
+def find_own_address_warnings(
+    principal: Any, rows: Sequence[Mailbox | Alias]
+) -> dict[str, list[str]]:
+    """Return a text for each row of an alias domain that takes mail before the target does."""
+    names = {row.domain_id for row in rows if row.active}
+    found = AliasDomain.objects.visible_to(principal).filter(pk__in=names, active=True)
+    alias_domains = {fold(each.pk): each for each in found} if names else {}
+    return {
+        row.pk: [format_own_address(row, alias_domains[fold(row.domain_id)])]
+        for row in rows
+        if row.active and fold(row.domain_id) in alias_domains
+    }
+
+
+def format_own_address(row: Mailbox | Alias, alias_domain: AliasDomain) -> str:
+    target = unicode_address(alias_domain.target_domain_id)
+    values = {"domain": str(alias_domain), "target": target, "address": str(row)}
+    if row.pk.startswith("@"):
+        return get_own_catch_all_text() % values
+    text = _(
+        "%(address)s takes its mail itself, although %(domain)s is an alias domain of %(target)s."
+    )
+    return text % values
+
+
+def get_own_catch_all_text() -> str:
+    return _(
+        "%(domain)s has a catch-all of its own: it takes mail to addresses that do not exist"
+        " in %(target)s."
+    )
 
 
 def format_contents(mailboxes: int, aliases: int) -> str:

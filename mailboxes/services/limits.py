@@ -5,6 +5,7 @@ used instead while it is far from the limit and the worker has refreshed it rece
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -12,6 +13,7 @@ from django.utils.formats import number_format
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
+from mailadmin.accounts.models import Role
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.fields import validate_column
 from mailadmin.translation import gettext_lazy as _
@@ -110,10 +112,10 @@ NONE_ALLOWED_MESSAGES = {
 }
 
 
-def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox]) -> None:
+def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox], principal: Any = None) -> None:
     """Refuse mailboxes whose quotas are not allowed, or together more than the domain has left."""
     for mailbox in mailboxes:
-        check_mailbox_quota(domain, mailbox)
+        check_mailbox_quota(domain, mailbox, principal)
     if domain.quota > 0 and not is_far_below_domain_quota(domain, sum_assigned_quota(mailboxes)):
         left = get_unassigned_quota(domain, without=[m.pk for m in mailboxes])
         if sum_assigned_quota(mailboxes) > left:
@@ -121,18 +123,23 @@ def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox]) -> None:
                 "Not enough domain quota: %(room)s of %(quota)s MB are left."
                 " Enter a smaller quota, or raise the domain quota."
             )
+            if is_domain_admin(principal):
+                text = _(
+                    "Not enough domain quota: %(room)s of %(quota)s MB are left."
+                    " Enter a smaller quota."
+                )
             values = {"room": format_whole_megabytes(left), "quota": number_format(domain.quota)}
             raise ValidationError({"quota": ValidationError(text % values, code=LIMIT_CODE)})
 
 
-def check_mailbox_quota(domain: Domain, mailbox: Mailbox) -> None:
+def check_mailbox_quota(domain: Domain, mailbox: Mailbox, principal: Any = None) -> None:
     """Refuse a quota that the domain does not allow for one mailbox."""
     validate_column_capacity(mailbox, "quota")
     limit = domain.maxquota
     if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
         raise ValidationError({"quota": _("Quotas are disabled for this domain: enter 0 or -1.")})
     if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
-        raise ValidationError({"quota": format_unlimited_refused(domain, mailbox)})
+        raise ValidationError({"quota": format_unlimited_refused(domain, mailbox, principal)})
     if limit > 0 and mailbox.quota > megabytes_to_bytes(limit):
         raise ValidationError(
             {
@@ -142,23 +149,33 @@ def check_mailbox_quota(domain: Domain, mailbox: Mailbox) -> None:
         )
 
 
-def format_unlimited_refused(domain: Domain, mailbox: Mailbox) -> str:
+def format_unlimited_refused(domain: Domain, mailbox: Mailbox, principal: Any) -> str:
     """Return why this mailbox cannot be unlimited, and how large it can be."""
     bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
     if domain.quota > 0:
         bounds.append(get_unassigned_quota(domain, without=[mailbox.pk]))
     if min(bounds) <= 0:
-        return format_no_quota_left(domain)
+        return format_no_quota_left(domain, principal)
     text = _("Mailboxes in this domain cannot be unlimited: enter 1 to %(room)s MB.")
     return text % {"room": format_whole_megabytes(min(bounds))}
 
 
-def format_no_quota_left(domain: Domain) -> str:
+def format_no_quota_left(domain: Domain, principal: Any = None) -> str:
+    """Return that no quota is left, and what helps; a domain admin cannot raise it."""
     text = _(
         "All %(quota)s MB of the domain quota are assigned. Lower the quota of another"
         " mailbox, or raise the domain quota."
     )
+    if is_domain_admin(principal):
+        text = _(
+            "All %(quota)s MB of the domain quota are assigned. Lower the quota of another"
+            " mailbox, or ask a superadmin to raise the domain quota."
+        )
     return text % {"quota": number_format(domain.quota)}
+
+
+def is_domain_admin(principal: Any) -> bool:
+    return getattr(principal, "role", None) is Role.ADMIN
 
 
 def get_unassigned_quota(domain: Domain, without: Sequence[str] = ()) -> int:

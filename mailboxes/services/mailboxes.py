@@ -39,7 +39,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in group_by_domain(mailboxes, domains):
         check_row_limit(domain, "mailboxes", len(new))
-        check_quotas(domain, new)
+        check_quotas(domain, new, changes.principal)
     for mailbox in mailboxes:
         mailbox.clean_fields(exclude=["password"])
     changes.create(mailboxes)
@@ -96,7 +96,7 @@ def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:
         values = {"password_expiry": get_password_expiry(changes, domain)} | values
     before, edited = sum_assigned_quota([mailbox]), copy_with_values(mailbox, values)
     if domain and is_quota_increase(mailbox, edited):
-        check_quotas(domain, [edited])
+        check_quotas(domain, [edited], changes.principal)
     changed = changes.update([mailbox], **values)
     adjust_tallies(mailbox.domain_id, quota_assigned=sum_assigned_quota([mailbox]) - before)
     if values.get("active") is False:

@@ -52,6 +52,30 @@ def find_alias_problems(principal: Any, aliases: Sequence[Alias]) -> dict[str, l
     return found
 
 
+def find_alias_warnings(principal: Any, aliases: Sequence[Alias]) -> dict[str, list[str]]:
+    """Return alias → its targets that receive no mail or send it back; only such aliases."""
+    found = find_alias_problems(principal, aliases)
+    for key, texts in find_returning_targets(principal, aliases).items():
+        found[key] = [*found.get(key, []), *texts]
+    return found
+
+
+def find_returning_targets(principal: Any, aliases: Sequence[Alias]) -> dict[str, list[str]]:
+    """Return alias → a text for each of its targets that forwards back to it; only such aliases."""
+    targets = {alias.pk: get_checked_targets(alias) for alias in aliases if alias.active}
+    names = sorted({each for named in targets.values() for each in named})
+    back: dict[str, set[str]] = {}
+    for part in chunks(names):
+        rows = Alias.objects.visible_to(principal).filter(pk__in=part, active=True)
+        back |= {fold(row.pk): {target.lower() for target in row.others} for row in rows}
+    text = _("%(target)s forwards back to %(address)s: only addresses that keep a copy get mail.")
+    found = {
+        key: [text % {"target": t, "address": key} for t in named if fold(key) in back.get(t, ())]
+        for key, named in targets.items()
+    }
+    return {key: truncate_texts(texts) for key, texts in found.items() if texts}
+
+
 def get_checked_targets(alias: Alias) -> list[str]:
     """Return the targets to check: the first ones of a very long list."""
     return sorted(dict.fromkeys(target.lower() for target in alias.others[:MAX_CHECKED_TARGETS]))
@@ -72,8 +96,8 @@ def truncate_texts(texts: list[str]) -> list[str]:
 
 def format_target_problem(target: str, kind: str) -> str:
     texts = {
-        MISSING: _("%(target)s does not exist."),
-        INACTIVE: _("%(target)s is inactive."),
+        MISSING: _("%(target)s does not exist; mail to it will bounce."),
+        INACTIVE: _("%(target)s is inactive; mail to it will bounce."),
         NO_DOMAIN: _("%(target)s has no domain: mail goes to a system user of the mail server."),
     }
     return texts[kind] % {"target": target}

@@ -79,6 +79,7 @@ PAGES = [
     Page("mailbox, form", "/mailboxes/{mailbox}/edit/", busy=True),
     Page("new mailbox, form", f"/mailboxes/create/?domain={LARGEST}"),
     Page("new mailbox, room", f"/mailboxes/room/?domain={LARGEST}"),
+    Page("new alias, room", f"/aliases/room/?domain={LARGEST}"),
     Page("mailbox, delete?", "/mailboxes/{mailbox}/delete/", exempt=LOOKS_FOR_NAMES),
     Page("mailbox, vacation", "/mailboxes/{mailbox}/vacation/"),
     Page("mailbox, forwarding", "/mailboxes/{mailbox}/forwarding/"),

@@ -7,7 +7,8 @@ from django.utils import timezone
 from domains.models import Domain, DomainAdmin
 from mailadmin.changes.models import Change
 from mailboxes.models import Alias
-from mailboxes.services.mailboxes import edit_mailbox, set_mailboxes
+from mailboxes.services.forwardings import set_forwarding
+from mailboxes.services.mailboxes import create_mailboxes, edit_mailbox, set_mailboxes
 from mailboxes.services.vacations import set_vacation
 from tests.base import PASSWORD, World
 
@@ -57,6 +58,18 @@ class DetailPageTests(World):
             for page in (self.read_page(url), self.read_page(f"{url}edit/")):
                 for text in texts:
                     self.assertIn(text, page[page.index("<main") :], url)
+
+    def test_a_mailbox_in_an_inactive_domain_is_marked(self):
+        self.sign_in(self.alice)
+        for url in ("/mailboxes/", "/mailboxes/bob@example.org/"):
+            self.assertNotContains(self.client.get(url), "domain inactive")
+        Domain.objects.filter(pk="example.org").update(active=False)
+        self.assertContains(self.client.get("/mailboxes/"), "domain inactive")
+        for tab in ("", "edit/", "forwarding/", "vacation/"):
+            page = self.client.get(f"/mailboxes/bob@example.org/{tab}")
+            self.assertContains(page, "domain inactive</span>")
+            self.assertContains(page, '<i class="dot"></i>bob@example.org</h1>')
+            self.assertContains(page, "Mail is rejected: the domain is inactive.")
 
     def test_a_refused_form_shows_the_stored_state_in_its_head(self):
         self.sign_in(self.root)
@@ -172,6 +185,26 @@ class DetailPageTests(World):
         page = self.client.get("/mailboxes/bob@example.org/")
         self.assertContains(page, "<del>100 MB</del> → <ins>unlimited</ins>")
         self.assertContains(self.client.get("/log/"), "100 MB → unlimited")
+
+    def test_changes_of_what_belongs_to_a_mailbox_are_named_by_what_they_do(self):
+        until = timezone.now() + datetime.timedelta(days=1)
+        vacation = {"subject": "Away", "body": "Later.", "activeuntil": until}
+        self.perform(self.root, set_vacation, self.bob.pk, vacation | {"active": True})
+        self.perform(self.root, set_forwarding, self.bob.pk, ["x@far.test"], True)
+        self.perform(self.root, set_vacation, self.bob.pk, vacation | {"active": False})
+        self.sign_in(self.alice)
+        page = self.client.get("/mailboxes/bob@example.org/")
+        titles = ["Vacation reply deactivated", "Forwarding changed", "Vacation reply activated"]
+        self.assertEqual([str(change.title) for change in page.context["changes"]], titles)
+        for shown in (page, self.client.get("/log/")):
+            self.assertNotContains(shown, "autoreply.localhost")
+
+    def test_a_new_mailbox_was_created_once(self):
+        row = {"local_part": "new", "domain": Domain.objects.get(pk="example.org")}
+        self.perform(self.root, create_mailboxes, [row | {"password": "x", "quota": 1}])
+        self.sign_in(self.alice)
+        changes = self.client.get("/mailboxes/new@example.org/").context["changes"]
+        self.assertEqual([str(change.title) for change in changes], ["Created"])
 
     def test_a_switch_leads_to_no_other_site(self):
         self.sign_in(self.alice)

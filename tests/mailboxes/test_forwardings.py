@@ -31,16 +31,15 @@ class ForwardingTests(AliasWorld):
     def test_an_autoreply_does_not_count_as_a_destination(self):
         """Its target keeps no mail, whatever other targets are entered."""
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")
-        for goto in ("", "bob@example.org", "BOB@example.org"):
-            for person, url in (
-                (self.bob, "/account/forwarding/"),
-                (self.alice, "/mailboxes/bob@example.org/forwarding/"),
-            ):
-                with self.subTest(goto=goto, url=url):
-                    self.assert_refused(
-                        self.forward(goto, keep=False, person=person, url=url),
-                        "Enter an address to forward to",
-                    )
+        for person, url in (
+            (self.bob, "/account/forwarding/"),
+            (self.alice, "/mailboxes/bob@example.org/forwarding/"),
+        ):
+            with self.subTest(url=url):
+                self.assert_refused(
+                    self.forward("", keep=False, person=person, url=url),
+                    "Enter an address to forward to",
+                )
         self.sign_in(self.alice)
         url = "/aliases/bob@example.org/edit/"
         seen = self.client.get(url).context["form"].initial["seen"]
@@ -80,7 +79,7 @@ class ForwardingTests(AliasWorld):
     def test_owners_are_warned_of_addresses_that_do_not_exist_in_their_domain(self):
         self.assertEqual(
             self.warned("bbo@example.org", "info@example.org", "x@far.test"),
-            ["bbo@example.org does not exist."],
+            ["bbo@example.org does not exist; mail to it will bounce."],
         )
         self.assertEqual(self.goto(), "bbo@example.org,info@example.org,x@far.test,bob@example.org")
 
@@ -91,12 +90,38 @@ class ForwardingTests(AliasWorld):
 
     def test_admins_are_warned_of_addresses_that_do_not_exist_in_their_domains(self):
         url = "/mailboxes/bob@example.org/forwarding/"
-        text = "nobody@example.%s does not exist."
+        text = "nobody@example.%s does not exist; mail to it will bounce."
         both = ["nobody@example.com", "nobody@example.org"]
         self.assertEqual(self.warned(*both, person=self.alice, url=url), [text % "org"])
         self.assertEqual(
             self.warned(*both, person=self.root, url=url), [text % "com", text % "org"]
         )
+
+    def test_a_conflict_shows_the_stored_targets_one_per_line(self):
+        goto = f"a@far.test,b@far.test,{VACATION_TARGET},{self.bob.pk}"
+        Alias.objects.filter(pk=self.bob.pk).update(goto=goto)
+        for person, url in (
+            (self.bob, "/account/forwarding/"),
+            (self.alice, "/mailboxes/bob@example.org/forwarding/"),
+            (self.alice, "/aliases/bob@example.org/edit/"),
+        ):
+            self.sign_in(person)
+            page = self.client.post(url, {"goto": "x@far.test", "seen": "of another day"})
+            self.assertContains(page, "<dd>a@far.test<br>b@far.test</dd>", status_code=422)
+            self.assertContains(page, "<dt>Keep a copy in the mailbox</dt>", status_code=422)
+            self.assertNotContains(page, "autoreply.localhost", status_code=422)
+
+    def test_the_own_address_as_a_target_keeps_a_copy(self):
+        self.sign_in(self.bob)
+        url = "/account/forwarding/"
+        for goto, stored in (
+            ("Bob@example.org", "bob@example.org"),
+            ("x@far.test\nbob@example.org", "x@far.test,bob@example.org"),
+        ):
+            seen = self.client.get(url).context["form"].initial["seen"]
+            answer = self.client.post(url, {"goto": goto, "seen": seen})
+            self.assertEqual(answer.status_code, 302)
+            self.assertEqual(self.goto(), stored)
 
     def test_the_vacation_target_is_neither_lost_nor_forged(self):
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{VACATION_TARGET},{self.bob.pk}")

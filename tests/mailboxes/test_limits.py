@@ -131,9 +131,15 @@ class LimitTests(World):
         self.mailbox("one", quota=1024)
         self.assertEqual(self.proposal(quota=2048, maxquota=0), 924)
         self.mailbox("two", quota=924)
-        self.assertEqual(self.proposal(quota=2048, maxquota=0), 0)
+        self.assertIsNone(self.proposal(quota=2048, maxquota=0))
         page = self.client.get("/mailboxes/create/?domain=example.org")
         self.assertContains(page, "2,048 MB of the domain quota are assigned")
+        self.assertContains(page, "or ask a superadmin to raise the domain quota.")
+        hint = self.client.get("/mailboxes/room/?domain=example.org")
+        self.assertEqual(hint["HX-Trigger"], '{"suggestedquota": ""}')
+        self.sign_in(self.root)
+        page = self.client.get("/mailboxes/create/?domain=example.org")
+        self.assertContains(page, "or raise the domain quota.")
         self.assertEqual(self.proposal(quota=-1, maxquota=0), 0)
 
     def test_the_api_gets_the_same_default(self):
@@ -216,6 +222,31 @@ class LimitTests(World):
             self.assertContains(page, text)
             self.assertContains(page, "Ask a superadmin to raise the limit.")
             self.assertNotContains(page, ">Raise the limit<")
+
+    def test_a_reached_limit_is_shown_once_its_domain_is_chosen(self):
+        self.limit(mailboxes=1, aliases=1)
+        self.sign_in(self.root)
+        for table, swap in (("mailboxes", ' hx-swap-oob="true"'), ("aliases", "")):
+            notice = f'<div id="limit-notice" aria-live="polite"{swap}>'
+            self.assertContains(self.form_page(self.root, table), 'id="limit-notice"')
+            answer = self.client.get(f"/{table}/room/?domain=example.org")
+            self.assertContains(answer, notice)
+            self.assertContains(answer, f"example.org: 1 of 1 {table} are used.")
+            answer = self.client.get(f"/{table}/room/?domain=example.com")
+            self.assertContains(answer, notice)
+            self.assertNotContains(answer, "are used.")
+        self.sign_in(self.alice)
+        Domain.objects.filter(pk="example.com").update(aliases=1)
+        answer = self.client.get("/aliases/room/?domain=example.com")
+        self.assertNotContains(answer, "are used.")
+
+    def test_larger_mailboxes_are_named_when_the_maximum_is_lowered(self):
+        program = self.api(self.root)
+        answer = program.patch("domains/example.org", {"maxquota": 100})
+        self.assertNotIn("warnings", answer.json())
+        answer = program.patch("domains/example.org", {"maxquota": 99})
+        texts = ["1 mailbox has more than 99 MB and keeps it."]
+        self.assertEqual(answer.json()["warnings"], texts)
 
     def test_the_only_domain_is_checked_without_being_named(self):
         self.limit(mailboxes=-1)

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.services.domains import edit_domain
+from mailadmin import registry
 from mailadmin.address_lists import parse_address_list
 from mailboxes.models import Alias, Mailbox
 from mailboxes.models.cached_stats import CachedStat
@@ -19,7 +20,7 @@ from mailboxes.services.tallies import recount_tallies
 from mailboxes.services.target_checks import find_alias_problems
 from tests.base import World
 
-MISSING = "nobody@example.org does not exist."
+MISSING = "nobody@example.org does not exist; mail to it will bounce."
 
 
 class ProblemTests(World):
@@ -42,13 +43,20 @@ class ProblemTests(World):
         Alias.objects.filter(pk="info@example.com").update(active=False)
         for name in ("carol", "info", "carol+x"):
             address = f"{name}@example.com"
-            self.assertEqual(self.problems(address), [f"{address} is inactive."])
+            self.assertEqual(
+                self.problems(address), [f"{address} is inactive; mail to it will bounce."]
+            )
         Domain.objects.filter(pk="example.com").update(active=False)
-        self.assertEqual(self.problems("x@example.com"), ["x@example.com is inactive."])
+        self.assertEqual(
+            self.problems("x@example.com"), ["x@example.com is inactive; mail to it will bounce."]
+        )
 
     def test_an_inactive_mailbox_whose_alias_forwards_is_not_a_problem(self):
         Mailbox.objects.filter(pk="bob@example.org").update(active=False)
-        self.assertEqual(self.problems("bob@example.org"), ["bob@example.org is inactive."])
+        self.assertEqual(
+            self.problems("bob@example.org"),
+            ["bob@example.org is inactive; mail to it will bounce."],
+        )
         Alias.objects.filter(pk="bob@example.org").update(goto="x@far.test")
         self.assertEqual(self.problems("bob@example.org"), [])
 
@@ -136,6 +144,58 @@ class WarningTests(World):
             stderr=error,
         )
         self.assertEqual(error.getvalue(), f"Warning: {MISSING}\n")
+
+
+class SavedRowTests(World):
+    def warnings(self, table, *rows, person=None):
+        found = registry.tables[table].warnings(person or self.alice, rows)
+        return [text for row in rows for text in found.get(row.pk, [])]
+
+    def test_a_target_that_forwards_back_causes_a_warning(self):
+        Alias.objects.create(address="a@example.org", goto=self.bob.pk, domain_id="example.org")
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"a@example.org,{self.bob.pk}")
+        own = Alias.objects.get(pk=self.bob.pk)
+        text = "a@example.org forwards back to bob@example.org: only addresses that keep a copy"
+        self.assertEqual(self.warnings("aliases", own), [f"{text} get mail."])
+        Alias.objects.filter(pk="a@example.org").update(active=False)
+        self.assertNotIn("forwards back", str(self.warnings("aliases", own)))
+
+    def test_foreign_targets_that_forward_back_are_not_revealed(self):
+        Alias.objects.filter(pk=self.carol.pk).update(goto=self.bob.pk)
+        Alias.objects.filter(pk=self.bob.pk).update(goto=f"{self.carol.pk},{self.bob.pk}")
+        own = Alias.objects.get(pk=self.bob.pk)
+        self.assertEqual(self.warnings("aliases", own), [])
+        self.assertEqual(len(self.warnings("aliases", own, person=self.root)), 1)
+
+    def test_rows_of_an_alias_domain_take_their_mail_themselves(self):
+        alias = Alias.objects.get(pk="info@example.org")
+        catch_all = Alias(address="@example.org", goto="x@far.test", domain_id="example.org")
+        self.assertEqual(self.warnings("mailboxes", self.bob), [])
+        AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
+        text = "%s takes its mail itself, although example.org is an alias domain of example.com."
+        for table, row in (("mailboxes", self.bob), ("aliases", alias)):
+            self.assertEqual(self.warnings(table, row, person=self.root), [text % row.pk])
+        self.assertEqual(
+            self.warnings("aliases", catch_all, person=self.root),
+            [
+                "example.org has a catch-all of its own: it takes mail to addresses that do not"
+                " exist in example.com."
+            ],
+        )
+        self.assertEqual(self.warnings("mailboxes", self.bob), [])
+
+    def test_the_page_of_an_alias_domain_names_the_exception(self):
+        AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
+        self.sign_in(self.root)
+        text = "Mail is delivered as mail to example.com, except to its own mailboxes and aliases."
+        self.assertContains(self.client.get("/domains/example.org/"), text)
+
+    def test_lists_mark_no_inactive_aliases(self):
+        Alias.objects.create(
+            address="off@example.org", goto="no@example.org", domain_id="example.org", active=False
+        )
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get("/aliases/"), "undeliverable")
 
 
 class HomeTests(World):

@@ -268,6 +268,10 @@ def explain_alias_domain(domain: "AnnotatedDomain") -> tuple[str, str]:
     if not domain.is_target_active:
         return messages.REJECTED, str(messages.DOMAIN_MESSAGES[messages.REJECTED])
     text = _("Mail is delivered as mail to %(target)s.")
+    if domain.state.mailboxes or domain.state.aliases:
+        text = _(
+            "Mail is delivered as mail to %(target)s, except to its own mailboxes and aliases."
+        )
     return messages.DELIVERED, text % {"target": domain.mirror_target}
 
 

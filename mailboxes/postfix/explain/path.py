@@ -14,6 +14,7 @@ from mailadmin.names import fold
 from mailboxes.models import Mailbox, is_vacation_target
 from mailboxes.postfix.explain import messages
 from mailboxes.postfix.explain.html import (
+    MAX_NAMED,
     Data,
     format_delivery_html,
     format_handled_as_html,
@@ -21,6 +22,7 @@ from mailboxes.postfix.explain.html import (
     list_in_words,
 )
 from mailboxes.postfix.routing import add_extension, split_address, split_extension
+from mailboxes.postfix.routing.loops import Targets, find_shortest_path
 
 LEVELS = {
     messages.DELIVERED: "ok",
@@ -41,6 +43,7 @@ class PathStep:
     lookups: list[Data] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # technical details beside the lookups
     reply: str = ""  # what the sender's server is told
+    parts: list[SafeString] = field(default_factory=list)  # of a step that stands for several
 
 
 def build_path(explanation: Data) -> list[PathStep]:
@@ -58,7 +61,7 @@ def build_path(explanation: Data) -> list[PathStep]:
     if explanation["reply"]:
         text = messages.format_headline(explanation)
         steps.append(build_refused_step(explanation, escape(text)))
-    return steps + [build_delivery_step(each) for each in explanation["deliveries"]]
+    return [*steps, *build_delivery_steps(explanation["deliveries"])]
 
 
 def find_mailboxes(explanation: Data) -> set[str]:
@@ -75,6 +78,14 @@ def find_mailboxes(explanation: Data) -> set[str]:
 def build_alias_domain_steps(explanation: Data) -> Iterator[PathStep]:
     if explanation["handled_as"]:
         yield PathStep(format_handled_as_html(explanation), "signpost-split")
+
+
+def format_page_headline(explanation: Data) -> str:
+    """Return what happens, in a line; why a recipient is refused is said by the last step."""
+    if explanation["trouble"] or not messages.is_refused_at_rcpt(explanation):
+        return messages.format_headline(explanation)
+    is_final = messages.get_outcome(explanation) == messages.REJECTED
+    return _("Mail is rejected.") if is_final else _("Mail is deferred.")
 
 
 def build_rejected_step(explanation: Data) -> PathStep:
@@ -148,18 +159,30 @@ def choose_accepted_text(address_class: str, row: Data | None, mailboxes: set[st
 def build_forwarding_steps(explanation: Data, mailboxes: set[str]) -> Iterator[PathStep]:
     """Yield a step for each row that forwards: once, though it may take several addresses."""
     shown = set()
+    ways: dict[str, list[str]] = {}  # of the steps so far
     for step in explanation["steps"][1:]:
+        ways[fold(step["address"])] = [fold(each) for each in step["targets"]]
         row = find_answering_row(step["lookups"])
         if targets := find_forwarding_targets(step, row):
             text = format_forwarding(step, row, targets, mailboxes)
             if text not in shown:
                 yield PathStep(text, "forward", lookups=step["lookups"])
+                yield from build_loop_steps(step, [] if explanation["reply"] else targets, ways)
             shown.add(text)
     if more := explanation["more_steps"]:
         left_out = ngettext(
             "%(n)s more step is not shown.", "%(n)s more steps are not shown.", more
         )
         yield PathStep(fill_html(left_out, {"n": more}), "list")
+
+
+def build_loop_steps(step: Data, targets: list[str], ways: Targets) -> Iterator[PathStep]:
+    """Yield a step for each target from which mail has come: Postfix does not expand it again."""
+    for target in targets:
+        if find_shortest_path(fold(target), fold(step["address"]), ways):
+            values = {"address": unicode_address(target)}
+            text = fill_html(_("Not delivered to %(address)s again: alias loop."), values)
+            yield PathStep(text, "arrow-counterclockwise", "warn")
 
 
 def find_forwarding_targets(step: Data, row: Data | None) -> list[str]:
@@ -204,6 +227,29 @@ def choose_forwarding_text(step: Data, row: Data | None, mailboxes: set[str]) ->
 
 
 # Deliveries
+
+
+def build_delivery_steps(deliveries: list[Data]) -> Iterator[PathStep]:
+    """Yield a step for each delivery, or one for many of the same kind."""
+    groups: dict[tuple[str, str], list[Data]] = {}
+    for each in deliveries:
+        groups.setdefault((each["kind"], each["verdict"]), []).append(each)
+    for group in groups.values():
+        if len(group) > MAX_NAMED:
+            yield build_group_step(group)
+        else:
+            yield from map(build_delivery_step, group)
+
+
+def build_group_step(deliveries: list[Data]) -> PathStep:
+    """Return a step for many deliveries of one kind, with a sentence for each in it."""
+    verdict, kind = deliveries[0]["verdict"], deliveries[0]["kind"]
+    text = messages.HEADLINE_FORMATTERS[verdict](deliveries)
+    if verdict != messages.DELIVERED:
+        values = {"number": len(deliveries), "text": text}
+        text = _("%(number)d recipients: %(text)s") % values
+    icon, level = DELIVERY_ICONS.get(kind, "send"), LEVELS.get(verdict, "warn")
+    return PathStep(text, icon, level, parts=[format_delivery_html(each) for each in deliveries])
 
 
 def build_delivery_step(delivery: Data) -> PathStep:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin.formatting import fill_html, unicode_address
 from mailadmin.names import fold
+from mailboxes.models import is_vacation_target
 from mailboxes.postfix.explain import messages
 from mailboxes.postfix.explain.html import (
     MAX_NAMED,
@@ -50,22 +51,44 @@ def iter_clauses(explanation: Data) -> Iterator[SafeString]:
     """Yield what happens to mail: delivered here, handed over, forwarded, answered."""
     own, others = separate_own(explanation)
     kinds = {each["kind"] for each in own if not is_failure(each)}
-    if "mailbox" in kinds:
+    taken = [each for each in others if each["kind"] == "mailbox" and not is_failure(each)]
+    recipients = {"targets": list_in_words([name_recipient(each) for each in taken])}
+    forwards = find_forwards(explanation, others, taken)
+    if "mailbox" in kinds and taken and not forwards:
+        yield fill_html(_("delivered here and to %(targets)s"), recipients)
+    elif "mailbox" in kinds:
         yield escape(_("delivered here"))
     if not kinds.isdisjoint(HANDED_OVER_KINDS):
         yield escape(_("handed to another server"))
-    if others:
-        targets = list_in_words([name_recipient(each) for each in others])
-        yield fill_html(_("forwarded to %(targets)s"), {"targets": targets})
+    if forwards:
+        yield fill_html(_("forwarded to %(targets)s"), {"targets": list_in_words(forwards)})
+    if taken and ("mailbox" not in kinds or forwards):
+        yield fill_html(_("delivered to %(targets)s"), recipients)
     is_answered = any(each.get("answers") for each in explanation["deliveries"])
     if is_answered and (kinds or others):
         yield escape(_("answered with a vacation reply"))
 
 
+def find_forwards(explanation: Data, others: list[Data], taken: list[Data]) -> list[str]:
+    """Return the targets of the address itself, then other recipients, without mailboxes here."""
+    own = get_own_addresses(explanation)
+    steps = [step for step in explanation["steps"][1:] if fold(step["address"]) in own]
+    targets = [target for step in steps for target in step["targets"]]
+    targets += [each["address"] for each in others if each not in taken]
+    delivered = {fold(name) for each in taken for name in (each["mailbox"], each["address"])}
+    found = {fold(each): each for each in targets if not is_vacation_target(each)}
+    return [unicode_address(found[key]) for key in found if key not in own | delivered]
+
+
+def get_own_addresses(explanation: Data) -> set[str]:
+    """Return the address, and that of the target domain by which it is handled."""
+    handled_as = explanation["handled_as"] or explanation
+    return {fold(explanation["address"]), fold(handled_as["address"])}
+
+
 def separate_own(explanation: Data) -> tuple[list[Data], list[Data]]:
     """Return the deliveries to the address itself and those to others, without vacation replies."""
-    handled_as = explanation["handled_as"] or explanation
-    addresses = {fold(explanation["address"]), fold(handled_as["address"])}
+    addresses = get_own_addresses(explanation)
     own: list[Data] = []
     others: list[Data] = []
     for each in explanation["deliveries"]:
