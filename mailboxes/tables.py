@@ -14,7 +14,6 @@ from domains.services.text_references import get_text_references
 from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notices
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
-from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
@@ -140,6 +139,7 @@ class MailboxTable(Table):
     ]
     hidden_columns = ("created",)
     card_columns = ("name", "quota")
+    ready_url_name = "mailbox-ready"
     detail_url_name = "mailbox"
     new_label = gettext_lazy("New mailbox")
     count_text = ngettext_lazy("%(count)s mailbox", "%(count)s mailboxes", "count")
@@ -202,12 +202,6 @@ class MailboxTable(Table):
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
         return {"vacation": vacation, "away": get_vacation_status(vacation)}
-
-    def url_after_save(self, row: Any, has_new_password: bool) -> str:
-        """Show what to hand over to the owner: a new mailbox, or a new password of it."""
-        if has_new_password:
-            return key_url("mailbox-ready", row.pk)
-        return super().url_after_save(row, has_new_password)
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.views.generic import DetailView
 
 from mailadmin.accounts.view_as import can_be_viewed_as
@@ -39,6 +40,21 @@ class RowOverview(RowHeadMixin, DetailView):
     def get_template_names(self) -> list[str]:
         meta = self.table.model._meta
         return [f"{meta.app_label}/{meta.model_name}_detail.html", "tables/detail.html"]
+
+
+class TableReadyView(TableView, DetailView):
+    """What to hand over to the person of a row that is new or has a new password."""
+
+    screen = "list"
+
+    def get_template_names(self) -> list[str]:
+        meta = self.table.model._meta
+        return [f"{meta.app_label}/{meta.model_name}_ready.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            is_new="changed" not in self.request.GET, panel_url=settings.MAILADMIN_URL, **kwargs
+        )
 
 
 class TableDetailView(RowOverview):

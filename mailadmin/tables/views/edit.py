@@ -52,7 +52,8 @@ class SaveRowMixin(SaveFormMixin):
     def get_success_url(self) -> str:
         if "another" in self.request.POST:
             return self.get_another_url(self.saved_object)
-        return self.table.url_after_save(self.saved_object, self.has_new_password)
+        is_new = self.screen == "create"
+        return self.table.url_after_save(self.saved_object, self.has_new_password, is_new)
 
     def get_another_url(self, row: Any) -> str:
         """Return the form for another row, in the domain of the one just created."""
