@@ -6,7 +6,7 @@ from django.db import models
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
-from mailadmin.changes.models import Change
+from mailadmin.changes.models import Change, find_hidden_actors, hide_client_address
 from mailadmin.changes.records import format_row_key, get_row_domain
 
 SEARCHED_CHANGES = 300  # of the domain, read by its index; older ones are in the log
@@ -28,4 +28,7 @@ def find_recent_changes(principal: Any, row: models.Model) -> list[Change]:
         if of_key == key and of_table in tables and (created is None or at >= created)
     ]
     rows = Change.objects.filter(pk__in=found[:SHOWN_CHANGES]) if found else Change.objects.none()
-    return list(rows.order_by("-at", "-pk"))
+    changes = list(rows.order_by("-at", "-pk"))
+    for change in changes:
+        change.actor = hide_client_address(change.actor, find_hidden_actors(principal))
+    return changes
