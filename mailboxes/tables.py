@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext, ngettext_lazy
 
 from domains.models import Domain
@@ -19,6 +19,7 @@ from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
+from mailadmin.tables.filters import build_search_condition
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext_lazy
 from mailboxes import cells
@@ -293,9 +294,12 @@ class AliasTable(Table):
             row.problems = found.get(row.pk, [])
         return rows
 
-    def filter_searchable(self, rows: QuerySet) -> QuerySet:
-        """A mailbox that forwards is found by where its mail goes."""
-        return rows.exclude(goto=F("address"))
+    def filter_searchable(self, rows: QuerySet, text: str) -> QuerySet:
+        """A mailbox that forwards is found by where its mail goes; by its address it is above."""
+        rows = rows.exclude(goto=F("address"))
+        has_mailbox = Exists(Mailbox.objects.filter(pk=OuterRef("pk")))
+        by_address = build_search_condition(Alias, ["address"], text)
+        return rows.exclude(by_address & Q(has_mailbox)) if by_address else rows
 
     def export_value(self, row: Any, name: str) -> Any:
         return row.targets if name == "goto" else super().export_value(row, name)

@@ -105,7 +105,7 @@ class Table:
         """Return the rows that lists show."""
         return rows
 
-    def filter_searchable(self, rows: QuerySet) -> QuerySet:
+    def filter_searchable(self, rows: QuerySet, text: str) -> QuerySet:
         """Return the rows that the global search shows."""
         return self.filter_listed(rows)
 
