@@ -59,13 +59,13 @@ function send(url, values) {
   form.method = "post";
   form.action = url;
   const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
-  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token, next: location.pathname + location.search, ...values })) {
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  for (const [name, each] of Object.entries({ csrfmiddlewaretoken: token, next: location.pathname + location.search, ...values })) {
+    for (const value of [each].flat()) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
   }
   document.body.append(form);
   form.submit();
 }
-on("[data-post]", "click", (button) => send(button.dataset.post, { field: button.dataset.field, value: button.dataset.value }));
+on("[data-post]", "click", (button) => send(button.dataset.post, JSON.parse(button.dataset.values)));
 
 // The menu of a row: made from the page's template, for the row whose button was pressed
 let rowMenu = null;

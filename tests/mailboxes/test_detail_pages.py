@@ -240,7 +240,7 @@ class HandOverTests(World):
         data = {"local_part": "new", "domain": "example.org", "quota": 1}
         data |= {"password": PASSWORD, "password2": PASSWORD}
         answer = self.client.post("/mailboxes/create/", data)
-        self.assertContains(answer, link, status_code=422)
+        self.assertContains(answer, f'href="{link}" target="_blank"', status_code=422)
 
     def test_another_one_is_created_in_the_same_domain(self):
         answer = self.create(another="1")

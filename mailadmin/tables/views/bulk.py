@@ -13,7 +13,7 @@ from django.views.generic import View
 from mailadmin.jobs.selections import find_selection, load_selected_keys, store_selection
 from mailadmin.tables.actions import DELETE, Action
 from mailadmin.tables.table import MAX_IMMEDIATE_ROWS
-from mailadmin.tables.views.base import FilteredView
+from mailadmin.tables.views.base import FilteredView, add_undo_button
 
 MAX_REFERENCE_SEARCH = 2000  # keys for which references in other rows are searched
 
@@ -88,14 +88,28 @@ class TableBulkView(FilteredView, View):
         return store_selection(self.actor, self.table.slug, action.name, keys)
 
     def run(self, action: Action, keys: list[Any]) -> HttpResponse:
+        undo = self.find_undo(action, keys)
         try:
             job = self.table.run_action(self.actor, action, keys)
         except ValidationError as error:
             return self.render_confirmation(action, keys, error.messages, 422)
         if job:
             return redirect("job", job.pk)
-        messages.success(self.request, action.describe_done(self.table.format_count(len(keys))))
+        text = action.describe_done(self.table.format_count(len(keys)))
+        url = f"{self.table.url('bulk')}?{self.filter_query}"
+        messages.success(self.request, add_undo_button(text, url, undo) if undo else text)
         return self.redirect_to_list()
+
+    def find_undo(self, action: Action, keys: list[Any]) -> dict[str, Any]:
+        """Return what to post to set back those rows that the action changes; empty for a job."""
+        wanted = action.field, not action.value
+        reverse = [each for each in self.table.actions if (each.field, each.value) == wanted]
+        if not action.field or not reverse or len(keys) > MAX_IMMEDIATE_ROWS:
+            return {}
+        rows = self.get_queryset().filter(pk__in=keys, **{action.field: not action.value})
+        changed = list(rows.order_by("pk").values_list("pk", flat=True))
+        undo = {"action": reverse[0].name, "confirmed": "1", "keys": changed}
+        return undo if changed else {}
 
     def run_selection(self, action: Action, number: str) -> HttpResponse:
         """Start the job of a stored selection after its confirmation."""

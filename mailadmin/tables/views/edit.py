@@ -20,14 +20,10 @@ from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import Table
-from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
+from mailadmin.tables.views.base import SaveFormMixin, TableView, add_undo_button, show_errors
 from mailadmin.tables.views.detail import RowHeadMixin
 
 MAX_UNTYPED_ROWS = 10  # that a deletion takes along before its name has to be typed
-UNDO_HTML = (
-    '{} <button type="button" class="linklike js-only" data-post="{}" data-field="{}"'
-    ' data-value="{}">{}</button>'
-)
 
 
 class SaveRowMixin(SaveFormMixin):
@@ -168,5 +164,5 @@ class TableToggleView(TableView, View):
         done = [each.done for each in self.table.actions if (each.field, each.value) == wanted]
         template = str(done[0]) if done else _("%(row)s was updated.")
         text = format_row_message(template, row, self.table.row_url(row.pk))
-        url, other = self.table.url("toggle", row.pk), "0" if value == "1" else "1"
-        return format_html(UNDO_HTML, text, url, field, other, _("Undo"))
+        other = {"field": field, "value": "0" if value == "1" else "1"}
+        return add_undo_button(text, self.table.url("toggle", row.pk), other)
