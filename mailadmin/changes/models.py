@@ -1,5 +1,7 @@
 """PostfixAdmin's log and the change records."""
 
+import functools
+import time
 import uuid
 from collections.abc import Collection
 from typing import Any, Self
@@ -25,6 +27,9 @@ from mailadmin.db.models import get_table_name
 from mailadmin.names import fold
 
 
+CACHE_SECONDS = 300
+
+
 class UnindexedValue(Func):
     """A column's value, in a comparison for which MySQL must not choose an index.
 
@@ -43,10 +48,14 @@ def find_hidden_actors(principal: Any) -> list[str]:
     """Return the people from whose lines this principal may not learn the client address."""
     if principal.role is Role.SUPERADMIN:
         return []
-    if not hasattr(principal, "hidden_actors"):  # asked once in a request
-        admins = get_user_model()._default_manager.filter(superadmin=True)
-        principal.hidden_actors = [fold(name) for name in admins.values_list("pk", flat=True)]
-    return principal.hidden_actors
+    return find_superadmins(int(time.monotonic() / CACHE_SECONDS))
+
+
+@functools.lru_cache(maxsize=1)
+def find_superadmins(_period: int) -> list[str]:
+    """Return the superadmins, asked once in a while: pages of the log have many queries already."""
+    admins = get_user_model()._default_manager.filter(superadmin=True)
+    return [fold(name) for name in admins.values_list("pk", flat=True)]
 
 
 def hide_client_address(actor: str, hidden_actors: Collection[str]) -> str:
