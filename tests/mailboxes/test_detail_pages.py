@@ -181,6 +181,22 @@ class DetailPageTests(World):
         self.assertRedirects(answer, "/mailboxes/")
 
 
+class TabTests(World):
+    def test_edit_is_a_tab_of_every_row_that_has_a_page(self):
+        self.sign_in(self.root)
+        for row in (
+            *("domains/example.org", "mailboxes/bob@example.org"),
+            *("aliases/info@example.org", "admins/alice@example.org"),
+        ):
+            link = f'<a href="/{row}/edit/" aria-current="page">Edit</a>'
+            self.assertContains(self.client.get(f"/{row}/edit/"), link, count=1, html=True)
+            link = f'<a href="/{row}/edit/">Edit</a>'
+            self.assertContains(self.client.get(f"/{row}/"), link, count=1, html=True)
+        self.sign_in(self.alice)
+        page = self.client.get("/domains/example.org/")
+        self.assertNotContains(page, "/domains/example.org/edit/")
+
+
 class HandOverTests(World):
     def create(self, **more):
         self.sign_in(self.alice)
