@@ -55,6 +55,7 @@ ALLOW_SENDING = Action(
     gettext_lazy("Sending allowed for %(rows)s."),
     "smtp_active",
     True,
+    "send-check",
 )
 BLOCK_SENDING = Action(
     "block_sending",
@@ -64,6 +65,7 @@ BLOCK_SENDING = Action(
     gettext_lazy("Sending blocked for %(rows)s."),
     "smtp_active",
     False,
+    "send-slash",
 )
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 

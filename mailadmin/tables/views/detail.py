@@ -20,6 +20,7 @@ class Switch:
     field: str
     label: Text  # of the action that sets it to the other value
     value: str  # that the action sends
+    icon: str
 
 
 class RowHeadMixin(TableView):
@@ -83,7 +84,7 @@ def build_switches(table: Table, row: Any, principal: Any) -> list[Switch]:
     if not table.allows("toggle", principal):
         return []
     return [
-        Switch(action.field, action.label, "1" if action.value else "0")
+        Switch(action.field, action.label, "1" if action.value else "0", action.icon)
         for action in table.actions
         if action.field and getattr(row, action.field) != action.value
     ]
