@@ -26,7 +26,6 @@ from mailadmin.db.fields import (
 from mailadmin.db.models import get_table_name
 from mailadmin.names import fold
 
-
 CACHE_SECONDS = 300
 
 
