@@ -51,6 +51,7 @@ on(".menu-toggle", "click", (link, event) => {
   link.setAttribute("aria-expanded", String(open));
 });
 on("[data-toggle-class]", "click", (button) => document.querySelector(button.dataset.target).classList.toggle(button.dataset.toggleClass));
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 on("[data-dismiss]", "click", (button) => button.closest(".alert").remove());
 
 // A change that a button asks for: sent like a form
