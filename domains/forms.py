@@ -6,11 +6,11 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, Transport
 from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_pattern
+from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.names import address_to_unicode, normalize_domain
 from mailadmin.tables.form_fields import (
@@ -19,6 +19,8 @@ from mailadmin.tables.form_fields import (
     LineListField,
     RowChoiceMixin,
     UntruncatedCharField,
+    max_value_validator,
+    min_value_validator,
 )
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
@@ -34,6 +36,11 @@ class DomainChoiceField(RowChoiceMixin, DomainFormField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(model=Domain, url_name="domains-pick", **options)
+
+    def limit_to_principal(self, principal: Any) -> None:
+        super().limit_to_principal(principal)
+        if principal.role is Role.SUPERADMIN:
+            self.missing_text = _("The domain %(name)s does not exist.")
 
 
 class BaseDomainForm(TableForm):
@@ -113,14 +120,6 @@ class BaseDomainForm(TableForm):
             "quota": settings.MAILADMIN_DOMAIN_QUOTA,
             **self.initial,
         }
-
-
-def min_value_validator(minimum: int) -> MinValueValidator:
-    return MinValueValidator(minimum)
-
-
-def max_value_validator(maximum: int) -> MaxValueValidator:
-    return MaxValueValidator(maximum)
 
 
 class AliasDomainForm(TableForm):

@@ -182,6 +182,7 @@ class AdminTable(Table):
         "modified",
     ]
     card_columns = ("domains",)
+    ready_url_name = "admin-ready"
     detail_url_name = "admin"
     new_label = _("New admin")
     count_text = ngettext_lazy("%(count)s admin", "%(count)s admins", "count")

@@ -17,7 +17,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import key_url
 from mailadmin.tables.views.base import show_errors
-from mailadmin.tables.views.detail import TableDetailView
+from mailadmin.tables.views.detail import TableDetailView, TableReadyView
 from mailadmin.tables.views.list import PickerView
 
 MAX_SHOWN_DOMAINS = 200
@@ -29,6 +29,20 @@ class DomainPickerView(PickerView):
 
 
 class AdminDetailView(TableDetailView):
+    table = AdminTable()
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        assigned = self.object.get_assigned_domains()
+        return super().get_context_data(
+            assigned=assigned[:MAX_SHOWN_DOMAINS],
+            more_assigned=max(0, len(assigned) - MAX_SHOWN_DOMAINS),
+            **kwargs,
+        )
+
+
+class AdminReadyView(TableReadyView):
+    """What to hand over to a new admin."""
+
     table = AdminTable()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from django.views.i18n import set_language
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
-from domains.views import AdminDetailView, DomainAdminsView, DomainPickerView
+from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
 from mailadmin.accounts.view_as import ViewAsStopView, ViewAsView
 from mailadmin.accounts.views import LoginCodeView, LoginView, LogoutView
@@ -95,6 +95,7 @@ urlpatterns = [
     path("domains/<key:key>/", DomainDetailView.as_view(), name="domain"),
     path("mailboxes/<key:key>/", MailboxDetailView.as_view(), name="mailbox"),
     path("aliases/<key:key>/", AliasDetailView.as_view(), name="alias"),
+    path("admins/<key:key>/ready/", AdminReadyView.as_view(), name="admin-ready"),
     path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),
 ]
 

@@ -7,18 +7,18 @@ from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.views.generic import DetailView, TemplateView
+from django.views.generic import TemplateView
 
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.tables.views.base import TableView
-from mailadmin.tables.views.detail import TableDetailView
+from mailadmin.tables.views.detail import TableDetailView, TableReadyView
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.sentences import format_sentences
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.references import find_aliases_pointing_to
 from mailboxes.tables import AliasTable, MailboxTable
+from mailboxes.welcome_mail import find_welcome_job
 
 MAX_LOOKUPS = 200  # of the route of an address; the page Explain makes more
 MAX_SHOWN_ROWS = 20
@@ -37,18 +37,16 @@ class MailboxDetailView(TableDetailView):
         )
 
 
-class MailboxReadyView(TableView, DetailView):
-    """What to hand over to the owner of a new mailbox."""
+class MailboxReadyView(TableReadyView):
+    """What to hand over to the owner, and what became of the welcome mail to a new mailbox."""
 
     table = MailboxTable()
-    screen = "list"
-
-    def get_template_names(self) -> list[str]:
-        return ["mailboxes/mailbox_ready.html"]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            mail_host=settings.MAILADMIN_MAIL_HOST, panel_url=settings.MAILADMIN_URL, **kwargs
+            mail_host=settings.MAILADMIN_MAIL_HOST,
+            welcome=find_welcome_job(self.request.user, self.object),
+            **kwargs,
         )
 
 

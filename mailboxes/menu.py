@@ -25,7 +25,7 @@ MENU_ENTRIES = (
     ),
     MenuEntry(_("Password"), "key", "own-password", Role.MAILBOX, position=30),
     MenuEntry(_("Explain"), "compass", "explain", Role.ADMINS, "tools", 10),
-    MenuEntry(_("Import"), "box-arrow-in-down", "imports", Role.ADMINS, "tools", 20),
-    MenuEntry(_("Export"), "box-arrow-up", "export", Role.SUPERADMIN, "tools", 30),
+    MenuEntry(_("Import"), "upload", "imports", Role.ADMINS, "tools", 20),
+    MenuEntry(_("Export"), "download", "export", Role.SUPERADMIN, "tools", 30),
     MenuEntry(_("Mail server"), "hdd-network", "mailserver", Role.SUPERADMIN, "system", 10),
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext, ngettext_lazy
 
 from domains.models import Domain
@@ -14,12 +14,12 @@ from domains.services.text_references import get_text_references
 from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notices
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
-from mailadmin.formatting import key_url
 from mailadmin.jobs.models import Job
 from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
+from mailadmin.tables.filters import build_search_condition
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext_lazy
 from mailboxes import cells
@@ -59,6 +59,7 @@ ALLOW_SENDING = Action(
     gettext_lazy("Sending allowed for %(rows)s."),
     "smtp_active",
     True,
+    "send-check",
 )
 BLOCK_SENDING = Action(
     "block_sending",
@@ -68,6 +69,7 @@ BLOCK_SENDING = Action(
     gettext_lazy("Sending blocked for %(rows)s."),
     "smtp_active",
     False,
+    "send-slash",
 )
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
@@ -146,6 +148,7 @@ class MailboxTable(Table):
     ]
     hidden_columns = ("created",)
     card_columns = ("name", "quota")
+    ready_url_name = "mailbox-ready"
     detail_url_name = "mailbox"
     new_label = gettext_lazy("New mailbox")
     count_text = ngettext_lazy("%(count)s mailbox", "%(count)s mailboxes", "count")
@@ -214,12 +217,6 @@ class MailboxTable(Table):
         vacation = Vacation.objects.filter(pk=row.pk).first()
         head = {"vacation": vacation, "away": get_vacation_status(vacation)}
         return head | {"is_domain_inactive": bool(find_inactive_domains([row]))}
-
-    def url_after_save(self, row: Any, has_new_password: bool) -> str:
-        """Show what to hand over to the owner: a new mailbox, or a new password of it."""
-        if has_new_password:
-            return key_url("mailbox-ready", row.pk)
-        return super().url_after_save(row, has_new_password)
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)
@@ -321,9 +318,12 @@ class AliasTable(Table):
             row.problems = found.get(row.pk, [])
         return rows
 
-    def filter_searchable(self, rows: QuerySet) -> QuerySet:
-        """A mailbox that forwards is found by where its mail goes."""
-        return rows.exclude(goto=F("address"))
+    def filter_searchable(self, rows: QuerySet, text: str) -> QuerySet:
+        """A mailbox that forwards is found by where its mail goes; by its address it is above."""
+        rows = rows.exclude(goto=F("address"))
+        has_mailbox = Exists(Mailbox.objects.filter(pk=OuterRef("pk")))
+        by_address = build_search_condition(Alias, ["address"], text)
+        return rows.exclude(by_address & Q(has_mailbox)) if by_address else rows
 
     def export_value(self, row: Any, name: str) -> Any:
         return row.targets if name == "goto" else super().export_value(row, name)

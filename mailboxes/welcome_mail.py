@@ -1,6 +1,7 @@
 """The welcome mail to new mailboxes."""
 
 import smtplib
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +16,8 @@ from mailadmin.registry import JobStep
 from mailadmin.translation import gettext as _
 from mailboxes.models import Mailbox
 
+SEARCHED_JOBS = 50  # the page that tells their state follows the form at once
+
 
 def run_welcome_step(job: Job) -> JobStep | None:
     """Send the mail, then return the step that records it.
@@ -27,6 +30,13 @@ def run_welcome_step(job: Job) -> JobStep | None:
         raise JobCanceled(_("The mailbox no longer exists."))
     send_welcome_mail(job.owner_key, job.arguments["to"])
     return record_progress, (), 1
+
+
+def find_welcome_job(principal: Any, mailbox: Mailbox) -> Job | None:
+    """Return the job of the welcome mail to this mailbox, if it is one of the latest."""
+    jobs = Job.objects.visible_to(principal).filter(kind="welcome").order_by("-pk")
+    found = (job for job in jobs[:SEARCHED_JOBS] if fold(job.arguments["to"]) == fold(mailbox.pk))
+    return next(found, None)
 
 
 def purge_failed_welcome_jobs() -> None:

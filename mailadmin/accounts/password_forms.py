@@ -105,3 +105,5 @@ class NewPasswordMixin(ConflictCheckedForm):
                 passwords.validate_password(first)
             except ValidationError as error:
                 self.add_error("password", error)
+                if self.fields["password"].required:
+                    self["password"].help_text = ""  # the errors are the rules

@@ -19,6 +19,7 @@ from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
 
 MAX_TOKEN_DOMAINS = 500  # of one token
+DEFAULT_VALIDITY = datetime.timedelta(days=90)  # that the form proposes
 
 
 class TokenForm(ValidatedTextForm):
@@ -28,13 +29,18 @@ class TokenForm(ValidatedTextForm):
         Section("", ("name", "expires")),
         Section(
             _("Access"),
-            ("tables", "verbs", "domains", "networks"),
-            help=_("Fields left blank do not limit access."),
+            ("full_access", "tables", "verbs", "domains", "networks"),
+            help=_("Select full access, or limit the token by tables, permissions or domains."),
         ),
     )
 
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("The program that will use the token.")
+    )
+    full_access = forms.BooleanField(
+        label=_("Full access"),
+        required=False,
+        help_text=_("The program can do everything that you can do."),
     )
     tables = forms.MultipleChoiceField(
         label=_("Tables"),
@@ -72,6 +78,7 @@ class TokenForm(ValidatedTextForm):
         tables: Any = self.fields["tables"]
         tables.choices = get_table_choices(owner)
         self.fields["domains"].widget.attrs |= {"data-picker": "domains"}
+        self.initial.setdefault("expires", timezone.localdate() + DEFAULT_VALIDITY)
 
     def clean_domains(self) -> list[str]:
         names = list(dict.fromkeys(normalize_domain(name) for name in self.cleaned_data["domains"]))
@@ -99,11 +106,24 @@ class TokenForm(ValidatedTextForm):
         after = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time())
         return timezone.make_aware(after)
 
+    def clean(self) -> dict[str, Any]:
+        """Require that full access is asked for, not left over."""
+        cleaned = super().clean()
+        if {"tables", "verbs", "domains"} & set(self.errors):
+            return cleaned
+        is_limited = any(cleaned[name] for name in ("tables", "verbs", "domains"))
+        if is_limited and cleaned["full_access"]:
+            self.add_error("full_access", _("Remove the limits, or do not select full access."))
+        elif not is_limited and not cleaned["full_access"]:
+            self.add_error("full_access", _("Select full access, or limit the token."))
+        return cleaned
+
     def save(self) -> str | None:
         """Create the token and return its text, which is not stored; None if it was refused."""
         text = generate_token()
+        values = {name: value for name, value in self.cleaned_data.items() if name != "full_access"}
         try:
-            perform(self.actor, create_token, self.owner, self.cleaned_data, text)
+            perform(self.actor, create_token, self.owner, values, text)
         except ValidationError as error:
             for name, messages in get_errors_by_field(error).items():
                 self.add_error(name if name in self.fields else None, messages)

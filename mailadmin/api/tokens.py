@@ -141,9 +141,10 @@ def check_token_domains(owner: Any, names: Iterable[str]) -> None:
     """Refuse domains that the owner does not manage."""
     managed = {fold(name) for name in filter_visible_domains(owner, names)}
     if foreign := [name for name in names if fold(name) not in managed]:
-        raise ValidationError(
-            {"domains": _("You do not manage the domain %(name)s.") % {"name": foreign[0]}}
-        )
+        text = _("You do not manage the domain %(name)s.")
+        if owner.role is Role.SUPERADMIN:
+            text = _("The domain %(name)s does not exist.")
+        raise ValidationError({"domains": text % {"name": foreign[0]}})
 
 
 def delete_token(changes: Changes, number: int) -> None:

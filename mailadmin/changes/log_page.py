@@ -43,6 +43,10 @@ def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) 
     return escape(unicode_address(row.data))
 
 
+def render_actor_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    return escape(row.actor)
+
+
 class LogTable(Table):
     model = Log
     slug = "log"
@@ -55,7 +59,7 @@ class LogTable(Table):
         Column("action", _("Action"), render_action_cell),
         Column("data", _("Object"), render_subject_cell, is_wide=True),
         Column("domain", _("Domain"), "domain"),
-        Column("username", _("By"), "text"),
+        Column("username", _("By"), render_actor_cell),
     ]
     card_columns = ("action", "data")
     search_fields = ["data", "username"]
@@ -67,6 +71,12 @@ class LogTable(Table):
     empty_text = _("No changes yet. Every change is listed here.")
     filter_names = ("domain", "admin", "action", "from", "until", "q")
     action_labels = registry.action_labels
+
+    def export_value(self, row: Any, name: str) -> Any:
+        return row.actor if name == "username" else super().export_value(row, name)
+
+    def api_value(self, row: Any, name: str) -> Any:
+        return row.actor if name == "username" else super().api_value(row, name)
 
     def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
         """Return the columns of the log's indexes; a search of all lines reads them by key."""

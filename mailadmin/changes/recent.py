@@ -6,7 +6,7 @@ from django.db import models
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
-from mailadmin.changes.models import Change
+from mailadmin.changes.models import Change, find_hidden_actors, hide_client_address
 from mailadmin.changes.records import format_row_key, get_row_domain
 from mailadmin.formatting import change_verb, table_label
 from mailadmin.tables.actions import Text
@@ -33,6 +33,7 @@ def find_recent_changes(principal: Any, row: models.Model) -> list[Any]:
     shown: list[Any] = list(rows) if found else []
     for change in shown:
         change.title = get_change_title(change, name)
+        change.actor = hide_client_address(change.actor, find_hidden_actors(principal))
     return [change for change in shown if change.title][:SHOWN_CHANGES]
 
 

@@ -27,6 +27,7 @@ class Action:
     done_many: Text
     field: str = ""
     value: bool = False
+    icon: str = "power"
 
     def describe(self, rows: str) -> str:
         """Return what the action does: "Delete 15 mailboxes"."""

@@ -1,6 +1,7 @@
 """The search of lists."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -16,11 +17,18 @@ def search_rows(rows: QuerySet, names: Sequence[str], text: str) -> QuerySet:
     `bob*` matches the beginning of the first column, where an index helps. A column whose charset
     cannot hold a word cannot contain it, and is skipped.
     """
+    condition = build_search_condition(rows.model, names, text)
+    return rows.none() if condition is None else rows.filter(condition)
+
+
+def build_search_condition(model: Any, names: Sequence[str], text: str) -> Q | None:
+    """Return the condition of `search_rows`; None if no row can match."""
+    found = Q()
     for word in text.split()[:MAX_SEARCH_WORDS]:
         text_part, lookup, columns = word, "icontains", names
         if len(word) > 1 and word.endswith("*"):
             text_part, lookup, columns = word[:-1], "istartswith", names[:1]
-        fields = [(name, rows.model._meta.get_field(name.split("__")[0])) for name in columns]
+        fields = [(name, model._meta.get_field(name.split("__")[0])) for name in columns]
         conditions = [
             Q(**{f"{name}__{lookup}": spelling})
             for name, field in fields
@@ -28,6 +36,6 @@ def search_rows(rows: QuerySet, names: Sequence[str], text: str) -> QuerySet:
             if fits_column(field, spelling)
         ]
         if "\x00" in word or not conditions:
-            return rows.none()
-        rows = rows.filter(Q(*conditions, _connector=Q.OR))
-    return rows
+            return None
+        found &= Q(*conditions, _connector=Q.OR)
+    return found

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -19,6 +20,24 @@ from mailadmin.names import (
     validate_address,
     validate_domain,
 )
+
+
+def min_value_validator(minimum: Any) -> MinValueValidator:
+    return MinValueValidator(minimum, _("Enter %(limit_value)s or more."))
+
+
+def max_value_validator(maximum: Any) -> MaxValueValidator:
+    return MaxValueValidator(maximum, _("Enter %(limit_value)s or less."))
+
+
+def reword_validator(validator: Any) -> Any:
+    """Return the same bound of a number with a shorter message than Django's."""
+    match validator:
+        case MinValueValidator():
+            return min_value_validator(validator.limit_value)
+        case MaxValueValidator():
+            return max_value_validator(validator.limit_value)
+    return validator
 
 
 class UntruncatedCharField(forms.CharField):

@@ -21,7 +21,7 @@ from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.db.models import has_generated_key
 from mailadmin.formatting import unicode_address
 from mailadmin.names import validate_single_line, validate_text
-from mailadmin.tables.form_fields import RowChoiceMixin
+from mailadmin.tables.form_fields import RowChoiceMixin, reword_validator
 from mailadmin.tables.form_sections import Section, iter_shown_fields
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class ValidatedTextForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
+            field.validators = [reword_validator(each) for each in field.validators]
             if isinstance(field, forms.CharField):
                 has_lines = isinstance(field.widget, forms.Textarea)
                 field.validators = [

@@ -51,6 +51,7 @@ class Table:
     columns: Sequence[str | Column] = ()
     hidden_columns: Sequence[str] = ()  # of `columns`, shown where a reader chooses them
     card_columns: Sequence[str] = ()  # shown besides the first on a narrow screen
+    ready_url_name = ""  # of the page that hands over a new password
     detail_url_name = ""  # of the page of one row; without one a row opens in its form
     search_fields: Sequence[str] = ()
     filter_names: Sequence[str] = ("domain", "active", "q")
@@ -104,7 +105,7 @@ class Table:
         """Return the rows that lists show."""
         return rows
 
-    def filter_searchable(self, rows: QuerySet) -> QuerySet:
+    def filter_searchable(self, rows: QuerySet, text: str) -> QuerySet:
         """Return the rows that the global search shows."""
         return self.filter_listed(rows)
 
@@ -247,8 +248,10 @@ class Table:
         """Return what a page says about a saved row besides that it was saved."""
         return []
 
-    def url_after_save(self, row: Any, has_new_password: bool) -> str:
-        """Return the page that follows a saved form: that of the row, or else its list."""
+    def url_after_save(self, row: Any, has_new_password: bool, is_new: bool) -> str:
+        """Return the page that follows a saved form: what to hand over, the row, or its list."""
+        if has_new_password and self.ready_url_name:
+            return key_url(self.ready_url_name, row.pk) + ("" if is_new else "?changed=1")
         return self.row_url(row.pk) if self.detail_url_name else self.list_url(row)
 
     # Many rows

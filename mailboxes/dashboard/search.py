@@ -49,7 +49,7 @@ class SearchView(RoleRequiredMixin, TemplateView):
         """Return the first rows that match, and whether there are more."""
         person = self.request.user
         matching = search_rows(
-            table.filter_searchable(table.queryset(person)), table.search_fields, text
+            table.filter_searchable(table.queryset(person), text), table.search_fields, text
         )
         parts = table.split_by_domain(matching, person)
         most = PALETTE_ROW_LIMIT if self.is_palette else PREVIEW_ROW_LIMIT

@@ -201,19 +201,34 @@ class PlanDetailView(PlanMixin, DetailView):
             verbs=list(Verb),
             counts=counts,
             totals={verb: sum(row[verb] for row in counts.values()) for verb in Verb},
-            samples=[] if active_job else [self.sample_rows(verb) for verb in SAMPLED_VERBS],
-            left=revert.unreverted_rows(plan)[:MAX_SAMPLE_ROWS]
-            if plan.state == State.RETURNED
-            else [],
+            samples=[] if active_job else [self.sample_rows(verb) for verb in self.sampled_verbs],
+            **(self.summarize_undoing() if plan.state == State.RETURNED else {}),
             may=allowed_actions(plan, active_job, counts),
             **kwargs,
         )
+
+    def summarize_undoing(self) -> dict[str, Any]:
+        """Return how many rows were deleted and restored, and which were left as they are."""
+        return {
+            "undone": count_by_written_verb(revert.reverted_rows(self.plan)),
+            "left": revert.unreverted_rows(self.plan)[:MAX_SAMPLE_ROWS],
+        }
+
+    @property
+    def sampled_verbs(self) -> tuple[PlanRow.Verb, ...]:
+        """Return the verbs whose rows are shown; what was undone is not new any more."""
+        return (Verb.REFUSED,) if self.plan.state == State.RETURNED else SAMPLED_VERBS
 
     def sample_rows(self, verb: PlanRow.Verb) -> dict[str, Any]:
         """Return the first rows of this verb with their details."""
         rows = list(plan_output.rows_with_verb(self.plan, verb, MAX_SAMPLE_ROWS + 1))
         samples = [(row, plan_output.row_details(row)) for row in rows[:MAX_SAMPLE_ROWS]]
-        return {"verb": verb, "rows": samples, "more": len(rows) > MAX_SAMPLE_ROWS}
+        return {
+            "verb": verb,
+            "rows": samples,
+            "has_details": any(details for _row, details in samples),
+            "more": len(rows) > MAX_SAMPLE_ROWS,
+        }
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         action = PLAN_ACTIONS.get(request.POST.get("action", ""))
@@ -234,9 +249,13 @@ class PlanDetailView(PlanMixin, DetailView):
 
     def render_confirmation(self) -> HttpResponse:
         """Show what will be undone; a second POST confirms it."""
-        rows = revert.pending_rows(self.plan)
-        counts = {verb: rows.filter(verb=verb).count() for verb in (Verb.NEW, Verb.CHANGED)}
+        counts = count_by_written_verb(revert.pending_rows(self.plan))
         return render(self.request, "transfer/return.html", {"plan": self.plan, "counts": counts})
+
+
+def count_by_written_verb(rows: QuerySet[PlanRow]) -> dict[PlanRow.Verb, int]:
+    """Return how many of these rows the import created and how many it changed."""
+    return {verb: rows.filter(verb=verb).count() for verb in (Verb.NEW, Verb.CHANGED)}
 
 
 class PlanAction(NamedTuple):

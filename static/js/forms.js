@@ -55,10 +55,11 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
   // What was typed is kept in the browser while the form shows an error, and for the page that hands it over.
   const form = input.form;
   const address = () => {
-    const [local, domain] = ["local_part", "domain"].map((name) => form.elements[name]?.value.trim().toLowerCase() || "");
+    const typed = ["local_part", "domain"].map((name) => form.elements[name]?.value.trim().toLowerCase() || "");
+    const [local, domain] = form.elements.username ? form.elements.username.value.trim().toLowerCase().split("@") : typed;
     const [name, ascii] = [local.split("@")[0], URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain];
     if (local && domain) return `${name}@${ascii}`;
-    return decodeURIComponent(location.pathname.match(/^\/mailboxes\/(.+)\/edit\/$/)?.[1] || "");
+    return decodeURIComponent(location.pathname.match(/^\/(?:mailboxes|admins)\/(.+)\/edit\/$/)?.[1] || "");
   };
   form.addEventListener("submit", () => {
     show();
@@ -67,7 +68,7 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
   if (keptPassword?.path === location.pathname && document.getElementById("form-errors") && !input.classList.contains("is-invalid")) { input.value = keptPassword.value; show(); }
 });
 
-// The password of a new mailbox, shown once on the page that hands it over
+// A new password, shown once on the page that hands it over
 document.querySelectorAll("[data-handover-password]").forEach((place) => {
   if (keptPassword?.address !== place.dataset.handoverPassword) return;
   place.textContent = keptPassword.value;

@@ -51,6 +51,7 @@ on(".menu-toggle", "click", (link, event) => {
   link.setAttribute("aria-expanded", String(open));
 });
 on("[data-toggle-class]", "click", (button) => document.querySelector(button.dataset.target).classList.toggle(button.dataset.toggleClass));
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 on("[data-dismiss]", "click", (button) => button.closest(".alert").remove());
 
 // A change that a button asks for: sent like a form
@@ -59,13 +60,13 @@ function send(url, values) {
   form.method = "post";
   form.action = url;
   const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
-  for (const [name, value] of Object.entries({ csrfmiddlewaretoken: token, next: location.pathname + location.search, ...values })) {
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+  for (const [name, each] of Object.entries({ csrfmiddlewaretoken: token, next: location.pathname + location.search, ...values })) {
+    for (const value of [each].flat()) form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
   }
   document.body.append(form);
   form.submit();
 }
-on("[data-post]", "click", (button) => send(button.dataset.post, { field: button.dataset.field, value: button.dataset.value }));
+on("[data-post]", "click", (button) => send(button.dataset.post, JSON.parse(button.dataset.values)));
 
 // The menu of a row: made from the page's template, for the row whose button was pressed
 let rowMenu = null;

@@ -68,6 +68,12 @@ class AliasDomainTests(TableTests, World):
             )
         self.assertEqual(AliasDomain.objects.count(), 2)
 
+    def test_a_superadmin_reads_that_a_domain_does_not_exist(self):
+        self.sign_in(self.root)
+        data = {"alias_domain": "nosuch.example", "target_domain": "example.org"}
+        page = self.client.post(self.url("create"), data)
+        self.assert_refused(page, "The domain nosuch.example does not exist.")
+
     def test_an_alias_domain_of_an_alias_domain_is_refused(self):
         self.sign_in(self.root)
         data = {"alias_domain": "new.example.org", "target_domain": "mirror.example.org"}

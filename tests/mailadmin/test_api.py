@@ -136,12 +136,27 @@ class TokenTests(World):
             with self.assertRaises(PermissionDenied):
                 perform(Actor(holder, holder.username, "-"), delete_mailboxes, ["bob@example.org"])
 
+    def test_full_access_has_to_be_asked_for(self):
+        self.sign_in(self.alice)
+        form = self.client.get("/account/tokens/").context["form"]
+        days = form["expires"].value() - timezone.localdate()
+        self.assertEqual(days, datetime.timedelta(days=90))
+        url, data = "/account/tokens/", {"name": "x"}
+        self.assert_refused(self.client.post(url, data), "Select full access, or limit")
+        data |= {"full_access": "on"}
+        both = data | {"verbs": ["read"]}
+        self.assert_refused(self.client.post(url, both), "Remove the limits")
+        self.assertEqual(self.client.post(url, data).status_code, 200)
+        self.assertTrue(Token.objects.filter(name="x").exists())
+
     def test_a_token_is_valid_until_the_end_of_its_last_day(self):
         over = timezone.now() - datetime.timedelta(seconds=1)
         self.assertEqual(self.api(self.alice, expires=over).get("mailboxes").status_code, 401)
         self.sign_in(self.alice)
         today = timezone.localdate()
-        page = self.client.post("/account/tokens/", {"name": "today", "expires": today.isoformat()})
+        page = self.client.post(
+            "/account/tokens/", {"name": "today", "full_access": "on", "expires": today.isoformat()}
+        )
         self.assertEqual(ApiClient(page.context["new"]).get("mailboxes").status_code, 200)
         midnight = datetime.datetime.combine(today + datetime.timedelta(days=1), datetime.time())
         self.assertEqual(Token.objects.get(name="today").expires, timezone.make_aware(midnight))

@@ -94,7 +94,9 @@ class ApiBoundTests(World):
         answer = self.client.post("/account/tokens/", {"name": "many", "networks": many})
         self.assert_refused(answer, "Enter at most 100")
         same = "\n".join(["192.0.2.1"] * tokens.MAX_TOKEN_NETWORKS)
-        self.client.post("/account/tokens/", {"name": "same", "networks": same})
+        self.client.post(
+            "/account/tokens/", {"name": "same", "full_access": "on", "networks": same}
+        )
         self.assertEqual(Token.objects.get(name="same").networks, ["192.0.2.1/32"])
 
     def test_a_token_with_very_many_networks_is_checked_quickly(self):

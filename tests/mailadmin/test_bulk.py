@@ -1,5 +1,8 @@
 """Bulk actions."""
 
+import html
+import json
+import re
 from unittest import mock
 
 from django.test import override_settings
@@ -73,6 +76,21 @@ class BulkTests(World):
             self.assertContains(page, f"{question}\n  </button>")
             page = self.client.post("/mailboxes/bulk/", data | {"confirmed": "1"}, follow=True)
             self.assertContains(page, done)
+
+    def test_a_bulk_action_can_be_undone_for_the_rows_that_it_changed(self):
+        self.fill("m", 3)
+        Mailbox.objects.filter(pk="m000@example.org").update(active=False)
+        self.sign_in(self.alice)
+        keys = [f"m{n:03}@example.org" for n in range(3)]
+        data = {"action": "deactivate", "confirmed": "1", "keys": keys}
+        page = self.client.post("/mailboxes/bulk/?q=m0", data, follow=True)
+        match = re.search(r'data-post="([^"]+)" data-values="([^"]+)"', page.text)
+        undo = json.loads(html.unescape(match[2]))
+        self.assertEqual(undo["keys"], keys[1:])
+        answer = self.client.post(match[1], undo)
+        self.assertRedirects(answer, "/mailboxes/?q=m0")
+        active = Mailbox.objects.filter(pk__in=keys, active=True)
+        self.assertEqual(list(active.values_list("pk", flat=True)), keys[1:])
 
     def test_every_table_names_its_rows(self):
         for table in registry.tables.values():

@@ -63,6 +63,15 @@ class ListTests(World):
         self.assertEqual(statements, [])
         self.assertIn(b"bob@example.org", b"".join(answer))
 
+    def test_search_lists_a_forwarding_mailbox_once(self):
+        Alias.objects.filter(pk=self.bob.pk).update(goto="bob@example.org,private@y.example")
+        self.sign_in(self.alice)
+        for text in ("bob", "bob*", "bob@example.org"):
+            found = self.client.get("/search/", {"q": text}).context["found"]
+            rows = {group["table"].slug: [row.pk for row in group["rows"]] for group in found}
+            self.assertIn(self.bob.pk, rows["mailboxes"], text)
+            self.assertNotIn(self.bob.pk, rows.get("aliases", []), text)
+
     def test_search_finds_alias_domains_and_forwardings(self):
         self.perform(self.root, create_domains, [{"domain": "mirror.test"}])
         AliasDomain.objects.create(alias_domain_id="mirror.test", target_domain_id="example.org")

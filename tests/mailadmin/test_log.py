@@ -1,7 +1,10 @@
+import re
+
 from django.utils import timezone
 
 from mailadmin.changes.log_page import LogTable
-from mailadmin.changes.models import Log
+from mailadmin.changes.models import Log, find_superadmins
+from mailboxes.services.mailboxes import edit_mailbox
 from tests.base import TableTests, World
 
 
@@ -30,6 +33,28 @@ class LogTests(TableTests, World):
         self.sign_in(self.alice)
         rows = self.client.get("/log/").context["rows"]
         self.assertEqual([row.data for row in rows], ["newest@example.org", "bob@example.org"])
+
+    def test_a_domain_admin_learns_no_client_address_of_a_superadmin(self):
+        self.perform(self.root, edit_mailbox, "bob@example.org", {"name": "Bob B."})
+        Log.objects.create(
+            domain_id="example.org",
+            action="edit_mailbox",
+            data="own",
+            username="alice@example.org (192.0.2.9)",
+            timestamp=timezone.now(),
+        )
+        find_superadmins.cache_clear()
+        pages = ("/log/", "/", "/domains/example.org/", "/mailboxes/bob@example.org/")
+        places = (*pages, "/log/export/")
+        for person, is_hidden in ((self.root, False), (self.alice, True)):
+            self.sign_in(person)
+            for url in places:
+                answer = self.client.get(url)
+                text = b"".join(answer) if answer.streaming else answer.content
+                self.assertIn(self.root.pk, text.decode(), url)
+                is_found = bool(re.search(rf"{self.root.pk} \(", text.decode()))
+                self.assertEqual(is_found, not is_hidden, url)
+        self.assertContains(self.client.get("/log/"), "alice@example.org (192.0.2.9)")
 
 
 def line(key):

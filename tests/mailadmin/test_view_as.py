@@ -41,6 +41,16 @@ class ViewAsTests(World):
         self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).active)
         self.assertEqual(self.logged(), [])
 
+    def test_forms_say_that_they_cannot_be_sent(self):
+        self.sign_in(self.root)
+        for url in ("/mailboxes/create/", "/mailboxes/bob@example.org/edit/", "/import/"):
+            self.assertNotContains(self.client.get(url), "cannot be sent")
+        self.view_as(self.alice)
+        for url in ("/mailboxes/create/", "/mailboxes/bob@example.org/edit/", "/import/"):
+            page = self.client.get(url)
+            self.assertContains(page, "this form cannot be sent")
+            self.assertContains(page, '<button class="btn btn-primary" disabled>')
+
     def test_tokens_and_exports_are_closed(self):
         self.sign_in(self.root)
         self.view_as(self.alice)

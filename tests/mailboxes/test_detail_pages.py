@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from domains.models import Domain, DomainAdmin
 from mailadmin.changes.models import Change
+from mailadmin.jobs.models import Job
 from mailboxes.models import Alias
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import create_mailboxes, edit_mailbox, set_mailboxes
@@ -213,6 +214,22 @@ class DetailPageTests(World):
         self.assertRedirects(answer, "/mailboxes/")
 
 
+class TabTests(World):
+    def test_edit_is_a_tab_of_every_row_that_has_a_page(self):
+        self.sign_in(self.root)
+        for row in (
+            *("domains/example.org", "mailboxes/bob@example.org"),
+            *("aliases/info@example.org", "admins/alice@example.org"),
+        ):
+            link = f'<a href="/{row}/edit/" aria-current="page">Edit</a>'
+            self.assertContains(self.client.get(f"/{row}/edit/"), link, count=1, html=True)
+            link = f'<a href="/{row}/edit/">Edit</a>'
+            self.assertContains(self.client.get(f"/{row}/"), link, count=1, html=True)
+        self.sign_in(self.alice)
+        page = self.client.get("/domains/example.org/")
+        self.assertNotContains(page, "/domains/example.org/edit/")
+
+
 class HandOverTests(World):
     def create(self, **more):
         self.sign_in(self.alice)
@@ -237,7 +254,32 @@ class HandOverTests(World):
         self.assertRedirects(answer, "/mailboxes/bob@example.org/")
         data["seen"] = self.client.get(url).context["form"].initial["seen"]
         answer = self.client.post(url, data | {"password": PASSWORD, "password2": PASSWORD})
-        self.assertRedirects(answer, "/mailboxes/bob@example.org/ready/")
+        self.assertRedirects(answer, "/mailboxes/bob@example.org/ready/?changed=1")
+        page = self.client.get(answer.url)
+        self.assertContains(page, "New password for bob@example.org")
+        self.assertNotContains(page, "Create another mailbox")
+
+    def test_a_new_admin_leads_to_what_they_need(self):
+        self.sign_in(self.root)
+        data = {"username": "new@example.net", "domains": "example.org", "active": "on"}
+        data |= {"password": PASSWORD, "password2": PASSWORD}
+        answer = self.client.post("/admins/create/", data)
+        self.assertRedirects(answer, "/admins/new@example.net/ready/")
+        page = self.client.get(answer.url)
+        self.assertContains(page, 'data-handover-password="new@example.net"')
+        for text in ("http://testserver/", "domain admin", "example.org"):
+            self.assertContains(page, text)
+        self.assertNotContains(page, PASSWORD)
+
+    def test_the_page_tells_what_became_of_the_welcome_email(self):
+        self.create(welcome_mail="on")
+        url = "/mailboxes/new@example.org/ready/"
+        self.assertContains(self.client.get(url), "waiting to be sent")
+        Job.objects.update(state=Job.State.DONE)
+        self.assertContains(self.client.get(url), "The welcome email was sent.")
+        Job.objects.update(state=Job.State.FAILED, message="refused")
+        self.assertContains(self.client.get(url), "could not be sent. refused")
+        self.assertNotContains(self.client.get(f"{url}?changed=1"), "refused")
 
     def test_a_superadmin_finds_the_limit_that_was_reached(self):
         Domain.objects.filter(pk="example.org").update(mailboxes=1)
@@ -247,7 +289,7 @@ class HandOverTests(World):
         data = {"local_part": "new", "domain": "example.org", "quota": 1}
         data |= {"password": PASSWORD, "password2": PASSWORD}
         answer = self.client.post("/mailboxes/create/", data)
-        self.assertContains(answer, link, status_code=422)
+        self.assertContains(answer, f'href="{link}" target="_blank"', status_code=422)
 
     def test_another_one_is_created_in_the_same_domain(self):
         answer = self.create(another="1")

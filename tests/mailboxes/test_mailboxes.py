@@ -53,6 +53,18 @@ class MailboxTests(TableTests, World):
             )
             self.assertEqual(Alias.objects.get(pk="bob@example.org").active, value == "1")
 
+    def test_errors_are_short_and_name_the_fields_as_their_labels(self):
+        self.sign_in(self.alice)
+        data = self.create_data | {"quota": "-7", "local_part": "a b", "password": "a"}
+        page = self.client.post(self.url("create"), data | {"password2": "a"})
+        self.assert_refused(page, "Enter -1 or more.")
+        self.assertContains(page, '"#id_local_part">Address</a>', status_code=422)
+        form = page.context["form"]
+        self.assertGreater(len(form.errors["password"]), 1)
+        for text in form.errors["password"]:  # in the summary and beside the field
+            self.assertContains(page, text, count=2, status_code=422)
+        self.assertEqual(form["password"].help_text, "")
+
     def test_alice_cannot_create_a_mailbox_in_a_foreign_domain(self):
         self.sign_in(self.alice)
         data = self.create_data | {"domain": "example.com"}

@@ -1,6 +1,7 @@
 """What the pages of a table share. Each view holds a `Table`, given by `as_view(table=…)`."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,12 +10,19 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, TemplateResponseMixin
 from django.views.generic.edit import FormMixin
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.tables.table import Table
+
+UNDO_HTML = (
+    '{} <button type="button" class="linklike js-only" data-post="{}" data-values="{}">{}</button>'
+)
 
 
 class TableView(RoleRequiredMixin, ContextMixin):
@@ -90,6 +98,11 @@ class SaveFormMixin(RoleRequiredMixin, TemplateResponseMixin, FormMixin):
 
     def form_invalid(self, form: Any) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+def add_undo_button(text: str, url: str, values: Mapping[str, Any]) -> SafeString:
+    """Return a message with a button that posts what undoes it."""
+    return format_html(UNDO_HTML, text, url, json.dumps(values), _("Undo"))
 
 
 def show_errors(request: HttpRequest, error: ValidationError) -> None:

@@ -14,7 +14,7 @@ from mailadmin.formatting import unicode_address
 from mailadmin.jobs.selections import find_selection, load_selected_keys, store_selection
 from mailadmin.tables.actions import DELETE, Action
 from mailadmin.tables.table import MAX_IMMEDIATE_ROWS
-from mailadmin.tables.views.base import FilteredView
+from mailadmin.tables.views.base import FilteredView, add_undo_button
 from mailadmin.tables.views.typed_confirmation import find_typing_error, get_text_to_type
 
 MAX_REFERENCE_SEARCH = 2000  # keys for which references in other rows are searched
@@ -70,7 +70,7 @@ class TableBulkView(FilteredView, View):
     ) -> HttpResponse:
         """Show what will happen. Many keys are stored, so that exactly these are confirmed."""
         is_delete, are_few = action is DELETE, len(keys) <= MAX_IMMEDIATE_ROWS
-        is_searched = len(keys) <= MAX_REFERENCE_SEARCH
+        is_searched = is_delete and len(keys) <= MAX_REFERENCE_SEARCH
         references = self.table.inbound_references
         cascade_counts = self.table.cascade_counts(keys) if is_delete else []
         context = {
@@ -86,9 +86,7 @@ class TableBulkView(FilteredView, View):
             "cascade_counts": cascade_counts,
             "text_to_type": unicode_address(get_text_to_type(keys, cascade_counts)),
             "typing_error": typing_error,
-            "inbound_references": (
-                references(keys, self.request.user) if is_delete and is_searched else None
-            ),
+            "inbound_references": references(keys, self.request.user) if is_searched else None,
             "not_searched": is_delete and not is_searched,
             "errors": errors,
         }
@@ -100,14 +98,28 @@ class TableBulkView(FilteredView, View):
     def run(self, action: Action, keys: list[Any]) -> HttpResponse:
         if refusal := self.refuse_untyped(action, keys):
             return refusal
+        undo = self.find_undo(action, keys)
         try:
             job = self.table.run_action(self.actor, action, keys)
         except ValidationError as error:
             return self.render_confirmation(action, keys, error.messages, status=422)
         if job:
             return redirect("job", job.pk)
-        messages.success(self.request, action.describe_done(self.table.format_count(len(keys))))
+        text = action.describe_done(self.table.format_count(len(keys)))
+        url = f"{self.table.url('bulk')}?{self.filter_query}"
+        messages.success(self.request, add_undo_button(text, url, undo) if undo else text)
         return self.redirect_to_list()
+
+    def find_undo(self, action: Action, keys: list[Any]) -> dict[str, Any]:
+        """Return what to post to set back those rows that the action changes; empty for a job."""
+        wanted = action.field, not action.value
+        reverse = [each for each in self.table.actions if (each.field, each.value) == wanted]
+        if not action.field or not reverse or len(keys) > MAX_IMMEDIATE_ROWS:
+            return {}
+        rows = self.get_queryset().filter(pk__in=keys, **{action.field: not action.value})
+        changed = list(rows.order_by("pk").values_list("pk", flat=True))
+        undo = {"action": reverse[0].name, "confirmed": "1", "keys": changed}
+        return undo if changed else {}
 
     def run_selection(self, action: Action, number: str) -> HttpResponse:
         """Start the job of a stored selection after its confirmation."""

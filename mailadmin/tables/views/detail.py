@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.views.generic import DetailView
 
 from mailadmin.accounts.view_as import can_be_viewed_as
@@ -19,6 +20,7 @@ class Switch:
     field: str
     label: Text  # of the action that sets it to the other value
     value: str  # that the action sends
+    icon: str
 
 
 class RowHeadMixin(TableView):
@@ -39,6 +41,21 @@ class RowOverview(RowHeadMixin, DetailView):
     def get_template_names(self) -> list[str]:
         meta = self.table.model._meta
         return [f"{meta.app_label}/{meta.model_name}_detail.html", "tables/detail.html"]
+
+
+class TableReadyView(TableView, DetailView):
+    """What to hand over to the person of a row that is new or has a new password."""
+
+    screen = "list"
+
+    def get_template_names(self) -> list[str]:
+        meta = self.table.model._meta
+        return [f"{meta.app_label}/{meta.model_name}_ready.html"]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            is_new="changed" not in self.request.GET, panel_url=settings.MAILADMIN_URL, **kwargs
+        )
 
 
 class TableDetailView(RowOverview):
@@ -67,7 +84,7 @@ def build_switches(table: Table, row: Any, principal: Any) -> list[Switch]:
     if not table.allows("toggle", principal):
         return []
     return [
-        Switch(action.field, action.label, "1" if action.value else "0")
+        Switch(action.field, action.label, "1" if action.value else "0", action.icon)
         for action in table.actions
         if action.field and getattr(row, action.field) != action.value
     ]

@@ -20,14 +20,9 @@ from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import Table
-from mailadmin.tables.views.base import SaveFormMixin, TableView, show_errors
+from mailadmin.tables.views.base import SaveFormMixin, TableView, add_undo_button, show_errors
 from mailadmin.tables.views.detail import RowHeadMixin
 from mailadmin.tables.views.typed_confirmation import find_typing_error, get_text_to_type
-
-UNDO_HTML = (
-    '{} <button type="button" class="linklike js-only" data-post="{}" data-field="{}"'
-    ' data-value="{}">{}</button>'
-)
 
 
 class SaveRowMixin(SaveFormMixin):
@@ -52,7 +47,8 @@ class SaveRowMixin(SaveFormMixin):
     def get_success_url(self) -> str:
         if "another" in self.request.POST:
             return self.get_another_url(self.saved_object)
-        return self.table.url_after_save(self.saved_object, self.has_new_password)
+        is_new = self.screen == "create"
+        return self.table.url_after_save(self.saved_object, self.has_new_password, is_new)
 
     def get_another_url(self, row: Any) -> str:
         """Return the form for another row, in the domain of the one just created."""
@@ -164,5 +160,5 @@ class TableToggleView(TableView, View):
         done = [each.done for each in self.table.actions if (each.field, each.value) == wanted]
         template = str(done[0]) if done else _("%(row)s was updated.")
         text = format_row_message(template, row, self.table.row_url(row.pk))
-        url, other = self.table.url("toggle", row.pk), "0" if value == "1" else "1"
-        return format_html(UNDO_HTML, text, url, field, other, _("Undo"))
+        other = {"field": field, "value": "0" if value == "1" else "1"}
+        return add_undo_button(text, self.table.url("toggle", row.pk), other)

@@ -115,6 +115,11 @@ def restore_changed_rows(changes: Changes, row_type: RowType, rows: list[PlanRow
         row_type.edit(changes, row.key, row.values)
 
 
+def reverted_rows(plan: Plan) -> QuerySet[PlanRow]:
+    """Return the rows that were written and undone."""
+    return plan.rows.filter(is_done=True, done__isnull=True, reason="")
+
+
 def unreverted_rows(plan: Plan) -> QuerySet[PlanRow]:
     """Return the rows that were not undone; each has its reason."""
     return plan.rows.exclude(verb=Verb.REFUSED).exclude(reason="")

@@ -76,12 +76,16 @@ def iter_reading_steps(
 
 
 def estimate_row_count(plan: Plan, path: str | Path) -> int:
-    """Return about how many rows a text file has, 0 for sources that cannot be counted quickly."""
+    """Return about how many rows a text file has, 0 for sources that cannot be counted quickly.
+
+    The first line of a CSV file names its columns.
+    """
     path = Path(path)
     if plan.format not in NATIVE_FORMATS or not path.is_file() or zipfile.is_zipfile(path):
         return 0
     with path.open("rb") as file:
-        return sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
+        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(2**20), b""))
+    return max(0, lines - 1) if plan.format == "csv" else lines
 
 
 def read_in_foreground(

@@ -54,6 +54,15 @@ class PageTests(TransferWorld):
         self.do(plan, "take-back")
         self.assertEqual(plan.state, Plan.State.RETURNED)
         self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+        self.assertIn("1 row deleted", self.page(plan))
+        for text in ("row restored", "rows restored", "ann@example.org", ">New<"):
+            self.assertNotIn(text, self.page(plan))
+
+    def test_the_first_line_of_a_csv_file_is_not_counted_as_a_row(self):
+        self.sign_in(self.alice)
+        self.uploaded()
+        job = Job.objects.get(kind="plan")
+        self.assertEqual((job.done, job.total), (1, 1))
 
     def test_an_upload_is_encrypted_until_read_and_deleted_afterwards(self):
         self.sign_in(self.alice)
@@ -118,6 +127,8 @@ class PageTests(TransferWorld):
         self.do(plan, "apply")
         answer = self.client.post(f"/import/{plan.pk}/", {"action": "take-back"})
         self.assertContains(answer, "1 row that the import created will be deleted.")
+        self.assertNotContains(answer, "it changed")
+        self.assertNotIn(">Details<", self.page(plan))
         self.work()
         self.assertTrue(Mailbox.objects.filter(pk="ann@example.org").exists())
 
