@@ -116,7 +116,7 @@ class JobTests(World):
         with mock.patch("mailboxes.services.domain_deletion.LARGE_DOMAIN_MAILBOXES", 20):
             self.fill(30)
             self.sign_in(self.root)
-            answer = self.client.post("/domains/example.org/delete/")
+            answer = self.client.post("/domains/example.org/delete/", {"confirm": "example.org"})
         job = Job.objects.get()
         self.assertRedirects(answer, f"/jobs/{job.pk}/")
         self.assertFalse(Domain.objects.get(pk="example.org").active)
@@ -511,7 +511,7 @@ class SelectionTests(World):
             mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 2),
         ):
             shown = self.client.post("/domains/bulk/?q=d*", {"action": "delete", "all": "1"})
-            data = {"action": "delete", "confirmed": "1", "kept": shown.context["kept"]}
+            data = {"action": "delete", "confirmed": "1", "confirm": "5", "kept": shown.context["kept"]}
             self.client.post("/domains/bulk/", data)
         self.assertFalse(Domain.objects.filter(pk__in=names, active=True).exists())
         call_command("worker", once=True)

@@ -217,7 +217,7 @@ class LimitTests(World):
             text = f"example.org: 1 of 1 {table} are used."
             page = self.form_page(self.root, table)
             self.assertContains(page, text)
-            self.assertContains(page, '<a href="/domains/example.org/edit/">Raise the limit</a>')
+            self.assertContains(page, 'href="/domains/example.org/edit/" target="_blank"')
             page = self.form_page(self.alice, table)
             self.assertContains(page, text)
             self.assertContains(page, "Ask a superadmin to raise the limit.")
