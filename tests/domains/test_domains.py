@@ -145,7 +145,8 @@ class AliasDomainVerdictTests(World):
         return self.client.get(f"/domains/{name}/").content.decode()
 
     def test_mail_is_routed_like_mail_for_the_target(self):
-        self.perform(self.root, create_domains, [{"domain": "mirror.example"}])
+        row = {"domain": "mirror.example", "default_aliases": False}
+        self.perform(self.root, create_domains, [row])
         ends = {"alias_domain": "mirror.example", "target_domain": "example.org"}
         rows = {name: Domain.objects.get(pk=key) for name, key in ends.items()}
         self.perform(self.root, create_alias_domains, [rows])
