@@ -1,3 +1,4 @@
+import json
 import re
 
 from django.utils import timezone
@@ -54,6 +55,8 @@ class LogTests(TableTests, World):
                 self.assertIn(self.root.pk, text.decode(), url)
                 is_found = bool(re.search(rf"{self.root.pk} \(", text.decode()))
                 self.assertEqual(is_found, not is_hidden, url)
+            lines = json.dumps(self.api(person).get("log").json())
+            self.assertEqual(f"{self.root.pk} (" in lines, not is_hidden)
         self.assertContains(self.client.get("/log/"), "alice@example.org (192.0.2.9)")
 
 
