@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext, ngettext_lazy
 
 from domains.models import Domain
@@ -15,7 +15,7 @@ from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notic
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
-from mailadmin.names import fold, try_normalize_domain
+from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
@@ -181,15 +181,16 @@ class MailboxTable(Table):
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
         rows = with_usage(rows)
         keys = [row.pk for row in rows]
-        aliases = {a.pk.lower(): a for a in Alias.objects.filter(pk__in=keys)}
-        inactive = find_inactive_domains(rows)
+        states = Domain.objects.filter(pk=OuterRef("domain")).values("active")
+        own = Alias.objects.filter(pk__in=keys).annotate(is_domain_active=Subquery(states))
+        aliases: dict[str, Any] = {a.pk.lower(): a for a in own}
         away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
         problems = find_alias_problems(principal, [a for a in aliases.values() if a.active])
         for row in rows:
             row.alias = aliases.get(row.pk.lower())
             row.problems = problems.get(row.alias.pk, []) if row.alias else []
             row.is_away = row.pk in away
-            row.is_domain_inactive = fold(row.domain_id) in inactive
+            row.is_domain_inactive = bool(row.alias) and row.alias.is_domain_active is False
         return rows
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
@@ -216,17 +217,11 @@ class MailboxTable(Table):
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
         head = {"vacation": vacation, "away": get_vacation_status(vacation)}
-        return head | {"is_domain_inactive": bool(find_inactive_domains([row]))}
+        inactive = Domain.objects.filter(pk=row.domain_id, active=False)
+        return head | {"is_domain_inactive": inactive.exists()}
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)
-
-
-def find_inactive_domains(rows: Iterable[Mailbox]) -> set[str]:
-    """Return the inactive ones of the domains of these mailboxes: all mail to them is rejected."""
-    names = {row.domain_id for row in rows}
-    found = Domain.objects.filter(pk__in=names, active=False)
-    return {fold(name) for name in found.values_list("pk", flat=True)} if names else set()
 
 
 def with_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:
