@@ -132,7 +132,7 @@ def refresh_undeliverable(aliases: Sequence[Alias], domains: Iterable[str] = ())
 
     Aliases of these domains that are cached as undeliverable are checked again.
     """
-    names = {"", *domains, *(alias.domain_id for alias in aliases)}
+    names = {*domains, *(alias.domain_id for alias in aliases)}
     cached = CachedStat.objects.filter(domain__in=names, name=UNDELIVERABLE_ALIAS)
     keys = {
         *cached.values_list("key", flat=True),
@@ -140,7 +140,7 @@ def refresh_undeliverable(aliases: Sequence[Alias], domains: Iterable[str] = ())
     }
     if not keys:
         return
-    names |= {split_address(key)[1] for key in keys}
+    names |= {"", *(split_address(key)[1] for key in keys)}
     CachedStat.objects.filter(domain__in=names, name=UNDELIVERABLE_ALIAS, key__in=keys).delete()
     found = itertools.islice(
         statistics.iter_undeliverable_aliases(Alias.objects.filter(pk__in=keys)),

@@ -511,8 +511,8 @@ class SelectionTests(World):
             mock.patch.object(table, "MAX_IMMEDIATE_ROWS", 2),
         ):
             shown = self.client.post("/domains/bulk/?q=d*", {"action": "delete", "all": "1"})
-            data = {"action": "delete", "confirmed": "1", "confirm": "5", "kept": shown.context["kept"]}
-            self.client.post("/domains/bulk/", data)
+            data = {"action": "delete", "confirmed": "1", "kept": shown.context["kept"]}
+            self.client.post("/domains/bulk/", data | {"confirm": "5"})
         self.assertFalse(Domain.objects.filter(pk__in=names, active=True).exists())
         call_command("worker", once=True)
         self.assertFalse(Domain.objects.filter(pk__in=names).exists())
