@@ -26,8 +26,8 @@ def iter_limit_warnings(domain: Domain) -> Iterator[str]:
             yield format_too_many(kind, count)
     if domain.maxquota > 0 and (larger := count_larger_mailboxes(domain)):
         text = ngettext(
-            "%(count)s mailbox has more than %(limit)s MB and keeps it.",
-            "%(count)s mailboxes have more than %(limit)s MB and keep it.",
+            "%(count)s mailbox has a quota larger than %(limit)s MB, which stays.",
+            "%(count)s mailboxes have quotas larger than %(limit)s MB, which stay.",
             larger,
         )
         limit = number_format(domain.maxquota)

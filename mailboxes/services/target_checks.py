@@ -68,7 +68,10 @@ def find_returning_targets(principal: Any, aliases: Sequence[Alias]) -> dict[str
     for part in chunks(names):
         rows = Alias.objects.visible_to(principal).filter(pk__in=part, active=True)
         back |= {fold(row.pk): {target.lower() for target in row.others} for row in rows}
-    text = _("%(target)s forwards back to %(address)s: only addresses that keep a copy get mail.")
+    text = _(
+        "%(target)s forwards back to %(address)s: only those of the two that keep a copy receive"
+        " mail."
+    )
     found = {
         key: [text % {"target": t, "address": key} for t in named if fold(key) in back.get(t, ())]
         for key, named in targets.items()

@@ -32,7 +32,7 @@ class DetailPageTests(World):
         self.sign_in(self.alice)
         for tab in ("", "edit/", "forwarding/", "vacation/"):
             page = self.read_page(f"/mailboxes/bob@example.org/{tab}")
-            head = page[page.index('<ol class="crumbs">') : page.index('<ul class="tabs">')]
+            head = page[page.index('<ol class="crumbs">') : page.index('<ul class="tabs')]
             for text in (
                 '<i class="dot on"></i>bob@example.org</h1>',
                 ">Bob</span>",
@@ -45,7 +45,7 @@ class DetailPageTests(World):
                 '<a href="/mailboxes/?domain=example.org"',
             ):
                 self.assertIn(text, head, tab)
-            tabs = page[page.index('<ul class="tabs">') :]
+            tabs = page[page.index('<ul class="tabs') :]
             self.assertEqual(tabs.count('aria-current="page"'), 1, tab)
 
     def test_the_form_of_an_alias_a_domain_and_an_admin_has_the_head_of_its_page(self):
@@ -314,7 +314,7 @@ class DeletionTests(World):
         self.sign_in(self.root)
         self.assertContains(self.client.get("/domains/example.org/delete/"), "to confirm")
         answer = self.client.post("/domains/example.org/delete/", {"confirm": "example.com"})
-        self.assertContains(answer, 'id="confirm-name-error">This does not', status_code=422)
+        self.assertContains(answer, 'id="confirm-name-error">The text does not', status_code=422)
         self.assertContains(answer, 'aria-describedby="confirm-name-error"', status_code=422)
         self.assertEqual(self.client.post("/domains/example.org/delete/").status_code, 422)
         self.assertTrue(Domain.objects.filter(pk="example.org").exists())
@@ -329,7 +329,7 @@ class DeletionTests(World):
         self.assertContains(self.client.post("/domains/bulk/", sent), "Type 2 to confirm")
         for confirmation in ({}, {"confirm": "3"}):
             answer = self.client.post("/domains/bulk/", sent | {"confirmed": "1"} | confirmation)
-            self.assertContains(answer, "This does not match", status_code=422)
+            self.assertContains(answer, "The text does not match", status_code=422)
         self.assertEqual(Domain.objects.count(), 2)
         self.client.post("/domains/bulk/", sent | {"confirmed": "1", "confirm": "2"})
         self.assertFalse(Domain.objects.exists())

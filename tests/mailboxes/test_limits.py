@@ -245,7 +245,7 @@ class LimitTests(World):
         answer = program.patch("domains/example.org", {"maxquota": 100})
         self.assertNotIn("warnings", answer.json())
         answer = program.patch("domains/example.org", {"maxquota": 99})
-        texts = ["1 mailbox has more than 99 MB and keeps it."]
+        texts = ["1 mailbox has a quota larger than 99 MB, which stays."]
         self.assertEqual(answer.json()["warnings"], texts)
 
     def test_the_only_domain_is_checked_without_being_named(self):

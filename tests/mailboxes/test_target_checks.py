@@ -155,8 +155,8 @@ class SavedRowTests(World):
         Alias.objects.create(address="a@example.org", goto=self.bob.pk, domain_id="example.org")
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"a@example.org,{self.bob.pk}")
         own = Alias.objects.get(pk=self.bob.pk)
-        text = "a@example.org forwards back to bob@example.org: only addresses that keep a copy"
-        self.assertEqual(self.warnings("aliases", own), [f"{text} get mail."])
+        text = "a@example.org forwards back to bob@example.org: only those of the two that keep"
+        self.assertEqual(self.warnings("aliases", own), [f"{text} a copy receive mail."])
         Alias.objects.filter(pk="a@example.org").update(active=False)
         self.assertNotIn("forwards back", str(self.warnings("aliases", own)))
 

@@ -28,4 +28,4 @@ def find_typing_error(table: Table, keys: Sequence[Any], sent: Mapping[str, str]
         is_confirmed = fold(str(keys[0])) in (fold(typed), fold(table.parse_key(typed)))
     else:
         is_confirmed = "".join(filter(str.isdigit, typed)) == str(len(keys))
-    return "" if is_confirmed else _("This does not match. Type it as it is shown to confirm.")
+    return "" if is_confirmed else _("The text does not match. Type it as it is shown to confirm.")
