@@ -117,7 +117,7 @@ class BaseDomainTable(Table):
             row.state = states.get(row.pk) or DomainState(domain_id=row.pk)
         return rows
 
-    def delete_blockers(self, keys: Sequence[str]) -> list[str]:
+    def delete_blockers(self, keys: Sequence[str], principal: Any) -> list[str]:
         """Return a text for each alias domain of these domains, with a link to its deletion."""
         return [format_alias_domain_target(each) for each in iter_blocking_alias_domains(keys)]
 
@@ -205,6 +205,10 @@ class AdminTable(Table):
         set=admins.set_admins,
         delete=admins.delete_admins,
     )
+
+    def delete_blockers(self, keys: Sequence[str], principal: Any) -> list[str]:
+        is_own = isinstance(principal, Admin) and principal.pk in keys
+        return [str(admins.OWN_ACCOUNT_MESSAGE)] if is_own else []
 
     def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
         assigned = DomainAdmin.objects.filter(domain=name, active=True)

@@ -245,7 +245,7 @@ class RowVisitor(Visitor):
         for slug in ("alias-domains", "domains"):
             table = next(table for table in self.tables() if table.slug == slug)
             for key in self.keys_of(table):
-                self.post(table.url("delete", key), f"delete {slug} {key}")
+                self.post(table.url("delete", key), f"delete {slug} {key}", confirm=key)
 
 
 def shown(field):

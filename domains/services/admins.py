@@ -12,6 +12,8 @@ from mailadmin.names import fold, normalize_address
 from mailadmin.tables.saved_filters import delete_saved_filters
 from mailadmin.translation import gettext_lazy as _
 
+OWN_ACCOUNT_MESSAGE = _("You cannot delete, deactivate or demote yourself.")
+
 
 def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
     """Create admins with their domains; passwords are hashes."""
@@ -109,7 +111,7 @@ def _refuse_demotion(changes: Changes, admins: list[Admin], values: dict) -> Non
         return
     demoted = [a for a in admins if a.superadmin or values.get("active") is False]
     if changes.principal.pk in [admin.pk for admin in demoted]:
-        raise ValidationError(_("You cannot delete, deactivate or demote yourself."))
+        raise ValidationError(OWN_ACCOUNT_MESSAGE)
     if not any(admin.superadmin and admin.active for admin in admins):
         return
     others = Admin.objects.filter(superadmin=True, active=True).exclude(

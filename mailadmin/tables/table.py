@@ -297,7 +297,7 @@ class Table:
         """Return how many rows of each other table are deleted with these."""
         return cascade.count_by_table(self.cascade_querysets, keys)
 
-    def delete_blockers(self, keys: Sequence[Any]) -> list[str]:
+    def delete_blockers(self, keys: Sequence[Any], principal: Any) -> list[str]:
         """Return why these rows cannot be deleted, as far as it is known beforehand."""
         return []
 

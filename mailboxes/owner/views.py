@@ -97,5 +97,6 @@ def render_owner_home(request: HttpRequest) -> HttpResponse:
         "vacation": vacation,
         "away": get_vacation_status(vacation),
         "password_set": get_password_changed_at(mailbox),
+        "mail_host": settings.MAILADMIN_MAIL_HOST,
     }
     return render(request, "account/home.html", context)

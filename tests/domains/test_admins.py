@@ -56,6 +56,14 @@ class AdminTests(TableTests, World):
         form = self.client.get(self.url("create") + "?domain=example.org").context["form"]
         self.assertEqual(form.initial["domains"], ["example.org"])
 
+    def test_the_page_that_would_delete_oneself_says_that_it_cannot(self):
+        self.sign_in(self.root)
+        page = self.client.get("/admins/root@example.net/delete/")
+        self.assertContains(page, "You cannot delete, deactivate or demote yourself.")
+        self.assertNotContains(page, "btn-danger")
+        page = self.client.get("/admins/alice@example.org/delete/")
+        self.assertContains(page, "btn-danger")
+
     def test_a_superadmin_has_postfixadmins_all_row(self):
         self.assertEqual(self.assigned_domains("root@example.net"), [ALL_DOMAINS])
 

@@ -2,6 +2,7 @@
 
 import datetime
 
+from django.test import override_settings
 from django.utils import timezone
 
 from domains.models import Domain, DomainAdmin
@@ -77,6 +78,11 @@ class DetailPageTests(World):
         page = self.client.post("/mailboxes/bob@example.org/edit/", {"quota": "x"})
         self.assertContains(page, '<i class="dot on"></i>', status_code=422)
         self.assertContains(page, "Sign-in allowed", status_code=422)
+
+    @override_settings(MAILADMIN_MAIL_HOST="mail.example.net")
+    def test_owners_see_the_settings_for_their_mail_programs(self):
+        self.sign_in(self.bob)
+        self.assertContains(self.client.get("/"), "mail.example.net, port 993")
 
     def test_the_pages_of_owners_have_no_head_of_admins(self):
         self.sign_in(self.bob)

@@ -108,7 +108,7 @@ class TableDeleteView(TableView, DetailView):
             cascade_counts=cascade_counts,
             text_to_type=unicode_address(get_text_to_type(keys, cascade_counts)),
             inbound_references=self.table.inbound_references(keys, self.request.user),
-            delete_blockers=self.table.delete_blockers(keys),
+            delete_blockers=self.table.delete_blockers(keys, self.principal),
             **kwargs,
         )
 
