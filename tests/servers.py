@@ -27,9 +27,17 @@ rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }
 PATIENCE = 60  # timeout in seconds of a server that does not respond
 
 
+GIVEN_PORTS = set()  # of this process
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+    """Return a port that is free and was not given before: its server may still have to start."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        if port not in GIVEN_PORTS:
+            GIVEN_PORTS.add(port)
+            return port
 
 
 class Server:
