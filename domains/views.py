@@ -16,7 +16,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import key_url
-from mailadmin.tables.views.base import show_errors
+from mailadmin.tables.views.base import TableView, show_errors
 from mailadmin.tables.views.detail import TableDetailView, TableReadyView
 from mailadmin.tables.views.list import PickerView
 
@@ -28,8 +28,11 @@ class DomainPickerView(PickerView):
     field_names = ("q", "domain", "alias_domain", "target_domain")
 
 
-class AdminDetailView(TableDetailView):
+class AssignedDomainsMixin(TableView):
+    """A page of an admin that names the first domains that they manage."""
+
     table = AdminTable()
+    object: Admin
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         assigned = self.object.get_assigned_domains()
@@ -40,18 +43,12 @@ class AdminDetailView(TableDetailView):
         )
 
 
-class AdminReadyView(TableReadyView):
+class AdminDetailView(AssignedDomainsMixin, TableDetailView):
+    pass
+
+
+class AdminReadyView(AssignedDomainsMixin, TableReadyView):
     """What to hand over to a new admin."""
-
-    table = AdminTable()
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        assigned = self.object.get_assigned_domains()
-        return super().get_context_data(
-            assigned=assigned[:MAX_SHOWN_DOMAINS],
-            more_assigned=max(0, len(assigned) - MAX_SHOWN_DOMAINS),
-            **kwargs,
-        )
 
 
 class DomainAdminsView(RoleRequiredMixin, View):

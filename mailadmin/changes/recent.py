@@ -31,9 +31,10 @@ def find_recent_changes(principal: Any, row: models.Model) -> list[Any]:
     ]
     rows = Change.objects.filter(pk__in=found[: 3 * SHOWN_CHANGES]).order_by("-at", "-pk")
     shown: list[Any] = list(rows) if found else []
+    hidden_actors = find_hidden_actors(principal)
     for change in shown:
         change.title = get_change_title(change, name)
-        change.actor = hide_client_address(change.actor, find_hidden_actors(principal))
+        change.actor = hide_client_address(change.actor, hidden_actors)
     return [change for change in shown if change.title][:SHOWN_CHANGES]
 
 

@@ -96,7 +96,7 @@ class TableBulkView(FilteredView, View):
         return store_selection(self.actor, self.table.slug, action.name, keys)
 
     def run(self, action: Action, keys: list[Any]) -> HttpResponse:
-        if refusal := self.refuse_untyped(action, keys):
+        if action is DELETE and (refusal := self.refuse_untyped(action, keys)):
             return refusal
         undo = self.find_undo(action, keys)
         try:
@@ -126,18 +126,20 @@ class TableBulkView(FilteredView, View):
         selection = find_selection(self.request.user, self.table.slug, action.name, number)
         if selection is None:
             return self.redirect_nothing_selected()
-        keys = load_selected_keys(selection)
-        if refusal := self.refuse_untyped(action, keys):
-            return refusal
+        if action is DELETE:
+            refusal = self.refuse_untyped(action, load_selected_keys(selection))
+            if refusal:
+                return refusal
         try:
             job = self.table.run_selection_action(self.actor, action, selection)
         except ValidationError as error:
+            keys = load_selected_keys(selection)
             return self.render_confirmation(action, keys, error.messages, status=422)
         return redirect("job", job.pk)
 
     def refuse_untyped(self, action: Action, keys: list[Any]) -> HttpResponse | None:
         """Ask again if a deletion takes much along and was not confirmed by typing."""
-        error = find_typing_error(self.table, keys, self.request.POST) if action is DELETE else ""
+        error = find_typing_error(self.table, keys, self.request.POST)
         if not error:
             return None
         return self.render_confirmation(action, keys, typing_error=error, status=422)
