@@ -161,7 +161,7 @@ def load_domain_states(principal: Any, context: TargetContext, names: list[str])
 def get_checked_domains(principal: Any) -> QuerySet[Domain]:
     """Return the domains whose addresses a principal may learn about: an owner those of their own.
 
-    Who may not see a domain is not told which addresses it has.
+    Nobody learns which addresses exist in a domain that they may not see.
     """
     if getattr(principal, "role", None) is Role.MAILBOX:
         return Domain.objects.filter(pk=principal.domain_id)

@@ -42,7 +42,7 @@ class PathStep:
     level: str = ""  # ok, warn or fail, where something is decided
     lookups: list[Data] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # technical details beside the lookups
-    reply: str = ""  # what the sender's server is told
+    reply: str = ""  # of Postfix to the sending server
     parts: list[SafeString] = field(default_factory=list)  # of a step that stands for several
 
 
