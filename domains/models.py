@@ -20,6 +20,7 @@ from domains.managers import (
 )
 from domains.patterns import validate_pattern, validate_transport
 from mailadmin.accounts.models import Principal, Role, ScopedQuerySet, VisibleQuerySet
+from mailadmin.db.compiled import CompiledQuery
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -144,10 +145,10 @@ class Admin(Principal, TimestampedModel):
     def managed_domains(self) -> list[str] | models.QuerySet:
         """Return the names of this admin's domains, queried once; beyond 500 as a query."""
         if not hasattr(self, "_managed"):
-            rows = self.assignments.filter(active=True).order_by("domain_id")
-            query = rows.values_list("domain_id", flat=True)
-            names = list(dict.fromkeys(query[: MAX_LITERAL_DOMAINS * 2 + 1]))
-            self._managed = names if len(names) <= MAX_LITERAL_DOMAINS else query.order_by()
+            rows = FIRST_ASSIGNMENTS.fetch(admin=self.pk)
+            names = list(dict.fromkeys(row.domain_id for row in rows))
+            query = self.assignments.filter(active=True).values_list("domain_id", flat=True)
+            self._managed = names if len(names) <= MAX_LITERAL_DOMAINS else query
         return self._managed
 
 
@@ -186,6 +187,14 @@ class DomainAdmin(models.Model):
     @property
     def log_key(self) -> str:
         return self.admin_id
+
+
+# One row more than is needed to see that there are too many domains for a list of names.
+FIRST_ASSIGNMENTS = CompiledQuery(
+    lambda admin: DomainAdmin.objects.filter(admin=admin, active=True)
+    .only("domain")
+    .order_by("domain_id")[: MAX_LITERAL_DOMAINS * 2 + 1]
+)
 
 
 class DomainStateQuerySet(VisibleQuerySet):

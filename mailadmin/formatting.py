@@ -18,6 +18,7 @@ from django.utils.functional import Promise
 from django.utils.html import conditional_escape, escape, format_html
 from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from mailadmin.db.fields import GotoField, SizeField, is_known_date, split_goto
@@ -65,7 +66,7 @@ def format_datetime(value: datetime.datetime | None) -> str:
     """Return date and time, or a dash for an unknown date."""
     if not is_known_date(value):
         return "–"
-    return formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
+    return _format_date(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
 
 
 def format_moment(value: datetime.datetime | None) -> str:
@@ -73,8 +74,23 @@ def format_moment(value: datetime.datetime | None) -> str:
     if not is_known_date(value):
         return "–"
     local = timezone.localtime(value)
-    is_today = local.date() == timezone.localdate()
-    return formats.date_format(local, "TIME_FORMAT" if is_today else "SHORT_DATE_FORMAT")
+    if local.date() == timezone.localdate():
+        return _format_date(local, "TIME_FORMAT")
+    return _format_date(local, "SHORT_DATE_FORMAT")
+
+
+def _format_date(local: datetime.datetime, format_name: str) -> str:
+    """Return a date by one of the panel's formats, none of which shows seconds."""
+    minute = datetime.datetime(local.year, local.month, local.day, local.hour, local.minute)
+    return _format_minute(minute, format_name, get_language())
+
+
+# Formatted once for each language: lists show the same dates and sizes again and again.
+
+
+@functools.lru_cache(maxsize=10_000)
+def _format_minute(minute: datetime.datetime, format_name: str, language: str | None) -> str:
+    return formats.date_format(minute, format_name)
 
 
 def format_size(size: float | str | None) -> str:
@@ -85,6 +101,12 @@ def format_size(size: float | str | None) -> str:
 
 
 def format_megabytes(size: float) -> str:
+    """Return megabytes, large ones in GB."""
+    return _format_megabytes(size, get_language())
+
+
+@functools.lru_cache(maxsize=10_000)
+def _format_megabytes(size: float, language: str | None) -> str:
     if size >= 10000:
         return _("%(size)s GB") % {"size": formats.number_format(round(size / 1000, 1), 1)}
     digits = 0 if size >= 10 or size == int(size) else 1

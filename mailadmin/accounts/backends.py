@@ -1,5 +1,7 @@
 """Authentication backends: admins and mailbox owners sign in by one form."""
 
+import functools
+
 from django.apps import apps
 from django.contrib.auth.backends import BaseBackend
 from django.db.models import QuerySet, Subquery
@@ -8,20 +10,26 @@ from django.http import HttpRequest
 from mailadmin import passwords
 from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.accounts.throttling import LoginAttempt
+from mailadmin.db.compiled import CompiledQuery
 from mailadmin.names import fold, hash_account
+
+
+@functools.cache
+def active_principals(model_name: str) -> CompiledQuery:
+    """Return the query of an active principal, with the time when their sessions ended."""
+
+    def build(name: str, account: str) -> QuerySet:
+        ended = SessionEpoch.ended_at_queryset(account)
+        principals = apps.get_model(model_name)._default_manager.filter(active=True, pk=name)
+        return principals.annotate(sessions_ended=Subquery(ended[:1]))
+
+    return CompiledQuery(build)
 
 
 class PrincipalBackend(BaseBackend):
     """Authenticate active rows of one table; deactivating a row ends its sessions."""
 
     model_name: str
-
-    def active_principals(self, name: str) -> QuerySet:
-        """Select the active principal of this name, with the time when their sessions ended."""
-        model = apps.get_model(self.model_name)
-        ended = SessionEpoch.ended_at_queryset(hash_account(self.model_name, name))
-        principals = model._default_manager.filter(active=True, pk=name)
-        return principals.annotate(sessions_ended=Subquery(ended[:1]))
 
     def authenticate(  # type: ignore[override]  # Django passes keywords that fit
         self,
@@ -48,11 +56,12 @@ class PrincipalBackend(BaseBackend):
     def find_principal(self, name: str) -> Principal | None:
         """Return the principal of exactly this name: a collation may equate other letters."""
         name = name.strip().lower()
-        principal = self.active_principals(name).first()
+        principal = self.get_user(name)
         return principal if principal is not None and fold(principal.pk) == name else None
 
     def get_user(self, key: str) -> Principal | None:  # type: ignore[override]  # two models
-        return self.active_principals(key).first()
+        account = hash_account(self.model_name, key)
+        return active_principals(self.model_name).first(name=key, account=account)
 
 
 def start_login_attempt(request: HttpRequest, name: str) -> LoginAttempt:

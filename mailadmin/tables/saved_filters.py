@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from mailadmin.accounts.models import Principal
+from mailadmin.accounts.models import Principal, is_later_namesake
 from mailadmin.changes.perform import Changes
+from mailadmin.db.compiled import CompiledQuery
 from mailadmin.names import validate_single_line
 from mailadmin.tables.models import SavedFilter
 from mailadmin.tables.table import Table
@@ -20,9 +20,18 @@ MAX_QUERY_LENGTH = 1000  # of the column
 MAX_SAVED_FILTERS = 20  # of one person for one table
 
 
-def get_saved_filters(principal: Any, table: Table) -> QuerySet[SavedFilter]:
+SAVED_FILTERS = CompiledQuery(
+    lambda model, key, table: SavedFilter.objects.filter(
+        owner_model=model, owner_key=key, table=table
+    ).order_by("pk")
+)
+
+
+def list_saved_filters(principal: Any, table: Table) -> list[SavedFilter]:
     """Return this person's filters of a table."""
-    return SavedFilter.objects.owned_by(principal).filter(table=table.slug).order_by("pk")
+    found = SAVED_FILTERS.fetch(model=principal.model_label, key=principal.pk, table=table.slug)
+    return [each for each in found if not is_later_namesake(principal, each.created)]
+
 
 
 def save_filter(changes: Changes, table: Table, name: str, query: str) -> SavedFilter:
@@ -34,7 +43,7 @@ def save_filter(changes: Changes, table: Table, name: str, query: str) -> SavedF
         raise ValidationError(_("Enter a name for the filter."))
     if len(urlencode(filters)) > MAX_QUERY_LENGTH:
         raise ValidationError(_("The filter is too long to be saved."))
-    rows = get_saved_filters(owner, table)
+    rows = SavedFilter.objects.owned_by(owner).filter(table=table.slug)
     rows.filter(name=name).delete()
     if rows.count() >= MAX_SAVED_FILTERS:
         text = _("You can save up to %(count)s filters for each list. Remove one first.")

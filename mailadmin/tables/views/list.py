@@ -20,7 +20,7 @@ from mailadmin.tables.actions import Action
 from mailadmin.tables.columns import Column
 from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
 from mailadmin.tables.pages import InvalidCursor, Page
-from mailadmin.tables.saved_filters import get_saved_filters
+from mailadmin.tables.saved_filters import list_saved_filters
 from mailadmin.tables.views.base import FilteredView, TableView
 
 MAX_PICKER_CHOICES = 20
@@ -67,7 +67,7 @@ class TableListView(FilteredView, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         page = self.get_page()
         rows, is_reversed = page.rows, self.request.GET.get("dir") == "desc"
-        saved = list(get_saved_filters(self.request.user, self.table))
+        saved = list_saved_filters(self.request.user, self.table)
         return super().get_context_data(
             rows=self.table.prefetch_cells(rows, self.request.user),
             columns=self.get_columns(),
