@@ -191,9 +191,11 @@ class DomainAdmin(models.Model):
 
 # One row more than is needed to see that there are too many domains for a list of names.
 FIRST_ASSIGNMENTS = CompiledQuery(
-    lambda admin: DomainAdmin.objects.filter(admin=admin, active=True)
-    .only("domain")
-    .order_by("domain_id")[: MAX_LITERAL_DOMAINS * 2 + 1]
+    lambda admin: (
+        DomainAdmin.objects.filter(admin=admin, active=True)
+        .only("domain")
+        .order_by("domain_id")[: MAX_LITERAL_DOMAINS * 2 + 1]
+    )
 )
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
+from mailadmin.db.compiled import CompiledQuery
 from mailadmin.db.fields import (
     CharField,
     DateTimeField,
@@ -115,7 +116,7 @@ class Principal(AbstractBaseUser):
 
     def reload(self) -> Self | None:
         """Return the principal with their current rights; None if they have none any more."""
-        return type(self)._base_manager.filter(pk=self.pk, active=True).first()
+        return active_rows(type(self)).first(key=self.pk)
 
     def check_password(self, raw_password: str | None) -> bool:
         return raw_password is not None and passwords.verify(
@@ -146,6 +147,12 @@ class Principal(AbstractBaseUser):
             key = SessionEpoch.key_of(self)
             self.sessions_ended = SessionEpoch.ended_at_queryset(key).first()
         return self.sessions_ended
+
+
+@functools.cache
+def active_rows(model: type[Principal]) -> CompiledQuery:
+    """Return the query of an active principal of this model by key."""
+    return CompiledQuery(lambda key: model._base_manager.filter(pk=key, active=True))
 
 
 class LoginFailure(models.Model):

@@ -14,7 +14,6 @@ from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.compiled import CompiledQuery
 from mailadmin.db.retry import retry_on_deadlock
 
-
 STORED_SESSION = CompiledQuery(lambda key: Session.objects.filter(pk=key))
 
 

@@ -11,8 +11,8 @@ from django.db import DEFAULT_DB_ALIAS, connection, models
 class CompiledQuery:
     """A query of whole rows, whose parameters are texts.
 
-    `build` returns the queryset for some values. It is called once, with the names of its
-    parameters as values, so the statement must not depend on the values.
+    `build` returns the queryset for some values. It is called once, with placeholders, so the
+    statement must not depend on the values.
     """
 
     def __init__(self, build: Callable[..., models.QuerySet]) -> None:
@@ -23,8 +23,9 @@ class CompiledQuery:
         if not all(value.isascii() for value in values.values()):
             return list(self.build(**values))  # the lookups of names leave out such texts
         sql, parameters, read_rows = self.statement
+        given = {make_placeholder(name): value for name, value in values.items()}
         with connection.cursor() as cursor:
-            cursor.execute(sql, [values.get(parameter, parameter) for parameter in parameters])
+            cursor.execute(sql, [given.get(parameter, parameter) for parameter in parameters])
             return read_rows(cursor.fetchall())
 
     def first(self, **values: str) -> Any:
@@ -35,7 +36,7 @@ class CompiledQuery:
     def statement(self) -> tuple[str, tuple[Any, ...], Callable[..., list[Any]]]:
         """Return the SQL, its parameters, and the function that makes instances of its rows."""
         names = inspect.signature(self.build).parameters
-        queryset = self.build(**{name: name for name in names})
+        queryset = self.build(**{name: make_placeholder(name) for name in names})
         compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, parameters = compiler.as_sql()
         expressions = [column[0] for column in compiler.select]
@@ -53,3 +54,8 @@ class CompiledQuery:
             return found
 
         return sql, parameters, read_rows
+
+
+def make_placeholder(name: str) -> str:
+    """Return a text that stands for a parameter and that no query contains."""
+    return f"\0{name}"

@@ -33,7 +33,6 @@ def list_saved_filters(principal: Any, table: Table) -> list[SavedFilter]:
     return [each for each in found if not is_later_namesake(principal, each.created)]
 
 
-
 def save_filter(changes: Changes, table: Table, name: str, query: str) -> SavedFilter:
     """Save a filtered list under a name; one of the same name is replaced."""
     owner, name = changes.principal, name.strip()[:60]

@@ -13,6 +13,7 @@ from domains.models import DomainState
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
+from mailadmin.db.compiled import CompiledQuery
 from mailboxes.models import Alias
 from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
 from mailboxes.postfix.routing import split_address
@@ -183,9 +184,13 @@ def last_refresh_queryset() -> QuerySet[CachedStat]:
     return CachedStat.objects.filter(domain="", name="counted", key="")
 
 
+LAST_REFRESH = CompiledQuery(last_refresh_queryset)
+
+
 def get_last_refresh() -> int | None:
     """Return when the statistics were refreshed (Unix time); None if none are cached."""
-    return last_refresh_queryset().values_list("number", flat=True).first()
+    stat = LAST_REFRESH.first()
+    return stat.number if stat else None
 
 
 def is_fresh() -> bool:

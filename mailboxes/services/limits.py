@@ -15,6 +15,7 @@ from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.models import Role
 from mailadmin.db.aggregates import bounded_sum
+from mailadmin.db.compiled import CompiledQuery
 from mailadmin.db.fields import validate_column
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
@@ -23,6 +24,9 @@ from mailboxes.services import cached_stats
 SMALL_DOMAIN_LIMIT = 200  # mailboxes; up to so many are counted at each change
 LIMIT_CODE = "limit"  # of errors that a larger limit of the domain would avoid
 TALLY_TRUST_RATIO = 0.9  # of a limit
+
+
+TALLIES = CompiledQuery(lambda domain: DomainState.objects.filter(pk=domain))
 
 
 def format_whole_megabytes(size: int) -> str:
@@ -41,12 +45,9 @@ def is_quota_increase(mailbox: Mailbox, edited: Mailbox) -> bool:
 
 def get_trusted_tallies(domain: Domain) -> DomainState | None:
     """Return the tallies of a large domain, if they may be used instead of counting."""
-    state = DomainState.objects.filter(pk=domain.pk).first()
-    return (
-        state
-        if state and state.mailboxes > SMALL_DOMAIN_LIMIT and cached_stats.is_fresh()
-        else None
-    )
+    state = TALLIES.first(domain=domain.pk)
+    is_large = state is not None and state.mailboxes > SMALL_DOMAIN_LIMIT
+    return state if is_large and cached_stats.is_fresh() else None
 
 
 def is_far_below_limit(limit: int, count: int) -> bool:
