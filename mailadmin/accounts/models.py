@@ -150,7 +150,7 @@ class Principal(AbstractBaseUser):
 
 
 @functools.cache
-def active_rows(model: type[Principal]) -> CompiledQuery:
+def active_rows(model: Any) -> CompiledQuery:
     """Return the query of an active principal of this model by key."""
     return CompiledQuery(lambda key: model._base_manager.filter(pk=key, active=True))
 

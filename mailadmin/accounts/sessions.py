@@ -22,7 +22,7 @@ class SessionStore(db.SessionStore):
 
     def load(self) -> dict[str, Any]:
         """Return the data of the session, as Django does, by a query that is compiled once."""
-        stored = STORED_SESSION.first(key=self.session_key)
+        stored = STORED_SESSION.first(key=self.session_key or "")
         if stored is None or stored.expire_date <= timezone.now():
             self._session_key = None
             return {}
