@@ -221,7 +221,7 @@ class TransportForm(TableForm):
     create_only_fields = ("pattern",)
 
     pattern = PatternFormField(
-        label=_("Recipients"),
+        label=_("Pattern"),
         help_text=_(
             "joe@example.org, example.org, .example.org (its subdomains) or * (everything"
             " else). “*” also reroutes your own domains and the mail server itself,"
