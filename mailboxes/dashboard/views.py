@@ -26,7 +26,12 @@ from mailadmin.jobs.models import Job
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
 from mailboxes.dashboard.first_steps import build_first_steps
 from mailboxes.models import Alias, Mailbox, Usage
-from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
+from mailboxes.models.cached_stats import (
+    BROKEN_DOMAIN_STAT,
+    BROKEN_TRANSPORT_STAT,
+    REROUTED_DOMAIN_STAT,
+    CachedStat,
+)
 from mailboxes.owner.views import render_owner_home
 from mailboxes.services import cached_stats, statistics
 from mailboxes.services.statistics import (
@@ -185,6 +190,7 @@ def build_undeliverable_context(person: Admin, stats: CachedStats) -> dict[str, 
     return {
         "broken_transports": still_broken_transports(stats[BROKEN_TRANSPORT_STAT]),
         "broken_domains": still_broken_domains(stats[BROKEN_DOMAIN_STAT]),
+        "rerouted_domains": still_rerouted_domains(stats[REROUTED_DOMAIN_STAT]),
         "lost_aliases": filter_visible_undeliverable(
             person,
             [row.key for row in stats[cached_stats.UNDELIVERABLE_ALIAS][:ATTENTION_COUNT_LIMIT]],
@@ -208,6 +214,14 @@ def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
     return list(
         transports.filter_undeliverable_domains(rows).order_by("pk")[:ATTENTION_COUNT_LIMIT]
     )
+
+
+def still_rerouted_domains(stats: list[CachedStat]) -> list[Domain]:
+    """Return those of the cached domains whose mail the transport of everything still takes."""
+    if not stats:
+        return []
+    rows = Domain.objects.filter(pk__in=[row.key for row in stats[:MAX_RECHECKED]])
+    return [Domain(domain=name) for name in transports.iter_domains_taken_by_wildcard(rows)]
 
 
 def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:

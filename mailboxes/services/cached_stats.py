@@ -10,11 +10,17 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from domains.models import DomainState
+from domains.services import transports
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
 from mailboxes.models import Alias
-from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
+from mailboxes.models.cached_stats import (
+    BROKEN_DOMAIN_STAT,
+    BROKEN_TRANSPORT_STAT,
+    REROUTED_DOMAIN_STAT,
+    CachedStat,
+)
 from mailboxes.postfix.routing import split_address
 from mailboxes.services import statistics
 from mailboxes.services.standalone_aliases import (
@@ -118,6 +124,9 @@ def iter_undeliverable_stats() -> Iterator[tuple[StatKey, StatValue]]:
     yield from limit_per_domain(iter_undeliverable_by_domain())
     for transport in statistics.find_broken_transports(ConsolePrincipal())[:ATTENTION_COUNT_LIMIT]:
         yield ("", BROKEN_TRANSPORT_STAT, transport.pk), (0, 0)
+    rerouted = transports.iter_domains_taken_by_wildcard()
+    for name in itertools.islice(rerouted, ATTENTION_COUNT_LIMIT):
+        yield ("", REROUTED_DOMAIN_STAT, name), (0, 0)
 
 
 def iter_undeliverable_by_domain() -> Iterator[tuple[str, str, str, StatValue]]:
