@@ -26,7 +26,7 @@ from mailboxes.services import statistics
 from mailboxes.services.standalone_aliases import (
     reindex_standalone_aliases,
 )
-from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT
+from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT, get_limit_percent
 
 LIVE_COUNT_LIMIT = 5000  # mailboxes; up to so many are counted for each page
 CACHE_TTL_SECONDS = 3600  # during which cached numbers may be used instead of counting
@@ -104,8 +104,12 @@ def limit_per_domain(
 
 def iter_domains_needing_attention() -> Iterator[tuple[str, str, str, StatValue]]:
     states = statistics.filter_needing_attention(DomainState.objects.visible_to(ConsolePrincipal()))
-    for key, active in states.values_list("pk", "domain__active"):
-        yield key, "full_domain" if active else "inactive_domain", key, (0, 0)
+    found = [
+        (get_limit_percent(state), state.pk, state.domain.active)
+        for state in states.select_related("domain").iterator(CHUNK_SIZE)
+    ]
+    for percent, key, active in sorted(found, reverse=True):
+        yield key, "full_domain" if active else "inactive_domain", key, (0, percent)
 
 
 def iter_full_mailboxes() -> Iterator[tuple[str, str, str, StatValue]]:
