@@ -116,7 +116,7 @@ class Visible(HTMLParser):
     """Parser for the visible and accessible text of a page."""
 
     SPOKEN = ("title", "placeholder", "aria-label", "data-generate", "data-search", "data-remove")
-    SPOKEN += ("data-show", "data-hide", "data-copy", "data-copied", "data-strength")
+    SPOKEN += ("data-show", "data-copy", "data-copied", "data-strength")
 
     def __init__(self, page):
         super().__init__()

@@ -1,0 +1,30 @@
+"""What scripts add to forms: shown passwords, pasted addresses; and the clicks that work needs."""
+
+import pytest
+
+from tests.base import PASSWORD
+
+pytestmark = [pytest.mark.browser, pytest.mark.mariadb]
+
+
+def test_the_password_of_the_sign_in_is_shown_by_keys(visitor):
+    page = visitor.go("/login/")
+    page.fill("[name=username]", "alice@example.org")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Tab")
+    button = page.get_by_role("button", name="Show password", pressed=False)
+    assert button.evaluate("e => e === document.activeElement")
+    page.keyboard.press("Space")
+    assert page.get_attribute("[name=password]", "type") == "text"
+    page.get_by_role("button", name="Show password", pressed=True).press("Enter")
+    assert page.get_attribute("[name=password]", "type") == "password"
+    assert page.get_by_role("button", name="Generate").count() == 0
+    visitor.submit()
+    page.get_by_role("navigation", name="Main menu").wait_for()
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("visitor", [{"java_script_enabled": False}], indirect=True)
+def test_without_scripts_no_button_shows_the_password(visitor):
+    page = visitor.go("/login/")
+    assert page.get_by_role("button", name="Show password").count() == 0
