@@ -50,6 +50,8 @@ function strength(text) {
   return Math.min(100, Math.round((100 * bits) / 80));
 }
 
+const toAscii = (domain) => (URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain);
+
 // Kept from one page to the next, and no longer.
 const keptPassword = JSON.parse(sessionStorage.getItem("password") || "null");
 sessionStorage.removeItem("password");
@@ -74,8 +76,7 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
   const address = () => {
     const typed = ["local_part", "domain"].map((name) => form.elements[name]?.value.trim().toLowerCase() || "");
     const [local, domain] = form.elements.username ? form.elements.username.value.trim().toLowerCase().split("@") : typed;
-    const [name, ascii] = [local.split("@")[0], URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain];
-    if (local && domain) return `${name}@${ascii}`;
+    if (local && domain) return `${local.split("@")[0]}@${toAscii(domain)}`;
     return decodeURIComponent(location.pathname.match(/^\/(?:mailboxes|admins)\/(.+)\/edit\/$/)?.[1] || "");
   };
   form.addEventListener("submit", () => {
@@ -100,15 +101,16 @@ on("[data-copy-from]", "click", async (button) => {
 });
 on("[data-print]", "click", () => print());
 
-// A whole address pasted as the local part is taken apart
+// A whole address pasted as the local part is taken apart, if its domain can be selected
 document.querySelectorAll("input[name=local_part]").forEach((input) => {
   input.addEventListener("change", () => {
     const [local, domain, ...more] = input.value.trim().split("@");
     const field = input.form.elements.domain;
     if (!domain || more.length || !field) return;
-    if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === domain.toLowerCase())) return;
+    const name = toAscii(domain.toLowerCase());
+    if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === name)) return;
     input.value = local;
-    field.value = domain.toLowerCase();
+    field.value = field.tagName === "SELECT" ? name : domain.toLowerCase();
     field.dispatchEvent(new Event("change", { bubbles: true }));
   });
 });

@@ -28,3 +28,18 @@ def test_the_password_of_the_sign_in_is_shown_by_keys(visitor):
 def test_without_scripts_no_button_shows_the_password(visitor):
     page = visitor.go("/login/")
     assert page.get_by_role("button", name="Show password").count() == 0
+
+
+def test_a_pasted_address_selects_its_domain_where_it_is_offered(visitor):
+    visitor.sign_in("root@example.net")
+    page = visitor.go("/aliases/create/?domain=example.org")
+    visitor.fill(local_part="sales@Example.com", goto="carol@example.com")
+    assert page.input_value("[name=domain]") == "example.com"
+    assert page.input_value("[name=local_part]") == "sales"
+    visitor.fill(local_part="sales@elsewhere.example")
+    visitor.submit("Create")
+    assert "This address belongs to elsewhere.example" in visitor.text
+    assert page.input_value("[name=local_part]") == "sales@elsewhere.example"
+    visitor.fill(local_part="sales")
+    visitor.submit("Create")
+    page.wait_for_url("**/aliases/sales@example.com/")
