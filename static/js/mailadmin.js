@@ -135,6 +135,17 @@ document.querySelectorAll("a[data-list-link]").forEach((link) => {
   if (search && (!link.search || domain(link.search) === domain(search))) link.search = search;
 });
 
+// A shorter hint in a field that is too narrow for the usual one
+const phone = matchMedia("(max-width: 575.98px)");
+function showPlaceholders() {
+  document.querySelectorAll("[data-short-placeholder]").forEach((field) => {
+    field.dataset.placeholder ||= field.placeholder;
+    field.placeholder = phone.matches ? field.dataset.shortPlaceholder : field.dataset.placeholder;
+  });
+}
+phone.addEventListener("change", showPlaceholders);
+showPlaceholders();
+
 // The command palette
 const palette = document.getElementById("palette");
 if (palette) {

@@ -5,6 +5,14 @@ import pytest
 from tests.base import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.mariadb]
+# How much of the width of a field its placeholder leaves free.
+FREE_WIDTH = """(field) => {
+    const style = getComputedStyle(field);
+    const context = document.createElement("canvas").getContext("2d");
+    context.font = style.font;
+    const padding = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    return field.clientWidth - padding - context.measureText(field.placeholder).width;
+}"""
 
 
 def test_the_password_of_the_sign_in_is_shown_by_keys(visitor):
@@ -43,3 +51,20 @@ def test_a_pasted_address_selects_its_domain_where_it_is_offered(visitor):
     visitor.fill(local_part="sales")
     visitor.submit("Create")
     page.wait_for_url("**/aliases/sales@example.com/")
+
+
+@pytest.mark.parametrize(
+    "visitor",
+    [{"locale": locale} for locale in ("en-GB", "de-DE", "ru-RU")],
+    indirect=True,
+    ids=["en", "de", "ru"],
+)
+def test_the_hint_in_the_search_field_fits_on_a_phone(visitor):
+    visitor.sign_in("root@example.net")
+    hints = []
+    for width in (390, 1280):
+        visitor.page.set_viewport_size({"width": width, "height": 844})
+        search = visitor.go("/").locator("#topsearch")
+        assert search.evaluate(FREE_WIDTH) > 0
+        hints.append(search.get_attribute("placeholder"))
+    assert len(hints[0]) < len(hints[1])
