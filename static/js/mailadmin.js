@@ -198,10 +198,14 @@ on("[data-select-all]", "change", (box) => {
 on("input[name=keys], [data-select-everything]", "change", showSelection);
 
 function showSelection() {
+  const bar = document.querySelector("[data-selection]");
+  if (!bar) return;
   const count = document.querySelectorAll("input[name=keys]:checked").length;
   const everything = document.querySelector("[data-select-everything]")?.checked;
-  document.querySelectorAll("[data-selected-count]").forEach((place) => { place.textContent = String(count); });
-  document.querySelectorAll("[data-selection]").forEach((bar) => bar.classList.toggle("shown", Boolean(count || everything)));
+  const form = new Intl.PluralRules(document.documentElement.lang).select(count);
+  const text = everything ? bar.dataset.all : bar.dataset[form].replace(/\d+/, count);
+  bar.classList.toggle("shown", Boolean(count || everything));
+  document.querySelectorAll("[data-selection-text]").forEach((place) => { place.textContent = count || everything ? text : ""; });
 }
 showSelection();
 
