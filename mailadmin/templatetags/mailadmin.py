@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 from django.forms import BoundField
 from django.template import Context
+from django.template.loader import render_to_string
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -52,6 +53,19 @@ def row_url(table: Table, key: Any) -> str:
 def render_table_rows(context: Context, rows: list[Any], columns: list[Column]) -> str:
     """Return the rows of a list page as HTML."""
     return RowRenderer(context["request"], context["table"], context, columns).render_rows(rows)
+
+
+@register.simple_block_tag(takes_context=True)
+def change_controls(context: Context, content: SafeString, has_notice: bool = False) -> SafeString:
+    """Return controls that change something, disabled for who sees the panel as somebody else.
+
+    The reason is their title; with `has_notice` it is shown above them too.
+    """
+    if not context["request"].view_as:
+        return content
+    return render_to_string(
+        "tables/disabled_controls.html", {"content": content, "has_notice": has_notice}
+    )
 
 
 @register.simple_tag

@@ -99,7 +99,7 @@ function openRowMenu(button, template) {
   button.setAttribute("aria-expanded", "true");
   const below = rowMenu.getBoundingClientRect();
   if (below.bottom > innerHeight && below.height < below.top) { rowMenu.style.top = "auto"; rowMenu.style.bottom = "100%"; }
-  rowMenu.querySelector("a, button").focus();
+  rowMenu.querySelector("a, button:enabled").focus();
 }
 
 const rowTemplate = document.getElementById("row-menu");
@@ -114,7 +114,7 @@ if (rowTemplate) {
     if (!again) openRowMenu(button, rowTemplate);
   });
   on(".rowmenu-list", "keydown", (menu, event) => {
-    const items = [...menu.querySelectorAll("a, button")];
+    const items = [...menu.querySelectorAll("a, button:enabled")];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.key === "Tab") closeRowMenu(true);
     if (!step) return;
