@@ -114,6 +114,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         Section(_("Access"), ("active", "smtp_active")),
     )
     create_only_fields = ("local_part", "domain", "welcome_mail")
+    kept_fields = ("quota",)
     api_defaults = {"welcome_mail": False}
 
     local_part = UntruncatedCharField(

@@ -2,9 +2,14 @@
 
 import pytest
 
+from mailboxes.models import Mailbox
 from tests.base import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.mariadb]
+MB = 1024000
+COUNT_CLICKS = """addEventListener("click", (event) => {
+    if (event.detail) sessionStorage.clicks = Number(sessionStorage.clicks || 0) + 1;
+}, true);"""
 # How much of the width of a field its placeholder leaves free.
 FREE_WIDTH = """(field) => {
     const style = getComputedStyle(field);
@@ -68,3 +73,33 @@ def test_the_hint_in_the_search_field_fits_on_a_phone(visitor):
         assert search.evaluate(FREE_WIDTH) > 0
         hints.append(search.get_attribute("placeholder"))
     assert len(hints[0]) < len(hints[1])
+
+
+def test_twelve_mailboxes_take_one_click_each(visitor):
+    visitor.page.add_init_script(COUNT_CLICKS)
+    visitor.sign_in("root@example.net")
+    page = visitor.go("/mailboxes/?domain=example.org")
+    page.evaluate("sessionStorage.clicks = 0")
+    page.get_by_role("link", name="New mailbox").click()
+    for number in range(12):
+        page.wait_for_function("document.activeElement.name === 'local_part'")
+        page.keyboard.type(f"m{number}")
+        type_into(page, "password", PASSWORD)
+        if not number:
+            type_into(page, "quota", "25")
+        name = "Create" if number == 11 else "Create and add another"
+        page.get_by_role("button", name=name, exact=True).click()
+        page.get_by_text(f"m{number}@example.org was created").wait_for()
+    assert int(page.evaluate("sessionStorage.clicks")) <= 13
+    made = Mailbox.objects.filter(local_part__startswith="m", domain="example.org")
+    assert {mailbox.quota for mailbox in made} == {25 * MB}
+    assert made.count() == 12
+
+
+def type_into(page, name, text):
+    """Type into a field that is reached by keys."""
+    for _stop in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == name:
+            return page.keyboard.type(text)
+    raise AssertionError(f"{name} cannot be reached")
