@@ -17,7 +17,9 @@ class DomainsConfig(AppConfig):
 
         registry.register_table(TransportTable())
         registry.register_table(AdminTable())
-        registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
+        registry.register_log_actions(
+            log_actions.ACTION_LABELS, log_actions.ACTION_TABLES, log_actions.SUPERADMIN_ACTIONS
+        )
         registry.register_completed_options(Domain, "domain", "field_domain", "field_target_domain")
         register_compared_fields(DomainState, "domain", "at_domain")
         register_compared_fields(Transport, "pattern")

@@ -25,9 +25,6 @@ from mailadmin.tables.form_fields import (
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 
-LIMIT_HELP = _("0 is unlimited, -1 allows none.")
-QUOTA_HELP = _("0 is unlimited, -1 disables quotas.")
-
 
 class DomainChoiceField(RowChoiceMixin, DomainFormField):
     """One of the domains in the user's scope."""
@@ -48,7 +45,11 @@ class BaseDomainForm(TableForm):
 
     sections: Sequence[Section] = (
         Section(_("Domain"), ("domain", "description", "active")),
-        Section(_("Limits"), ("mailboxes", "aliases", "maxquota", "quota")),
+        Section(
+            _("Limits"),
+            ("mailboxes", "aliases", "maxquota", "quota"),
+            help=_("0 is unlimited. -1 allows no mailboxes or aliases, or disables quotas."),
+        ),
         Section(_("Advanced"), ("transport", "backupmx", "password_expiry"), is_advanced=True),
     )
 
@@ -98,7 +99,6 @@ class BaseDomainForm(TableForm):
 
     def _configure_limit(self, name: str) -> None:
         field = self.fields[name]
-        field.help_text = QUOTA_HELP if "quota" in name else LIMIT_HELP
         lowest = min(-1, getattr(self.instance, name))  # PostfixAdmin accepted lower ones
         field.validators += [
             min_value_validator(lowest),
@@ -221,7 +221,7 @@ class TransportForm(TableForm):
     create_only_fields = ("pattern",)
 
     pattern = PatternFormField(
-        label=_("Recipients"),
+        label=_("Pattern"),
         help_text=_(
             "joe@example.org, example.org, .example.org (its subdomains) or * (everything"
             " else). “*” also reroutes your own domains and the mail server itself,"

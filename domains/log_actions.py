@@ -20,3 +20,10 @@ ACTION_LABELS = {
 
 # Tables whose changes a line is about, where they are not just the table that its action names.
 ACTION_TABLES = {"admin": {"admin", "domainadmin"}}
+
+# Actions whose lines no domain admin can see: they have no domain, or one that is gone.
+SUPERADMIN_ACTIONS = {
+    "delete_domain",
+    *("create_admin", "edit_admin", "delete_admin"),
+    *("create_transport", "edit_transport", "delete_transport"),
+}

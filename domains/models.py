@@ -29,6 +29,8 @@ from mailadmin.db.fields import (
     DomainField,
     Latin1CharField,
     Latin1TextField,
+    LimitField,
+    MegabytesField,
     NameField,
     TimestampField,
     UnknownDate,
@@ -62,10 +64,10 @@ class Domain(TimestampedModel):
 
     domain = DomainField(_("domain"), primary_key=True)
     description = CharField(_("description"), max_length=255, blank=True, default="")
-    aliases = models.IntegerField(_("alias limit"), default=0, db_default=0)
-    mailboxes = models.IntegerField(_("mailbox limit"), default=0, db_default=0)
-    maxquota = models.BigIntegerField(_("maximum quota per mailbox"), default=0, db_default=0)
-    quota = models.BigIntegerField(_("domain quota"), default=0, db_default=0)
+    aliases = LimitField(_("alias limit"), default=0, db_default=0)
+    mailboxes = LimitField(_("mailbox limit"), default=0, db_default=0)
+    maxquota = MegabytesField(_("maximum quota per mailbox"), default=0, db_default=0)
+    quota = MegabytesField(_("domain quota"), default=0, db_default=0)
     transport = Latin1CharField(_("transport"), max_length=255, blank=True, default="virtual")
     backupmx = models.BooleanField(_("backup MX"), default=False, db_default=False)
     password_expiry = models.IntegerField(

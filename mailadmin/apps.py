@@ -18,6 +18,6 @@ class MailadminConfig(AppConfig):
         register_ascii_lookups()
         registry.register_table(LogTable())
         registry.register_menu_entries(*PLATFORM_ENTRIES)
-        registry.register_log_actions(TOKEN_ACTION_LABELS)
+        registry.register_log_actions(TOKEN_ACTION_LABELS, superadmin_only=TOKEN_ACTION_LABELS)
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_housekeeping(purge_expired)

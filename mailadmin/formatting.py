@@ -21,7 +21,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from mailadmin.db.fields import GotoField, SizeField, is_known_date, split_goto
+from mailadmin.db.fields import (
+    GotoField,
+    LimitField,
+    MegabytesField,
+    SizeField,
+    is_known_date,
+    split_goto,
+)
 from mailadmin.names import address_to_unicode
 
 if TYPE_CHECKING:
@@ -158,10 +165,15 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str | Promise, Any, A
 
 def choose_change_format(field: models.Field | None) -> Callable[[Any], Any]:
     """Return the function that formats the values of a column."""
-    if isinstance(field, SizeField):
-        return format_size_limit
-    if isinstance(field, GotoField):
-        return format_goto
+    match field:
+        case SizeField():
+            return functools.partial(format_number_limit, format_size)
+        case MegabytesField():
+            return functools.partial(format_number_limit, format_megabytes)
+        case LimitField():
+            return functools.partial(format_number_limit, format_limit)
+        case GotoField():
+            return format_goto
     return format_change_value
 
 
@@ -222,11 +234,11 @@ def find_model(table: str) -> type[models.Model] | None:
     return next((m for m in apps.get_models() if m._meta.model_name == table), None)
 
 
-def format_size_limit(value: Any) -> Any:
-    """Return a quota in bytes as a size, or as a limit."""
+def format_number_limit(show: Callable[[int], str], value: Any) -> Any:
+    """Return a quota or limit for display: a number as `show` does, 0 and -1 in words."""
     if not isinstance(value, int):
         return format_change_value(value)
-    return format_size(value) if value > 0 else format_limit(value)
+    return show(value) if value > 0 else format_limit(value)
 
 
 def format_change_value(value: Any) -> Any:

@@ -5,7 +5,7 @@ Each app's `AppConfig.ready()` registers its own. The platform asks the registry
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ housekeeping_tasks: list[Callable[[], None]] = []
 completed_options: dict[str, type[Model]] = {}
 action_labels: dict[str, Text] = {}
 action_tables: dict[str, set[str]] = {}
+superadmin_actions: set[str] = set()
 change_titles: dict[str, Callable[[Change], Text]] = {}
 
 
@@ -60,14 +61,18 @@ def register_housekeeping(task: Callable[[], None]) -> None:
 
 
 def register_log_actions(
-    labels: Mapping[str, Text], tables: Mapping[str, set[str]] | None = None
+    labels: Mapping[str, Text],
+    tables: Mapping[str, set[str]] | None = None,
+    superadmin_only: Iterable[str] = (),
 ) -> None:
     """Give the actions of log lines their labels, in the order of the log page's filter.
 
     `tables` has, by the noun of an action, the tables whose changes such a line is about.
+    `superadmin_only` are the actions whose lines only superadmins can see.
     """
     action_labels.update(labels)
     action_tables.update(tables or {})
+    superadmin_actions.update(superadmin_only)
 
 
 def register_change_titles(titles: Mapping[str, Callable[[Change], Text]]) -> None:

@@ -14,7 +14,10 @@ from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.formatting import page_url
 from mailadmin.names import (
+    domain_to_unicode,
+    normalize_address,
     try_normalize_domain,
+    validate_address,
     validate_local_part,
 )
 from mailadmin.tables.form_fields import UntruncatedCharField
@@ -34,6 +37,30 @@ def validate_deliverable_local_part(local_part: str) -> None:
         raise ValidationError(
             _("Postfix rejects mail to local parts that start with “-” or contain “%” or “!”.")
         )
+
+
+def get_address_domain(text: str) -> str:
+    """Return the domain of a whole address; empty for any other text."""
+    try:
+        address = normalize_address(text)
+        validate_address(address)
+    except ValidationError:
+        return ""
+    return address.rpartition("@")[2]
+
+
+def validate_typed_local_part(local_part: str) -> None:
+    """Refuse what is no local part that receives mail; of a whole address, name the domain."""
+    if domain := get_address_domain(local_part):
+        raise ValidationError(
+            _(
+                "This address belongs to %(domain)s: select that domain, or enter only the part"
+                " before the @."
+            ),
+            params={"domain": domain_to_unicode(domain)},
+        )
+    validate_local_part(local_part)
+    validate_deliverable_local_part(local_part)
 
 
 class AddressFormMixin(forms.Form):
@@ -87,12 +114,13 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         Section(_("Access"), ("active", "smtp_active")),
     )
     create_only_fields = ("local_part", "domain", "welcome_mail")
+    kept_fields = ("quota",)
     api_defaults = {"welcome_mail": False}
 
     local_part = UntruncatedCharField(
         label=_("Local part (before the @)"),
         max_length=64,
-        validators=[validate_local_part, validate_deliverable_local_part],
+        validators=[validate_typed_local_part],
     )
     domain = DomainChoiceField(label=_("Domain"))
     quota = forms.DecimalField(
@@ -297,8 +325,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
             cleaned["local_part"] = "*"
         elif "local_part" not in self.errors:
             try:
-                validate_local_part(typed)
-                validate_deliverable_local_part(typed)
+                validate_typed_local_part(typed)
             except ValidationError as error:
                 self.add_error("local_part", error if typed else _("Enter a local part."))
 

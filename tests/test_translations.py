@@ -116,7 +116,8 @@ class Visible(HTMLParser):
     """Parser for the visible and accessible text of a page."""
 
     SPOKEN = ("title", "placeholder", "aria-label", "data-generate", "data-search", "data-remove")
-    SPOKEN += ("data-show", "data-hide", "data-copy", "data-copied", "data-strength")
+    SPOKEN += ("data-show", "data-copy", "data-copied", "data-strength", "data-short-placeholder")
+    SPOKEN += ("data-one", "data-few", "data-many", "data-other", "data-all")
 
     def __init__(self, page):
         super().__init__()

@@ -172,21 +172,24 @@ def filter_undeliverable_domains(rows: models.QuerySet) -> models.QuerySet:
     return filter_undeliverable(explicit)
 
 
-def iter_domains_taken_by_wildcard() -> Iterator[str]:
+def iter_domains_taken_by_wildcard(
+    domains: models.QuerySet[Domain] | None = None,
+) -> Iterator[str]:
     """Yield local domains whose mail an active `*` takes, as no other row matches them."""
     rows = Transport.objects.filter(active=True)
     if not rows.filter(pk=WILDCARD_PATTERN).exclude(transport=DEFAULT_DELIVERY).exists():
         return
     others = rows.exclude(pk=WILDCARD_PATTERN).exclude(pattern__contains="@")
     named = set(others.values_list("pk", flat=True))
-    for domain in _iter_default_transport_domains():
+    for domain in _iter_default_transport_domains(domains):
         if named.isdisjoint(get_transport_lookup_keys(domain.lower())):
             yield domain
 
 
-def _iter_default_transport_domains() -> Iterable[str]:
+def _iter_default_transport_domains(domains: models.QuerySet[Domain] | None) -> Iterable[str]:
+    domains = Domain.objects.all() if domains is None else domains
     usual = Q(transport__in=DEFAULT_TRANSPORTS) | Q(transport__isnull=True)
-    domains = Domain.objects.filter(usual, active=True, backupmx=False).order_by("pk")
+    domains = domains.filter(usual, active=True, backupmx=False).order_by("pk")
     return domains.values_list("pk", flat=True).iterator()
 
 

@@ -26,7 +26,9 @@ class LoginForm(forms.Form):
         label=_("Password"),
         max_length=1024,
         strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "current-password", "data-password": "current"}
+        ),
     )
 
     def add_refusal(self) -> None:

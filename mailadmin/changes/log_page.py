@@ -16,6 +16,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Change, Log
 from mailadmin.formatting import format_datetime, summarize_change, unicode_address
 from mailadmin.names import fold
+from mailadmin.tables.actions import Text
 from mailadmin.tables.cells import RowRenderer, render_template_cell
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Table
@@ -70,7 +71,12 @@ class LogTable(Table):
     is_split_by_domain = True
     empty_text = _("No changes yet. Every change is listed here.")
     filter_names = ("domain", "admin", "action", "from", "until", "q")
-    action_labels = registry.action_labels
+
+    def filter_choices(self, principal: Any) -> dict[str, dict[str, Text]]:
+        """Offer the actions whose lines this principal can see."""
+        hidden = set() if principal.role is Role.SUPERADMIN else registry.superadmin_actions
+        labels = registry.action_labels.items()
+        return {"action": {name: label for name, label in labels if name not in hidden}}
 
     def export_value(self, row: Any, name: str) -> Any:
         return row.actor if name == "username" else super().export_value(row, name)

@@ -287,9 +287,21 @@ def mail_key(to: str | type[models.Model], column: str, **options: Any) -> model
     return key(to, **defaults | {"db_column": column} | options)
 
 
-class SizeField(models.BigIntegerField):
-    """A number of bytes, which pages show as a size. For migrations it is what it inherits."""
+class DisplayedNumberMixin(models.Field):
+    """Say by the class of a field how pages show its numbers; migrations name Django's class."""
 
     def deconstruct(self) -> Any:
         name, _path, args, kwargs = super().deconstruct()
-        return name, "django.db.models.BigIntegerField", args, kwargs
+        return name, f"django.db.models.{self.get_internal_type()}", args, kwargs
+
+
+class SizeField(DisplayedNumberMixin, models.BigIntegerField):
+    """A number of bytes, which pages show as a size."""
+
+
+class MegabytesField(DisplayedNumberMixin, models.BigIntegerField):
+    """A number of MB, which pages show as a size."""
+
+
+class LimitField(DisplayedNumberMixin, models.IntegerField):
+    """A limit: 0 is unlimited."""

@@ -118,6 +118,10 @@ class Table:
         values = {name: params.get(name, "").strip() for name in self.filter_names}
         return {name: value for name, value in values.items() if value}
 
+    def filter_choices(self, principal: Any) -> Mapping[str, Mapping[str, Text]]:
+        """Return filter → its choices with their labels, for the filters of this table alone."""
+        return {}
+
     def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
         """Return the rows that match the filters: domain, active, search."""
         if domain := filters.get("domain"):

@@ -5,8 +5,10 @@ from typing import Any
 from django import template
 from django.forms import BoundField
 from django.template import Context
-from django.utils.html import escape, format_html
+from django.template.loader import render_to_string
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from mailadmin import formatting, passwords
 from mailadmin.icons import icon
@@ -21,6 +23,8 @@ WIDGET_CLASSES = {
     "checkbox": "form-check-input",
     "checkboxselectmultiple": "",
 }
+# A number of each category that the languages of the panel have, as browsers name them.
+PLURAL_EXAMPLES = {"one": 1, "few": 2, "many": 5, "other": 2}
 
 register.simple_tag(icon)
 register.filter(formatting.unicode_address)
@@ -49,6 +53,30 @@ def row_url(table: Table, key: Any) -> str:
 def render_table_rows(context: Context, rows: list[Any], columns: list[Column]) -> str:
     """Return the rows of a list page as HTML."""
     return RowRenderer(context["request"], context["table"], context, columns).render_rows(rows)
+
+
+@register.simple_block_tag(takes_context=True)
+def change_controls(context: Context, content: SafeString, has_notice: bool = False) -> SafeString:
+    """Return controls that change something, disabled for who sees the panel as somebody else.
+
+    The reason is their title; with `has_notice` it is shown above them too.
+    """
+    if not context["request"].view_as:
+        return content
+    return render_to_string(
+        "tables/disabled_controls.html", {"content": content, "has_notice": has_notice}
+    )
+
+
+@register.simple_tag
+def selection_texts(table: Table) -> SafeString:
+    """Return "2 mailboxes selected" by plural category, for the script that puts in the number."""
+    texts = ((name, table.format_count(number)) for name, number in PLURAL_EXAMPLES.items())
+    return format_html_join(
+        " ",
+        'data-{}="{}"',
+        ((name, _("%(rows)s selected") % {"rows": rows}) for name, rows in texts),
+    )
 
 
 @register.simple_tag

@@ -6,7 +6,7 @@ the time at which the worker counted them.
 
 import datetime
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -26,7 +26,12 @@ from mailadmin.jobs.models import Job
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
 from mailboxes.dashboard.first_steps import build_first_steps
 from mailboxes.models import Alias, Mailbox, Usage
-from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
+from mailboxes.models.cached_stats import (
+    BROKEN_DOMAIN_STAT,
+    BROKEN_TRANSPORT_STAT,
+    REROUTED_DOMAIN_STAT,
+    CachedStat,
+)
 from mailboxes.owner.views import render_owner_home
 from mailboxes.services import cached_stats, statistics
 from mailboxes.services.statistics import (
@@ -117,7 +122,7 @@ def build_live_context(
         states = statistics.filter_needing_attention(
             DomainState.objects.visible_to(person)
         ).select_related("domain")
-    domains = [state.domain for state in states[:ATTENTION_COUNT_LIMIT]]
+    domains = states_to_domains(states[:ATTENTION_COUNT_LIMIT])
     days = statistics.count_per_day(statistics.recent_log_days(Log.objects.visible_to(person)))
     return {
         "totals": totals,
@@ -125,7 +130,7 @@ def build_live_context(
         "lines": Log.objects.visible_to(person).order_by("-timestamp", "-pk")[:RECENT_LINES],
         "attention": build_undeliverable_context(person, stats)
         | {
-            "full_domains": [domain for domain in domains if domain.active],
+            "full_domains": sort_by_percent([domain for domain in domains if domain.active]),
             "inactive_domains": [domain for domain in domains if not domain.active],
             "full_mailboxes": find_full_mailboxes(person),
             "inactive_mailboxes": list(
@@ -133,6 +138,19 @@ def build_live_context(
             ),
         },
     }
+
+
+def states_to_domains(states: Iterable[DomainState]) -> list[Domain]:
+    """Return the domains, each with how much of its nearest limit is in use."""
+    domains: list[Any] = []
+    for state in states:
+        state.domain.percent = statistics.get_limit_percent(state)
+        domains.append(state.domain)
+    return domains
+
+
+def sort_by_percent(domains: Iterable[Any]) -> list[Domain]:
+    return sorted(domains, key=lambda domain: (-domain.percent, domain.pk))
 
 
 def find_full_mailboxes(person: Admin) -> list[Usage]:
@@ -170,7 +188,7 @@ def build_cached_context(
         "lines": fetch_first_rows(Log, lines, ("timestamp", "pk"), RECENT_LINES, ascending=False),
         "attention": build_undeliverable_context(person, stats)
         | {
-            "full_domains": stats_to_domains(stats["full_domain"]),
+            "full_domains": sort_by_percent(stats_to_domains(stats["full_domain"])),
             "inactive_domains": stats_to_domains(stats["inactive_domain"]),
             "full_mailboxes": stats_to_full_mailboxes(stats["full_mailbox"]),
             "inactive_mailboxes": fetch_first_rows(
@@ -185,6 +203,7 @@ def build_undeliverable_context(person: Admin, stats: CachedStats) -> dict[str, 
     return {
         "broken_transports": still_broken_transports(stats[BROKEN_TRANSPORT_STAT]),
         "broken_domains": still_broken_domains(stats[BROKEN_DOMAIN_STAT]),
+        "rerouted_domains": still_rerouted_domains(stats[REROUTED_DOMAIN_STAT]),
         "lost_aliases": filter_visible_undeliverable(
             person,
             [row.key for row in stats[cached_stats.UNDELIVERABLE_ALIAS][:ATTENTION_COUNT_LIMIT]],
@@ -210,6 +229,14 @@ def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
     )
 
 
+def still_rerouted_domains(stats: list[CachedStat]) -> list[Domain]:
+    """Return those of the cached domains whose mail the transport of everything still takes."""
+    if not stats:
+        return []
+    rows = Domain.objects.filter(pk__in=[row.key for row in stats[:MAX_RECHECKED]])
+    return [Domain(domain=name) for name in transports.iter_domains_taken_by_wildcard(rows)]
+
+
 def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
     """Return the aliases whose fault is in scope: nobody learns who exists in other domains."""
     aliases = [Alias(address=key) for key in keys]
@@ -221,7 +248,10 @@ def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
 
 
 def stats_to_domains(rows: list[CachedStat]) -> list[Domain]:
-    return [Domain(domain=row.key) for row in rows[:ATTENTION_COUNT_LIMIT]]
+    domains: list[Any] = [Domain(domain=row.key) for row in rows[:ATTENTION_COUNT_LIMIT]]
+    for domain, row in zip(domains, rows, strict=False):
+        domain.percent = row.percent
+    return domains
 
 
 def stats_to_full_mailboxes(rows: list[CachedStat]) -> list[Usage]:

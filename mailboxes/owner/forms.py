@@ -8,6 +8,8 @@ from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.backends import get_account_key, start_principal_attempt
@@ -17,6 +19,7 @@ from mailadmin.accounts.throttling import log_login_failure
 from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
 from mailadmin.names import fold, validate_address
+from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ConflictCheckedForm
 from mailboxes.forms import get_goto_initial
 from mailboxes.goto_fields import GotoMixin
@@ -27,6 +30,7 @@ from mailboxes.services.vacations import set_vacation
 
 # What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
 MIN_TIMESTAMP_DATE, MAX_TIMESTAMP_DATE = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
+get_time_zone_name = lazy(timezone.get_current_timezone_name, str)
 REPLY_INTERVAL_CHOICES = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
 
 
@@ -82,6 +86,16 @@ class DateTimeLocalInput(forms.DateTimeInput):
 
 class VacationForm(ConflictCheckedForm):
     """The vacation reply."""
+
+    sections = (
+        Section("", ("active",)),
+        Section(
+            _("Period"),
+            ("activefrom", "activeuntil"),
+            help=format_lazy(_("Time zone: {name}"), name=get_time_zone_name()),
+        ),
+        Section(_("Reply"), ("subject", "body", "interval_time")),
+    )
 
     active = forms.BooleanField(label=_("Send vacation replies"), required=False)
     activefrom = forms.DateTimeField(label=_("From"), widget=DateTimeLocalInput)

@@ -10,18 +10,24 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from domains.models import DomainState
+from domains.services import transports
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.compiled import CompiledQuery
 from mailboxes.models import Alias
-from mailboxes.models.cached_stats import BROKEN_DOMAIN_STAT, BROKEN_TRANSPORT_STAT, CachedStat
+from mailboxes.models.cached_stats import (
+    BROKEN_DOMAIN_STAT,
+    BROKEN_TRANSPORT_STAT,
+    REROUTED_DOMAIN_STAT,
+    CachedStat,
+)
 from mailboxes.postfix.routing import split_address
 from mailboxes.services import statistics
 from mailboxes.services.standalone_aliases import (
     reindex_standalone_aliases,
 )
-from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT
+from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT, get_limit_percent
 
 LIVE_COUNT_LIMIT = 5000  # mailboxes; up to so many are counted for each page
 CACHE_TTL_SECONDS = 3600  # during which cached numbers may be used instead of counting
@@ -99,8 +105,12 @@ def limit_per_domain(
 
 def iter_domains_needing_attention() -> Iterator[tuple[str, str, str, StatValue]]:
     states = statistics.filter_needing_attention(DomainState.objects.visible_to(ConsolePrincipal()))
-    for key, active in states.values_list("pk", "domain__active"):
-        yield key, "full_domain" if active else "inactive_domain", key, (0, 0)
+    found = [
+        (get_limit_percent(state), state.pk, state.domain.active)
+        for state in states.select_related("domain").iterator(CHUNK_SIZE)
+    ]
+    for percent, key, active in sorted(found, reverse=True):
+        yield key, "full_domain" if active else "inactive_domain", key, (0, percent)
 
 
 def iter_full_mailboxes() -> Iterator[tuple[str, str, str, StatValue]]:
@@ -119,6 +129,9 @@ def iter_undeliverable_stats() -> Iterator[tuple[StatKey, StatValue]]:
     yield from limit_per_domain(iter_undeliverable_by_domain())
     for transport in statistics.find_broken_transports(ConsolePrincipal())[:ATTENTION_COUNT_LIMIT]:
         yield ("", BROKEN_TRANSPORT_STAT, transport.pk), (0, 0)
+    rerouted = transports.iter_domains_taken_by_wildcard()
+    for name in itertools.islice(rerouted, ATTENTION_COUNT_LIMIT):
+        yield ("", REROUTED_DOMAIN_STAT, name), (0, 0)
 
 
 def iter_undeliverable_by_domain() -> Iterator[tuple[str, str, str, StatValue]]:

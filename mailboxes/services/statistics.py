@@ -15,6 +15,7 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.pagination import iter_pages
+from mailadmin.formatting import percent_of
 from mailboxes.models import Alias, Usage
 from mailboxes.services.target_checks import find_alias_problems
 
@@ -45,6 +46,17 @@ def needs_attention_q() -> Q:
 
 def filter_needing_attention(states: QuerySet[DomainState]) -> QuerySet[DomainState]:
     return states.filter(needs_attention_q()).order_by("pk")
+
+
+def get_limit_percent(state: DomainState) -> int:
+    """Return how much of the limit that is nearest is in use, in percent."""
+    domain = state.domain
+    pairs = (
+        (state.mailboxes, domain.mailboxes),
+        (state.aliases, domain.aliases),
+        (state.quota_assigned, domain.quota_size),
+    )
+    return max(percent_of(used, limit) for used, limit in pairs)
 
 
 def fetch_states_and_totals(

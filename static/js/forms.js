@@ -1,7 +1,34 @@
 // What is nicer in forms with JavaScript; nothing here is needed. `on` is that of mailadmin.js.
 "use strict";
 
-// A new password: how strong, and one made here
+// Passwords: shown by a button; of a new one how strong it is, and one made here
+const passwordTexts = document.getElementById("password-texts")?.dataset;
+
+function addPasswordTools(input) {
+  const tools = document.createElement("div");
+  tools.className = "password-tools";
+  input.after(tools);
+  return tools;
+}
+
+function addPasswordTool(tools, text, act) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: text, className: "btn btn-sm btn-outline-secondary" });
+  button.addEventListener("click", () => act(button));
+  tools.append(button);
+  return button;
+}
+
+function addReveal(tools, input) {
+  const setVisible = (visible) => { input.type = visible ? "text" : "password"; button.setAttribute("aria-pressed", String(visible)); };
+  const button = addPasswordTool(tools, passwordTexts.show, () => setVisible(input.type === "password"));
+  button.setAttribute("aria-controls", input.id);
+  setVisible(false);
+  input.form.addEventListener("submit", () => setVisible(false)); // browsers keep what is in text fields
+  return setVisible;
+}
+
+document.querySelectorAll("input[data-password=current]").forEach((input) => addReveal(addPasswordTools(input), input));
+
 const LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ";
 const DIGITS = "23456789";
 
@@ -23,42 +50,33 @@ function strength(text) {
   return Math.min(100, Math.round((100 * bits) / 80));
 }
 
+const toAscii = (domain) => (URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain);
+
 // Kept from one page to the next, and no longer.
 const keptPassword = JSON.parse(sessionStorage.getItem("password") || "null");
 sessionStorage.removeItem("password");
 
 document.querySelectorAll("input[data-password=new]").forEach((input) => {
-  const texts = document.getElementById("password-texts").dataset;
   const again = document.querySelector("input[data-password=again]");
-  const tools = document.createElement("div");
-  tools.className = "password-tools";
+  const tools = addPasswordTools(input);
   tools.innerHTML = '<meter min="0" max="100" low="40" high="70" optimum="100"></meter>';
   const [meter] = tools.children;
-  meter.setAttribute("aria-label", texts.strength);
-  const tool = (text, act) => {
-    const button = Object.assign(document.createElement("button"), { type: "button", textContent: text, className: "btn btn-sm btn-outline-secondary" });
-    button.addEventListener("click", () => act(button));
-    tools.append(button);
-    return button;
-  };
+  meter.setAttribute("aria-label", passwordTexts.strength);
   const show = () => { meter.value = input.value ? strength(input.value) : 0; if (again) again.value = input.value; };
-  tool(texts.generate, () => { input.value = generatePassword(); reveal.setVisible(true); show(); input.dispatchEvent(new Event("change")); });
-  const reveal = tool(texts.show, () => reveal.setVisible(input.type === "password"));
-  reveal.setVisible = (visible) => { input.type = visible ? "text" : "password"; reveal.textContent = visible ? texts.hide : texts.show; };
-  tool(texts.copy, async (button) => {
+  addPasswordTool(tools, passwordTexts.generate, () => { input.value = generatePassword(); setVisible(true); show(); input.dispatchEvent(new Event("change")); });
+  const setVisible = addReveal(tools, input);
+  addPasswordTool(tools, passwordTexts.copy, async (button) => {
     await navigator.clipboard.writeText(input.value);
-    button.textContent = texts.copied;
-    setTimeout(() => { button.textContent = texts.copy; }, 2000);
+    button.textContent = passwordTexts.copied;
+    setTimeout(() => { button.textContent = passwordTexts.copy; }, 2000);
   });
-  input.after(tools);
   input.addEventListener("input", show);
   // What was typed is kept in the browser while the form shows an error, and for the page that hands it over.
   const form = input.form;
   const address = () => {
     const typed = ["local_part", "domain"].map((name) => form.elements[name]?.value.trim().toLowerCase() || "");
     const [local, domain] = form.elements.username ? form.elements.username.value.trim().toLowerCase().split("@") : typed;
-    const [name, ascii] = [local.split("@")[0], URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain];
-    if (local && domain) return `${name}@${ascii}`;
+    if (local && domain) return `${local.split("@")[0]}@${toAscii(domain)}`;
     return decodeURIComponent(location.pathname.match(/^\/(?:mailboxes|admins)\/(.+)\/edit\/$/)?.[1] || "");
   };
   form.addEventListener("submit", () => {
@@ -83,15 +101,16 @@ on("[data-copy-from]", "click", async (button) => {
 });
 on("[data-print]", "click", () => print());
 
-// A whole address pasted as the local part is taken apart
+// A whole address pasted as the local part is taken apart, if its domain can be selected
 document.querySelectorAll("input[name=local_part]").forEach((input) => {
   input.addEventListener("change", () => {
     const [local, domain, ...more] = input.value.trim().split("@");
     const field = input.form.elements.domain;
     if (!domain || more.length || !field) return;
-    if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === domain.toLowerCase())) return;
+    const name = toAscii(domain.toLowerCase());
+    if (field.tagName === "SELECT" && ![...field.options].some((option) => option.value === name)) return;
     input.value = local;
-    field.value = domain.toLowerCase();
+    field.value = field.tagName === "SELECT" ? name : domain.toLowerCase();
     field.dispatchEvent(new Event("change", { bubbles: true }));
   });
 });

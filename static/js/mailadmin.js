@@ -99,7 +99,7 @@ function openRowMenu(button, template) {
   button.setAttribute("aria-expanded", "true");
   const below = rowMenu.getBoundingClientRect();
   if (below.bottom > innerHeight && below.height < below.top) { rowMenu.style.top = "auto"; rowMenu.style.bottom = "100%"; }
-  rowMenu.querySelector("a, button").focus();
+  rowMenu.querySelector("a, button:enabled").focus();
 }
 
 const rowTemplate = document.getElementById("row-menu");
@@ -114,7 +114,7 @@ if (rowTemplate) {
     if (!again) openRowMenu(button, rowTemplate);
   });
   on(".rowmenu-list", "keydown", (menu, event) => {
-    const items = [...menu.querySelectorAll("a, button")];
+    const items = [...menu.querySelectorAll("a, button:enabled")];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.key === "Tab") closeRowMenu(true);
     if (!step) return;
@@ -134,6 +134,17 @@ document.querySelectorAll("a[data-list-link]").forEach((link) => {
   const domain = (text) => new URLSearchParams(text).get("domain");
   if (search && (!link.search || domain(link.search) === domain(search))) link.search = search;
 });
+
+// A shorter hint in a field that is too narrow for the usual one
+const phone = matchMedia("(max-width: 575.98px)");
+function showPlaceholders() {
+  document.querySelectorAll("[data-short-placeholder]").forEach((field) => {
+    field.dataset.placeholder ||= field.placeholder;
+    field.placeholder = phone.matches ? field.dataset.shortPlaceholder : field.dataset.placeholder;
+  });
+}
+phone.addEventListener("change", showPlaceholders);
+showPlaceholders();
 
 // The command palette
 const palette = document.getElementById("palette");
@@ -187,10 +198,14 @@ on("[data-select-all]", "change", (box) => {
 on("input[name=keys], [data-select-everything]", "change", showSelection);
 
 function showSelection() {
+  const bar = document.querySelector("[data-selection]");
+  if (!bar) return;
   const count = document.querySelectorAll("input[name=keys]:checked").length;
   const everything = document.querySelector("[data-select-everything]")?.checked;
-  document.querySelectorAll("[data-selected-count]").forEach((place) => { place.textContent = String(count); });
-  document.querySelectorAll("[data-selection]").forEach((bar) => bar.classList.toggle("shown", Boolean(count || everything)));
+  const form = new Intl.PluralRules(document.documentElement.lang).select(count);
+  const text = everything ? bar.dataset.all : bar.dataset[form].replace(/\d+/, count);
+  bar.classList.toggle("shown", Boolean(count || everything));
+  document.querySelectorAll("[data-selection-text]").forEach((place) => { place.textContent = count || everything ? text : ""; });
 }
 showSelection();
 

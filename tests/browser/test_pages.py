@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
 from domains.models import Domain
 from domains.services.transports import create_transports
@@ -306,9 +307,22 @@ def test_the_selection_bar_counts_the_selected_rows(visitor):
     bar = visitor.page.locator(".selectionbar")
     assert not bar.is_visible()
     visitor.page.locator("input[name=keys]").first.check()
-    assert "1 selected" in bar.inner_text()
+    assert "1 mailbox selected" in bar.inner_text()
     visitor.page.get_by_label("Select all rows on this page").check()
-    assert "2 selected" in bar.inner_text()
+    assert "2 mailboxes selected" in bar.inner_text()
+    assert visitor.page.get_by_role("status").all_inner_texts() == ["2 mailboxes selected"]
+    described = bar.get_by_role("button", name="Delete…").get_attribute("aria-describedby")
+    assert visitor.page.inner_text(f"#{described}") == "2 mailboxes selected"
+
+
+@override_settings(MAILADMIN_PAGE_SIZE=1)
+def test_the_selection_bar_says_that_all_rows_are_selected(visitor):
+    visitor.sign_in("root@example.net")
+    visitor.go("/mailboxes/")
+    bar = visitor.page.locator(".selectionbar")
+    visitor.page.locator("input[name=keys]").first.check()
+    visitor.page.get_by_label("Select all rows", exact=True).check()
+    assert "All rows selected" in bar.inner_text()
 
 
 def test_the_palette_opens_a_page_by_keys_alone(visitor):

@@ -44,6 +44,11 @@ class DomainTests(TableTests, World):
             initial = self.client.get(self.url("create")).context["form"].initial
         self.assertEqual(initial["quota"], 500)
 
+    def test_the_form_says_once_what_a_limit_of_zero_is(self):
+        self.sign_in(self.root)
+        for page in (self.url("create"), self.url("edit", self.own_key)):
+            self.assertContains(self.client.get(page), "0 is unlimited", count=1)
+
     def test_a_pasted_web_address_is_taken_as_its_domain(self):
         self.sign_in(self.root)
         data = self.create_data | {"domain": "https://Shop.Example/index.html"}

@@ -3,6 +3,8 @@ import re
 
 from django.utils import timezone
 
+from domains.models import Domain
+from domains.services.domains import edit_domain
 from mailadmin.changes.log_page import LogTable
 from mailadmin.changes.models import Log, find_superadmins
 from mailboxes.services.mailboxes import edit_mailbox
@@ -34,6 +36,20 @@ class LogTests(TableTests, World):
         self.sign_in(self.alice)
         rows = self.client.get("/log/").context["rows"]
         self.assertEqual([row.data for row in rows], ["newest@example.org", "bob@example.org"])
+
+    def test_limits_of_a_domain_are_shown_as_on_its_page(self):
+        values = {"mailboxes": 1200, "aliases": -1, "quota": 2048, "maxquota": 0}
+        Domain.objects.filter(pk="example.org").update(quota=0, maxquota=100)
+        self.perform(self.root, edit_domain, "example.org", values)
+        self.sign_in(self.alice)
+        page = self.client.get("/log/")
+        for old, new in (
+            ("unlimited", "1,200"),
+            ("unlimited", "none allowed"),
+            ("unlimited", "2,048 MB"),
+            ("100 MB", "unlimited"),
+        ):
+            self.assertContains(page, f"<del>{old}</del> → <ins>{new}</ins>")
 
     def test_a_domain_admin_learns_no_client_address_of_a_superadmin(self):
         self.perform(self.root, edit_mailbox, "bob@example.org", {"name": "Bob B."})

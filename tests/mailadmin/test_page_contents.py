@@ -5,7 +5,7 @@ import re
 
 from django.utils import timezone
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, Transport
 from mailadmin.jobs.models import Job
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.services.domains import create_domains
@@ -106,6 +106,12 @@ class PageContentTests(World):
         page = self.client.get("/aliases/create/")
         self.assertContains(page, 'list="id_domain-choices"')
         self.assertContains(page, '<datalist id="id_domain-choices" hx-get="/domains/pick/"')
+
+    def test_list_and_form_of_transports_call_the_pattern_the_same(self):
+        Transport.objects.create(pattern="x.example", transport=":")
+        self.sign_in(self.root)
+        for url in ("/transports/", "/transports/create/"):
+            self.assertContains(self.client.get(url), "Pattern")
 
     def test_an_owner_forwards_to_addresses(self):
         self.sign_in(self.bob)

@@ -13,6 +13,7 @@ from domains.services.admins import create_admins
 from mailadmin import __version__, registry
 from mailadmin.changes.models import Log
 from mailboxes.models import Mailbox, Usage
+from mailboxes.services import cached_stats
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
@@ -90,6 +91,22 @@ class HomeTests(World):
         self.assertEqual([d.pk for d in found["inactive_domains"]], ["example.com"])
         self.assertEqual([u.mailbox_id for u in found["full_mailboxes"]], [self.bob.pk])
         self.assertEqual([m.pk for m in found["inactive_mailboxes"]], [self.carol.pk])
+
+    def test_home_shows_the_five_domains_closest_to_a_limit(self):
+        rows = [{"domain": f"d{n}.example", "default_aliases": False} for n in range(6)]
+        self.perform(self.root, create_domains, rows)
+        for number in range(6):
+            DomainState.objects.filter(pk=f"d{number}.example").update(aliases=90 + number)
+        Domain.objects.filter(pk__startswith="d").update(aliases=100, mailboxes=10)
+        for counted in (5000, 0):
+            with mock.patch.object(cached_stats, "LIVE_COUNT_LIMIT", counted):
+                cached_stats.refresh_stats()
+            self.sign_in(self.root)
+            page = self.client.get("/")
+            shown = [(row.pk, row.percent) for row in page.context["attention"]["full_domains"]]
+            self.assertEqual(shown, [(f"d{n}.example", 90 + n) for n in range(5, -1, -1)])
+            self.assertContains(page, 'aria-label="Limit used"', count=5)
+            self.assertContains(page, "and 1 more")
 
     def test_home_counts_more_than_it_lists(self):
         domain = Domain.objects.get(pk="example.org")

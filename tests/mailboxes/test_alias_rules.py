@@ -11,10 +11,10 @@ from tests.mailboxes.base import VACATION_TARGET, AliasWorld
 
 
 class AliasRuleTests(AliasWorld):
-    def create(self, **data):
+    def create(self, url="/aliases/create/", **data):
         self.sign_in(self.alice)
         given = {"local_part": "x", "domain": "example.org", "goto": "bob@example.org"}
-        return self.client.post("/aliases/create/", given | data)
+        return self.client.post(url, given | data)
 
     def test_a_catch_all_is_created_by_checkbox_or_star(self):
         self.create(local_part="", catch_all="on")
@@ -22,6 +22,24 @@ class AliasRuleTests(AliasWorld):
         self.perform(self.alice, delete_aliases, ["@example.org"])
         self.create(local_part="*")
         self.assertTrue(Alias.objects.filter(pk="@example.org").exists())
+
+    def test_a_whole_address_of_another_domain_is_refused_with_its_domain(self):
+        text = "This address belongs to %s: select that domain, or enter only the part before"
+        for typed, domain in (
+            ("y@example.com", "example.com"),
+            ("y@nowhere.example", "nowhere.example"),
+            ("y@München.example", "münchen.example"),
+        ):
+            for url in ("/aliases/create/", "/mailboxes/create/"):
+                answer = self.create(url, local_part=typed)
+                self.assert_refused(answer, text % domain)
+                self.assertNotContains(answer, "not a valid local part", status_code=422)
+        for typed in ("y@", "@example.com", "y@z", "x y@example.com"):
+            self.assert_refused(self.create(local_part=typed), "not a valid local part")
+
+    def test_a_whole_address_of_the_selected_domain_is_taken(self):
+        self.create(local_part="y@Example.org")
+        self.assertEqual(self.goto("y@example.org"), "bob@example.org")
 
     def test_only_a_catch_all_may_point_to_a_whole_domain(self):
         self.assert_refused(self.create(goto="@elsewhere.example"), "Only a catch-all")

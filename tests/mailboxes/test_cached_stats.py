@@ -105,7 +105,7 @@ def summary(context):
         "used": context["totals"]["quota_used"],
         "days": [day["count"] for day in context["days"]],
         "domains": [
-            [domain.pk for domain in attention[name]]
+            [(domain.pk, domain.percent) for domain in attention[name]]
             for name in ("full_domains", "inactive_domains")
         ],
         "full": [(usage.mailbox_id, usage.percent) for usage in attention["full_mailboxes"]],

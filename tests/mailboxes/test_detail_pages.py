@@ -299,9 +299,10 @@ class HandOverTests(World):
 
     def test_another_one_is_created_in_the_same_domain(self):
         answer = self.create(another="1")
-        self.assertEqual(answer.url, "/mailboxes/create/?domain=example.org")
+        self.assertEqual(answer.url, "/mailboxes/create/?domain=example.org&quota=1")
         page = self.client.get(answer.url)
         self.assertContains(page, "/mailboxes/new@example.org/")
+        self.assertEqual(page.context["form"]["quota"].value(), "1")
 
     def test_a_pasted_address_is_taken_apart(self):
         self.assertRedirects(

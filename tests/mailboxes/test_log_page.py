@@ -126,6 +126,17 @@ class LogPageTests(AliasWorld):
                     ("m0@example.org" in text, "m1@example.org" in text), (first, second)
                 )
 
+    def test_the_filter_offers_the_actions_that_a_person_can_see(self):
+        hidden = ("create_admin", "edit_transport", "delete_domain", "create_token")
+        for person, is_offered in ((self.root, True), (self.alice, False)):
+            self.sign_in(person)
+            page = self.client.get("/log/")
+            self.assertContains(page, '<option value="edit_mailbox">')
+            for action in hidden:
+                with self.subTest(person=person, action=action):
+                    option = f'<option value="{action}">'
+                    self.assertEqual(option in page.content.decode(), is_offered)
+
     def test_an_assigned_domain_is_shown(self):
         self.sign_in(self.root)
         page = self.client.get("/admins/alice@example.org/edit/")

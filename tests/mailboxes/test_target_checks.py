@@ -268,6 +268,22 @@ class HomeTests(World):
         self.assertEqual(self.client.get("/").context["attention"]["broken_transports"], [])
         self.assertTrue(CachedStat.objects.filter(name="broken_domain").exists())
 
+    def test_root_is_told_of_domains_whose_mail_the_wildcard_takes(self):
+        Transport.objects.create(pattern="*", transport="smtp:[gate.example]")
+        Transport.objects.create(pattern="example.org", transport=":")
+        for counted in (5000, 0):
+            with mock.patch.object(cached_stats, "LIVE_COUNT_LIMIT", counted):
+                recount_tallies()
+            self.sign_in(self.alice)
+            self.assertNotContains(self.client.get("/"), "transport “*”")
+            self.sign_in(self.root)
+            page = self.client.get("/")
+            self.assertContains(page, '<a href="/transports/">Domains whose mail the transport “*”')
+            shown = page.context["attention"]["rerouted_domains"]
+            self.assertEqual([domain.pk for domain in shown], ["example.com"])
+        self.client.post("/transports/*/toggle/", {"field": "active", "value": "0"})
+        self.assertNotContains(self.client.get("/"), "transport “*”")
+
     def test_a_fixed_domain_is_removed_from_home(self):
         Domain.objects.filter(pk__in=["example.org", "example.com"]).update(transport="nosuch:")
         recount_tallies()

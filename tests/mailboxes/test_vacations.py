@@ -70,6 +70,12 @@ class VacationTests(AliasWorld):
         self.leave()
         self.assertEqual(self.goto(), f"x@y.example,{VACATION_TARGET},bob@example.org")
 
+    def test_the_form_names_the_time_zone_of_its_dates(self):
+        self.sign_in(self.bob)
+        for name in ("Europe/Berlin", "America/New_York"):
+            with self.settings(TIME_ZONE=name):
+                self.assertContains(self.client.get("/account/vacation/"), f"Time zone: {name}")
+
     def test_invalid_dates_are_refused(self):
         for changed in (
             {"activeuntil": "2020-01-01T00:00"},

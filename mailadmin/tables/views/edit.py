@@ -52,9 +52,10 @@ class SaveRowMixin(SaveFormMixin):
 
     def get_another_url(self, row: Any) -> str:
         """Return the form for another row, in the domain of the one just created."""
-        domain = getattr(row, "domain_id", None)
-        query = f"?{urlencode({'domain': domain})}" if domain else ""
-        return self.table.url("create") + query
+        domain, typed = getattr(row, "domain_id", None), self.request.POST
+        kept = {name: typed[name] for name in self.table.form_class.kept_fields if name in typed}
+        query = urlencode(({"domain": domain} if domain else {}) | kept)
+        return self.table.url("create") + (f"?{query}" if query else "")
 
 
 class TableCreateView(SaveRowMixin, TableView, CreateView):
@@ -68,9 +69,12 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
         return form
 
     def get_initial(self) -> dict[str, Any]:
-        """Preselect the domain that the link names."""
-        domain = self.request.GET.get("domain")
-        return super().get_initial() | ({"domain": try_normalize_domain(domain)} if domain else {})
+        """Preselect the domain that the link names, and what is kept of the row before."""
+        params = self.request.GET
+        domain = params.get("domain")
+        kept = {name: params[name] for name in self.table.form_class.kept_fields if name in params}
+        preset = {"domain": try_normalize_domain(domain)} if domain else {}
+        return super().get_initial() | preset | kept
 
     def get_success_text(self) -> str:
         url = self.table.row_url(self.saved_object.pk)

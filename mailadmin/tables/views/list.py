@@ -76,6 +76,7 @@ class TableListView(FilteredView, TemplateView):
             saved_filters=saved,
             is_filter_saved=self.filter_query in [each.query for each in saved],
             filters=self.filters,
+            filter_choices=self.table.filter_choices(self.request.user),
             filter_query=self.filter_query,
             is_ascending=self.is_ascending,
             before_url=self.build_page_url(before=rows[0].pk) if rows and page.has_previous else "",

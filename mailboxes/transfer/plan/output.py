@@ -34,18 +34,14 @@ def rows_with_verb(plan: Plan, verb: PlanRow.Verb, limit: int | None = None) -> 
     return rows.order_by("stage", "pk")[:limit]
 
 
-def format_values(row: PlanRow) -> list[tuple[str, str]]:
-    """Return the values of a new row for display: no secrets, no empty ones, and not its key."""
+def iter_new_values(row: PlanRow) -> Iterator[tuple[str, Any]]:
+    """Yield the values of a new row for display: no secrets, no empty ones, and not its key."""
     row_type = ROW_TYPES[row.kind]
-    values = row_type.to_file_values(row.values)
     key = row.key.lower()
-    return [
-        (name, format_value(value))
-        for name, value in values.items()
-        if not row_type.is_secret(name)
-        and value not in ("", None, [])
-        and str(value).lower() != key
-    ]
+    for name, value in row_type.to_file_values(row.values).items():
+        is_empty = value in ("", None, [])
+        if not (is_empty or row_type.is_secret(name) or str(value).lower() == key):
+            yield name, value
 
 
 def format_differences(row: PlanRow) -> list[tuple[str, str]]:
@@ -121,7 +117,9 @@ def row_details(row: PlanRow) -> list[tuple[str, str]]:
         return [(_("reason"), row.reason)]
     if row.verb == Verb.CHANGED:
         return format_differences(row)
-    return format_values(row) if not row.done else []
+    if row.done:
+        return []
+    return [(name, format_value(value)) for name, value in iter_new_values(row)]
 
 
 def render_losses(plan: Plan) -> Iterator[str]:

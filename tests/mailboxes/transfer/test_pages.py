@@ -58,6 +58,41 @@ class PageTests(TransferWorld):
         for text in ("row restored", "rows restored", "ann@example.org", ">New<"):
             self.assertNotIn(text, self.page(plan))
 
+    def details(self, plan):
+        page = self.client.get(f"/import/{plan.pk}/")
+        rows = [pair for sample in page.context["samples"] for pair in sample["rows"]]
+        return {
+            (row.kind, row.key): [(str(label), value) for label, value in details]
+            for row, details in rows
+        }
+
+    def test_the_preview_shows_labels_and_formatted_values(self):
+        self.sign_in(self.root)
+        rows = "ann@example.org,1024,0,0\nbob@example.org,0,1,\n"
+        shown = self.details(self.uploaded(f"username,quota,smtp_active,welcome_mail\n{rows}"))
+        for label, value in (
+            ("quota", "1,024 MB"),
+            ("sending allowed", "no"),
+            ("Send welcome email", "no"),
+        ):
+            self.assertIn((label, value), shown["mailbox", "ann@example.org"])
+        self.assertEqual(shown["mailbox", "bob@example.org"], [("quota", "100 MB → unlimited")])
+        text = "domain,mailboxes,quota,backupmx\nnew.example,0,2048,1\nexample.org,1200,0,0\n"
+        shown = self.details(self.uploaded(text, table="domains"))
+        for label, value in (
+            ("mailbox limit", "unlimited"),
+            ("domain quota", "2,048 MB"),
+            ("backup MX", "yes"),
+        ):
+            self.assertIn((label, value), shown["domain", "new.example"])
+        change = ("mailbox limit", "unlimited → 1,200")
+        self.assertEqual(shown["domain", "example.org"], [change])
+        text = "address,goto\ninfo@example.org,x@y.example\n"
+        shown = self.details(self.uploaded(text, table="aliases"))
+        self.assertIn(
+            ("forwards to", "bob@example.org → x@y.example"), shown["alias", "info@example.org"]
+        )
+
     def test_the_first_line_of_a_csv_file_is_not_counted_as_a_row(self):
         self.sign_in(self.alice)
         self.uploaded()
