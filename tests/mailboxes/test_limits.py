@@ -47,6 +47,18 @@ class LimitTests(World):
         errors = self.client.post("/mailboxes/create/", row | {"quota": 500}).context["form"].errors
         self.assertLessEqual({"local_part", "password", "quota"}, set(errors))
 
+    def test_the_form_tells_domain_admins_to_ask_a_superadmin(self):
+        self.limit(quota=100)
+        row = {"local_part": "a b", "domain": "example.org", "quota": 0}
+        for person, advice in (
+            (self.root, "another mailbox, or raise the domain quota."),
+            (self.alice, "another mailbox, or ask a superadmin to raise the domain quota."),
+        ):
+            self.sign_in(person)
+            form = self.client.post("/mailboxes/create/", row).context["form"]
+            self.assertIn("local_part", form.errors)
+            self.assertIn(advice, form.errors["quota"][0])
+
     def test_a_limit_counts_existing_rows(self):
         self.limit(mailboxes=2)
         self.mailbox("one")
