@@ -217,7 +217,7 @@ class AdminTable(Table):
     def export_value(self, row: Any, name: str) -> Any:
         return row.assigned if name == "domains" else super().export_value(row, name)
 
-    def prefetch_values(self, rows: Iterable[Any]) -> list[Any]:
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
         rows = list(rows)
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
         names = defaultdict(list)

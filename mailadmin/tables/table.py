@@ -219,7 +219,7 @@ class Table:
         """Return the value of a column in the API, as the form would take it."""
         return self.public_fields()[name].value_from_object(row)
 
-    def prefetch_values(self, rows: Iterable[Any]) -> Iterable[Any]:
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> Iterable[Any]:
         """Return the rows with what their values need from other tables, in one query."""
         return rows
 
