@@ -53,6 +53,21 @@ def ngettext(singular: str, plural: str, number: int) -> str:
 gettext_lazy = lazy(gettext, str)
 
 
+class LazyPlural:
+    """A text in two forms; its parameters give the number, and with it the form."""
+
+    def __init__(self, singular: str, plural: str, number_name: str) -> None:
+        self.singular, self.plural, self.number_name = singular, plural, number_name
+
+    def __mod__(self, params: Mapping[str, Any]) -> str:
+        return ngettext(self.singular, self.plural, params[self.number_name]) % params
+
+
+def ngettext_lazy(singular: str, plural: str, number_name: str) -> LazyPlural:
+    """Translate when the parameters are given; the result can be stored as data."""
+    return LazyPlural(singular, plural, number_name)
+
+
 def compose(pattern: str, **params: Any) -> str:
     """Return a pattern without words, such as "%(name)s: %(text)s", filled with texts."""
     return TranslatedText(pattern) % params
@@ -97,13 +112,21 @@ def evaluate_lazy(message: Promise) -> str:
         return TranslatedText(text, {"msgid": str(message)})
 
 
-def evaluate_plural(message: Promise, params: Mapping[str, Any]) -> str | None:
-    """Return the form of Django's `ngettext_lazy` for these parameters; None for other texts."""
-    arguments: Any = message.__reduce__()[1]
-    key, forms = arguments[-2:]
-    if not isinstance(forms, dict) or key not in params:
+def evaluate_plural(message: Any, params: Mapping[str, Any]) -> str | None:
+    """Return the form of Django's `ngettext_lazy` for these parameters; None for other texts.
+
+    Without a number such a text is empty. `format` gives the form for a number, and leaves the
+    placeholders of `%` as they are; so the two forms are known, and which parameter is the number.
+    """
+    if str(message) or not params:
         return None
-    return ngettext(forms["singular"], forms["plural"], params[key])
+    ones, twos = dict.fromkeys(params, 1), dict.fromkeys(params, 2)
+    with override(None):
+        singular, plural = message.format(**ones), message.format(**twos)
+        number = next(
+            params[name] for name in params if message.format(**twos | {name: 1}) == singular
+        )
+    return ngettext(singular, plural, number)
 
 
 def to_parameter(value: Any) -> Any:
