@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.utils import translation
+from django.utils.formats import number_format
 from django.utils.functional import Promise, lazy
 from django.utils.translation import override
 
@@ -37,6 +38,13 @@ class TranslatedText(str):
             return super().__mod__(params)
         values = {name: to_parameter(value) for name, value in params.items()}
         return TranslatedText(super().__mod__(params), self.data | {"params": values})
+
+
+class Count(int):
+    """A number that texts show in the format of the active language: "1,500"."""
+
+    def __str__(self) -> str:
+        return number_format(int(self))
 
 
 def gettext(msgid: str) -> str:
@@ -194,12 +202,15 @@ def render_data(data: Data) -> TranslatedText:
     else:
         text = translation.gettext(data["msgid"]) if data["msgid"] else ""
     if "params" in data:
-        values = {
-            name: render_data(value) if isinstance(value, dict) else value
-            for name, value in data["params"].items()
-        }
-        text %= values
+        text %= {name: render_parameter(value, data) for name, value in data["params"].items()}
     return TranslatedText(text, data)
+
+
+def render_parameter(value: Any, data: Data) -> Any:
+    """Return a parameter of this data, as the text shows it."""
+    if isinstance(value, dict):
+        return render_data(value)
+    return Count(value) if type(value) is int and value == data.get("number") else value
 
 
 def replace_in_text(text: str, replace: Callable[[str], str]) -> str:

@@ -23,7 +23,7 @@ from mailadmin.tables.columns import Column, build_column
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
-from mailadmin.translation import LazyPlural, gettext_lazy, ngettext_lazy
+from mailadmin.translation import Count, LazyPlural, gettext_lazy, ngettext_lazy
 
 BULK_JOB_KIND = "bulk"
 MAX_IMMEDIATE_ROWS = 200  # more are changed by a job
@@ -312,7 +312,7 @@ class Table:
 
     def format_count(self, count: int) -> str:
         """Return a number of rows in words: "15 mailboxes"."""
-        return self.count_text % {"count": count}
+        return self.count_text % {"count": Count(count)}
 
     @property
     def model_name(self) -> Text:
