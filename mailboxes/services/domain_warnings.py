@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db.models import Q
 from django.utils.formats import number_format
-from django.utils.text import get_text_list
 
 from domains.models import UNLIMITED, AliasDomain, Domain
 from domains.quotas import megabytes_to_bytes
@@ -13,7 +12,7 @@ from mailadmin import registry
 from mailadmin.formatting import unicode_address
 from mailadmin.names import fold
 from mailadmin.translation import gettext as _
-from mailadmin.translation import ngettext
+from mailadmin.translation import join_texts, ngettext
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import limits
 
@@ -59,11 +58,12 @@ def iter_alias_domain_warnings(principal: Any, alias_domain: AliasDomain) -> Ite
     }
     own = [registry.tables[kind].format_count(count) for kind, count in counts.items() if count]
     if own:
+        own_text = join_texts([own[0], _("and"), own[1]] if len(own) > 1 else own)
         text = _(
             "The addresses of %(domain)s itself (%(own)s) keep their mail; mail to other addresses"
             " is handled as mail to %(target)s."
         )
-        yield text % {**values, "own": get_text_list(own, _("and"))}
+        yield text % {**values, "own": own_text}
     if aliases.filter(pk=f"@{name}").exists():
         yield get_own_catch_all_text() % values
 

@@ -575,6 +575,15 @@ class IdempotencyTests(World):
         again = self.program.post("mailboxes", rows, headers=self.key)
         self.assertEqual((again.status_code, again.json()), (201, first.json()))
 
+    def test_a_replayed_warning_is_in_the_language_of_the_request(self):
+        row = {"local_part": "list", "domain": "example.org", "goto": ["nobody@example.org"]}
+        row |= {"description": '{"msgid": "Mailbox"}'}  # of a user: no text of the panel
+        for language, words in (("en", "does not exist"), ("de", "existiert nicht")):
+            headers = self.key | {"Accept-Language": language}
+            answer = self.program.post("aliases", row, headers=headers).json()
+            self.assertIn(words, answer["warnings"][0])
+            self.assertEqual(answer["description"], row["description"])
+
     def test_another_request_with_the_same_key_is_refused(self):
         self.program.post("mailboxes", DAVE, headers=self.key)
         other = self.program.post("mailboxes", DAVE | {"name": "D"}, headers=self.key)
