@@ -18,7 +18,7 @@ from mailadmin.conf.settings_page import generate_settings
 from mailboxes.models import Plan
 from tests import documentation
 from tests.base import PASSWORD
-from tests.mailboxes.test_checks import configuration
+from tests.mailboxes.sample_configurations import configuration
 from tests.programs import command
 from tests.test_settings import panel
 
@@ -56,7 +56,7 @@ TESTED_BY = {
         "tests/mailboxes/transfer/test_ispmail.py::test_a_live_database_is_read_like_its_dump"
     ),
     "mailadmin mailserver check": (
-        "tests/mailboxes/test_checks.py::test_no_findings_are_reported_with_status_0"
+        "tests/mailboxes/test_checks_command.py::test_no_findings_are_reported_with_status_0"
     ),
     "mailadmin mailserver upgrade": (
         "tests/mailboxes/test_dovecot_converter.py::test_debians_files_with_sql_are_converted"
