@@ -11,7 +11,7 @@ import pytest
 
 from tests import mailservers, releases
 from tests.base import PASSWORD
-from tests.mailboxes.test_generator import by_command, panel, receive
+from tests.mailboxes.generated_files import by_command, panel, receive
 from tests.programs import RELEASES
 from tests.servers import MariaDB
 

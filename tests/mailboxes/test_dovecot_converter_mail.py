@@ -6,7 +6,7 @@ from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
 from tests.mailboxes.dovecot_upgrade import configuration, upgrade
-from tests.mailboxes.test_generator import has_messages, receive
+from tests.mailboxes.generated_files import has_messages, receive
 from tests.mailservers import (
     Dovecot,
     MailServer,

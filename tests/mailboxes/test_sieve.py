@@ -12,7 +12,7 @@ from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.models import Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
-from tests.mailboxes.test_generator import receive
+from tests.mailboxes.generated_files import receive
 from tests.mailservers import MailServer
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
