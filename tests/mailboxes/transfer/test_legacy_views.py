@@ -19,7 +19,7 @@ from mailboxes.services.aliases import set_aliases
 from mailboxes.services.mailboxes import set_mailboxes
 from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS, number_expression
 from tests.legacy_databases import Database, environment
-from tests.mailboxes.test_delivery import (
+from tests.mailboxes.delivery.sending import (
     add_alias_domain,
     add_transport,
     alias,
