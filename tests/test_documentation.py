@@ -46,7 +46,7 @@ TESTED_BY = {
         "tests/mailadmin/test_commands.py::test_bash_completes_an_address_as_one_word"
     ),
     "mailadmin compat-views": (
-        "tests/mailboxes/transfer/test_legacy_views.py"
+        "tests/mailboxes/transfer/legacy_views/test_command.py"
         "::test_views_are_created_once_and_removed_again"
     ),
     "mailadmin explain info@example.org --postfix": (
