@@ -62,7 +62,7 @@ TESTED_BY = {
         "tests/mailboxes/test_dovecot_converter.py::test_debians_files_with_sql_are_converted"
     ),
     "mailadmin mailserver verify --all": (
-        "tests/mailboxes/test_verify_command.py::test_a_correct_server_has_no_differences"
+        "tests/mailboxes/verify/test_comparison.py::test_a_correct_server_has_no_differences"
     ),
     "python manage.py check --deploy": (
         "tests/test_settings.py::test_check_deploy_is_clean_with_an_https_address"
