@@ -8,7 +8,7 @@ import sys
 from django.core.management import call_command
 
 from mailadmin.conf import BASE_DIR
-from tests import mailservers
+from tests import mailservers, postfix_server
 from tests.base import PASSWORD
 from tests.legacy_databases import environment
 
@@ -105,7 +105,7 @@ def receive(server, address):
         client.mail("")
         assert client.rcpt(address)[0] == 250
         _code, said = client.data("Subject: Lunch?\n\nAre you there?\n")
-    return server.log_of(mailservers.queue_id(said))
+    return server.log_of(postfix_server.queue_id(said))
 
 
 def has_messages(server, address, count):

@@ -23,9 +23,9 @@ from mailboxes.mailserver.config_parser.names import (
     SQL_FILE_SETTINGS,
 )
 from mailboxes.mailserver.config_parser.tree import FILTER_BLOCKS
+from tests.dovecot_server import FIRST_LINES, only_with, version_tested
 from tests.mailboxes.faults_dovecot_versions import VERSION_FAULTS
 from tests.mailboxes.sample_configurations import NEW, broken_files, codes, configuration
-from tests.mailservers import FIRST_LINES, only_with, version_tested
 from tests.programs import command
 
 

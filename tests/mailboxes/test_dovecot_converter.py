@@ -21,6 +21,7 @@ from mailboxes.mailserver.converter.render import iter_converted_lines, render_s
 from mailboxes.mailserver.generator import disk
 from mailboxes.mailserver.generator.choices import MailServerOptions
 from mailboxes.mailserver.generator.files import generate_files
+from tests.dovecot_server import FIRST_LINES, only_with, version_tested
 from tests.mailboxes.dovecot_upgrade import (
     FOLDERS,
     HERE,
@@ -32,12 +33,7 @@ from tests.mailboxes.dovecot_upgrade import (
     texts_of,
     upgrade,
 )
-from tests.mailservers import (
-    FIRST_LINES,
-    PASSWORDS,
-    only_with,
-    version_tested,
-)
+from tests.mailservers import PASSWORDS
 from tests.programs import command
 
 # An error of the guides: no version of Dovecot understands d%.

@@ -5,10 +5,8 @@ import subprocess
 import pytest
 
 from mailboxes.mailserver.config_parser.tree import is_yes
+from tests.dovecot_server import only_with
 from tests.mailboxes.dovecot_upgrade import configuration, doveconf, result, upgrade
-from tests.mailservers import (
-    only_with,
-)
 from tests.programs import command
 
 CONVERTED = [

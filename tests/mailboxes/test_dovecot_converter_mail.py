@@ -5,16 +5,10 @@ import pytest
 from mailboxes.models import Mailbox, Usage
 from tests import mailservers
 from tests.base import PASSWORD, build_world
+from tests.dovecot_server import Dovecot, Shared, make_certificate, only_with, version_tested
 from tests.mailboxes.dovecot_upgrade import configuration, upgrade
 from tests.mailboxes.generated_files import has_messages, receive
-from tests.mailservers import (
-    Dovecot,
-    MailServer,
-    Shared,
-    make_certificate,
-    only_with,
-    version_tested,
-)
+from tests.mailservers import MailServer
 from tests.servers import free_port
 
 

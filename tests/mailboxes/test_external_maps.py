@@ -18,7 +18,8 @@ from mailboxes.mailserver.generator.files import generate_files
 from mailboxes.mailserver.routing_config import load_routing_config
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.routing import LookupUnavailable, PostfixRouter, build_panel_config
-from tests.mailservers import PASSWORDS, map_file
+from tests.mailservers import PASSWORDS
+from tests.postfix_server import map_file
 from tests.programs import command
 
 MAIN = """

@@ -21,11 +21,11 @@ from mailboxes.postfix import routing
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.queries import render_for_postfix
 from mailboxes.services.loops import find_loop
-from tests import mailservers
+from tests import mailservers, postfix_server, servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.mailserver, mailservers.needs_root]
 
-MASTER = mailservers.MASTER.replace(
+MASTER = postfix_server.MASTER.replace(
     "- - discard\n", "- - discard -o syslog_name=to/discard\n"
 ).replace("- smtp\n", "- discard -o syslog_name=to/smtp\n").replace(
     "relay unix - - n - - discard -o syslog_name=to/smtp",
@@ -177,7 +177,7 @@ def probes(world):
 @pytest.fixture(scope="module")
 def server(django_db_setup):
     """Postfix on the tests' database, with every query of the panel."""
-    with mailservers.Postfix(master=MASTER) as postfix:
+    with postfix_server.Postfix(master=MASTER) as postfix:
         yield postfix
 
 
@@ -189,8 +189,8 @@ def postfix(server, transactional_db):
         for query in build_postfix_maps():
             file = server.write(
                 f"{query.name}.cf",
-                mailservers.map_file(
-                    mailservers.sql_settings(connection), render_for_postfix(query.sql())
+                postfix_server.map_file(
+                    postfix_server.sql_settings(connection), render_for_postfix(query.sql())
                 ),
             )
             parameters.setdefault(query.parameter, []).append(f"proxy:{kind}:{file}")
@@ -213,7 +213,7 @@ def postfix(server, transactional_db):
             + " ".join(t.rpartition(" ")[2] for t in parameters["smtpd_recipient_restrictions"]),
         }
         with (server.config / "main.cf").open("a") as file:
-            file.write(mailservers.main_cf(extra))
+            file.write(postfix_server.main_cf(extra))
         server.run()
     return server
 
@@ -297,12 +297,12 @@ def send(postfix, addresses):
             code, reply = error.smtp_code, error.smtp_error
         if code != 250:
             return f"{code} {reply.decode()}"
-        return ends(lines_of(postfix, mailservers.queue_id(reply)))
+        return ends(lines_of(postfix, postfix_server.queue_id(reply)))
 
 
 def lines_of(postfix, queue_id):
     """Return the log of a message; a deferred one is deleted without waiting."""
-    deadline = time.monotonic() + mailservers.PATIENCE
+    deadline = time.monotonic() + servers.PATIENCE
     while time.monotonic() < deadline:
         lines = postfix.lines_of(queue_id)
         if any(line.endswith(f"{queue_id}: removed") for line in lines):

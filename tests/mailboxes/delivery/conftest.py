@@ -9,7 +9,7 @@ from django.db import connection
 
 from domains.models import Transport
 from mailadmin.conf import BASE_DIR
-from tests import mailservers, servers
+from tests import mail_receivers, mailservers, servers
 from tests.mailboxes.delivery.sending import add_transport
 from tests.mailboxes.test_routing import reload
 
@@ -31,7 +31,7 @@ def server(running, transactional_db):
 @pytest.fixture(scope="module")
 def external_server():
     """An external mail server."""
-    with mailservers.Sink() as sink:
+    with mail_receivers.Sink() as sink:
         yield sink.run()
 
 
@@ -44,7 +44,7 @@ def sink(external_server):
 @pytest.fixture
 def responder(server):
     """A program that replaces the panel's command for Postfix's pipe(8)."""
-    bridge = mailservers.Bridge(server.folder)
+    bridge = mail_receivers.Bridge(server.folder)
     master = server.config / "master.cf"
     text = master.read_text()
     master.write_text(text.replace(str(BASE_DIR / "manage.py"), str(bridge.program)))

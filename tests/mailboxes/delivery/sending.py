@@ -14,7 +14,7 @@ from mailadmin.changes.perform import Actor, perform
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
-from tests import mailservers
+from tests import postfix_server
 from tests.base import PASSWORD
 
 FAR = "friend@far.test"
@@ -96,7 +96,7 @@ def send(server, *recipients, sender="", text=None):
         for code, text_ in map(client.rcpt, recipients):
             assert code == 250, text_
         _code, response = client.data(text or build_mail(sender=sender or FAR, to=recipients[0]))
-    return log_with_bounces(server, mailservers.queue_id(response))
+    return log_with_bounces(server, postfix_server.queue_id(response))
 
 
 def log_with_bounces(server, queue_id):

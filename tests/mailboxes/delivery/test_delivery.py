@@ -11,7 +11,7 @@ from mailadmin import passwords
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.vacations import set_vacation
-from tests import mailservers
+from tests import mailservers, postfix_server
 from tests.base import PASSWORD
 from tests.mailboxes.delivery.sending import (
     FAR,
@@ -57,7 +57,7 @@ def test_an_mbox_file_stays_a_file(server):
     folder.mkdir(exist_ok=True)
     (folder / "bob").write_text(f"From {FAR} Fri Nov 20 10:00:00 2026\n{build_mail('Old mail')}\n")
     for path in (folder, folder / "bob"):
-        os.chown(path, *mailservers.NOBODY)
+        os.chown(path, *postfix_server.NOBODY)
     send(server, "bob@example.org")
     text = (folder / "bob").read_text()
     assert text.count("\nSubject: ") == 2

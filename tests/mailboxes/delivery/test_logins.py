@@ -13,7 +13,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.explain import explain
 from mailboxes.services.forwardings import set_forwarding
 from mailboxes.services.mailboxes import set_mailboxes
-from tests import mailservers
+from tests import dovecot_server, mailservers, postfix_server
 from tests.base import PASSWORD
 from tests.mailboxes.delivery.sending import (
     FAR,
@@ -43,7 +43,7 @@ def test_an_authenticated_user_sends_as_their_own_address_to_anyone(server, sink
         client.mail("bob@example.org")
         assert client.rcpt("carol@example.com")[0] == client.rcpt("x@far.example")[0] == 250
         _code, response = client.data(build_mail(sender="bob@example.org"))
-    log_with_bounces(server, mailservers.queue_id(response))
+    log_with_bounces(server, postfix_server.queue_id(response))
     assert count_mails(server, "carol@example.com") == 1
     assert sink.recipients() == ["x@far.example"]
 
@@ -98,7 +98,7 @@ def test_authentication_is_not_offered_without_tls(server):
         assert client.docmd("AUTH PLAIN AGJvYgBwYXNz")[0] == 530
         assert client.docmd("MAIL FROM:<bob@example.org>")[0] == 530
     with server.smtp() as client:
-        client.starttls(context=mailservers.unverified())
+        client.starttls(context=dovecot_server.unverified())
         client.ehlo()
         assert not client.has_extn("auth")
     with server.submission() as client:

@@ -7,7 +7,7 @@ from mailadmin.changes.perform import ConsolePrincipal
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.routing import PostfixRouter, build_panel_config, quote_address
-from tests import mailservers
+from tests import mailservers, postfix_server
 from tests.mailboxes.delivery.sending import (
     DENIED,
     UNKNOWN,
@@ -43,7 +43,7 @@ def test_the_explanation_of_an_adopted_name_matches_dovecot(server, name):
         assert (f"{code} {text.decode()}" if code != 250 else "") == route.reply
         if code == 250:
             _code, reply = client.data("Subject: x\n\nx\n")
-            log = "\n".join(server.log_of(mailservers.queue_id(reply)))
+            log = "\n".join(server.log_of(postfix_server.queue_id(reply)))
             (end,) = route.deliveries
             is_delivered = "status=sent" in log
             assert (end.kind == "mailbox") == is_delivered, log
@@ -59,7 +59,7 @@ def test_the_explanation_of_an_unusable_adopted_transport_matches_postfix(server
         client.ehlo()
         client.mail("")
         assert client.rcpt("bob@broken.test")[0] == 250
-        queue_id = mailservers.queue_id(client.data("Subject: x\n\nx\n")[1])
+        queue_id = postfix_server.queue_id(client.data("Subject: x\n\nx\n")[1])
     server.wait_until(lambda: stays_in_the_queue(server, queue_id))
     server.tool("postsuper", "-d", queue_id)
 

@@ -18,7 +18,7 @@ from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.transfer.export import hashfiles
 from mailboxes.transfer.export.disk import INDEX_FILENAME
-from tests import mailservers, programs, servers
+from tests import dovecot_server, programs, servers
 from tests.mailboxes.transfer.exported import build_database, delete_everything
 from tests.mailboxes.transfer.reading import Read
 
@@ -432,7 +432,7 @@ class Dovecot(servers.Server):
         text = (lines / "dovecot.conf").read_text().replace("/etc/dovecot", str(lines))
         self.conf = self.folder / "dovecot.conf"
         self.conf.write_text(
-            mailservers.FIRST_LINES[detect_options()["dovecot_version"]]
+            dovecot_server.FIRST_LINES[detect_options()["dovecot_version"]]
             + f"base_dir = {self.folder}/run\nstate_dir = {self.folder}/state\nprotocols =\n"
             f"log_path = {self.folder}/said\nssl = no\nmail_uid = 1000\nmail_gid = 1000\n"
             "service auth {\n  user = root\n}\n" + text
