@@ -11,7 +11,7 @@ from domains.models import Transport
 from mailadmin.conf import BASE_DIR
 from tests import mail_receivers, mailservers, servers
 from tests.mailboxes.delivery.sending import add_transport
-from tests.mailboxes.test_routing import reload
+from tests.mailboxes.routed_mail import reload
 
 
 @pytest.fixture(scope="module")
