@@ -9,7 +9,7 @@ from django.db.models import Count, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from domains import cells
@@ -40,6 +40,7 @@ from mailadmin.names import fold
 from mailadmin.tables.actions import Services
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
+from mailadmin.translation import ngettext_lazy
 
 COUNT = {"is_short": True, "is_labelled": True}
 # Actions of rows whose name a mailbox or domain may have had before.
@@ -217,7 +218,7 @@ class AdminTable(Table):
     def export_value(self, row: Any, name: str) -> Any:
         return row.assigned if name == "domains" else super().export_value(row, name)
 
-    def prefetch_values(self, rows: Iterable[Any]) -> list[Any]:
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
         rows = list(rows)
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
         names = defaultdict(list)

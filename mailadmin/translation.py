@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.utils import translation
+from django.utils.formats import number_format
 from django.utils.functional import Promise, lazy
 from django.utils.translation import override
 
@@ -39,6 +40,13 @@ class TranslatedText(str):
         return TranslatedText(super().__mod__(params), self.data | {"params": values})
 
 
+class Count(int):
+    """A number that texts show in the format of the active language: "1,500"."""
+
+    def __str__(self) -> str:
+        return number_format(int(self))
+
+
 def gettext(msgid: str) -> str:
     """Translate as Django does; the result can be stored as data."""
     return TranslatedText(translation.gettext(msgid), {"msgid": msgid})
@@ -51,6 +59,21 @@ def ngettext(singular: str, plural: str, number: int) -> str:
 
 
 gettext_lazy = lazy(gettext, str)
+
+
+class LazyPlural:
+    """A text in two forms; its parameters give the number, and with it the form."""
+
+    def __init__(self, singular: str, plural: str, number_name: str) -> None:
+        self.singular, self.plural, self.number_name = singular, plural, number_name
+
+    def __mod__(self, params: Mapping[str, Any]) -> str:
+        return ngettext(self.singular, self.plural, params[self.number_name]) % params
+
+
+def ngettext_lazy(singular: str, plural: str, number_name: str) -> LazyPlural:
+    """Translate when the parameters are given; the result can be stored as data."""
+    return LazyPlural(singular, plural, number_name)
 
 
 def compose(pattern: str, **params: Any) -> str:
@@ -97,13 +120,21 @@ def evaluate_lazy(message: Promise) -> str:
         return TranslatedText(text, {"msgid": str(message)})
 
 
-def evaluate_plural(message: Promise, params: Mapping[str, Any]) -> str | None:
-    """Return the form of Django's `ngettext_lazy` for these parameters; None for other texts."""
-    arguments: Any = message.__reduce__()[1]
-    key, forms = arguments[-2:]
-    if not isinstance(forms, dict) or key not in params:
+def evaluate_plural(message: Any, params: Mapping[str, Any]) -> str | None:
+    """Return the form of Django's `ngettext_lazy` for these parameters; None for other texts.
+
+    Without a number such a text is empty. `format` gives the form for a number, and leaves the
+    placeholders of `%` as they are; so the two forms are known, and which parameter is the number.
+    """
+    if str(message) or not params:
         return None
-    return ngettext(forms["singular"], forms["plural"], params[key])
+    ones, twos = dict.fromkeys(params, 1), dict.fromkeys(params, 2)
+    with override(None):
+        singular, plural = message.format(**ones), message.format(**twos)
+        number = next(
+            params[name] for name in params if message.format(**twos | {name: 1}) == singular
+        )
+    return ngettext(singular, plural, number)
 
 
 def to_parameter(value: Any) -> Any:
@@ -171,12 +202,15 @@ def render_data(data: Data) -> TranslatedText:
     else:
         text = translation.gettext(data["msgid"]) if data["msgid"] else ""
     if "params" in data:
-        values = {
-            name: render_data(value) if isinstance(value, dict) else value
-            for name, value in data["params"].items()
-        }
-        text %= values
+        text %= {name: render_parameter(value, data) for name, value in data["params"].items()}
     return TranslatedText(text, data)
+
+
+def render_parameter(value: Any, data: Data) -> Any:
+    """Return a parameter of this data, as the text shows it."""
+    if isinstance(value, dict):
+        return render_data(value)
+    return Count(value) if type(value) is int and value == data.get("number") else value
 
 
 def replace_in_text(text: str, replace: Callable[[str], str]) -> str:

@@ -74,7 +74,8 @@ class DomainDetailView(RowOverview):
             groups=group_lines(
                 Log.objects.visible_to(person)
                 .filter(domain=domain.pk)
-                .order_by("-timestamp", "-pk")[:RECENT_LINES]
+                .order_by("-timestamp", "-pk")[:RECENT_LINES],
+                person,
             ),
             verbs=registry.action_labels,
             transports=get_effective_transports(Transport.objects.visible_to(person), domain),

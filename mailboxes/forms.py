@@ -196,7 +196,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         if self.errors and domain is not None and quota is not None:
             mailbox = Mailbox(username="", quota=megabytes_to_bytes(quota))
             try:
-                limits.check_quotas(domain, [mailbox])
+                limits.check_quotas(domain, [mailbox], self.actor.principal)
             except ValidationError as error:
                 self.add_error(None, error)
         return cleaned

@@ -5,7 +5,6 @@ from operator import attrgetter
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.utils.translation import gettext, ngettext_lazy
 
 from domains.models import Domain
 from domains.quotas import file_quota
@@ -21,7 +20,7 @@ from mailadmin.tables.cascade import InboundReferences
 from mailadmin.tables.columns import Column
 from mailadmin.tables.filters import build_search_condition
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
-from mailadmin.translation import gettext_lazy
+from mailadmin.translation import gettext, gettext_lazy, ngettext_lazy
 from mailboxes import cells
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value

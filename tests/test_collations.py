@@ -21,7 +21,9 @@ SUBJECTS = (
     "tests/domains/test_admins.py",
     "tests/domains/test_domains.py",
     "tests/mailadmin/test_login.py",
+    "tests/mailadmin/test_login_failures.py",
     "tests/mailadmin/test_throttling.py",
+    "tests/mailadmin/test_throttling_details.py",
     "tests/mailboxes/test_aliases.py",
     "tests/mailboxes/test_mailboxes.py",
 )

@@ -77,17 +77,13 @@ class TableResourceView(ApiView):
                 return row
         raise Http404
 
-    @property
-    def role(self) -> Role:
-        return self.principal.role
-
     def serialize_row(self, row: Model) -> dict[str, object]:
         """Return the values of a row that the principal may see."""
-        return serialize_row(self.table, row, self.role)
+        return serialize_row(self.table, row, self.principal)
 
     def serialize_saved_rows(self, rows: list[Model]) -> list[dict[str, object]]:
         """Return the values of rows that were saved, with their warnings."""
-        values = serialize_rows(self.table, rows, self.role)
+        values = serialize_rows(self.table, rows, self.principal)
         return add_warnings(self.table, rows, values, self.principal)
 
     def build_edit_form(
@@ -98,7 +94,7 @@ class TableResourceView(ApiView):
 
     def get_etag(self, row: Model) -> str:
         """Return the tag of the row's values, without quotes."""
-        return compute_etag(self.table, row, self.role)
+        return compute_etag(self.table, row, self.principal)
 
     def read_body(self, screen: str, *types: type[dict] | type[list]) -> Any:
         """Return what was sent, an object or a list of some, after a check of all types."""
@@ -134,7 +130,7 @@ class RowListResourceView(TableResourceView):
             page = self.table.page(self.principal, filters, limit, after=request.GET.get("after"))
         except InvalidCursor as error:
             raise Http404 from error
-        items = serialize_rows(self.table, page.rows, self.role)
+        items = serialize_rows(self.table, page.rows, self.principal)
         return json_response({"items": items, "next": page.next_key})
 
     # New rows
@@ -314,7 +310,7 @@ class RowResourceView(TableResourceView):
         tag = self.get_etag(row)
         if not etag_matches(header, quote_etag(tag)):
             raise build_precondition_problem()
-        return seen_by_etag(self.table, row, self.role, tag)
+        return seen_by_etag(self.table, row, self.principal, tag)
 
 
 def build_refused_problem(form: TableForm) -> ApiProblem:

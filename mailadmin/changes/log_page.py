@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
+from mailadmin.changes.actors import add_actors
 from mailadmin.changes.models import Change, Log
 from mailadmin.formatting import format_datetime, summarize_change, unicode_address
 from mailadmin.names import fold
@@ -110,8 +111,12 @@ class LogTable(Table):
             return super().split(rows, filters, principal)
         return [rows.filter(username=name) for name in names]
 
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
+        return add_actors(rows, principal)
+
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        """Add to each line its changes, found by time, actor, key, domain and table."""
+        """Add to each line its actor and its changes, found by time, actor, key and table."""
+        add_actors(rows, principal)
         time_key_pairs = {(row.timestamp, row.data) for row in rows if row.timestamp}
         changes: dict[tuple[Any, ...], list[Change]] = {}
         for change in find_log_line_changes(time_key_pairs):

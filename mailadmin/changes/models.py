@@ -1,12 +1,8 @@
 """PostfixAdmin's log and the change records."""
 
-import functools
-import time
 import uuid
-from collections.abc import Collection
 from typing import Any, Self
 
-from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import Func, Q
 from django.db.models.sql.compiler import SQLCompiler
@@ -24,9 +20,6 @@ from mailadmin.db.fields import (
     mail_key,
 )
 from mailadmin.db.models import get_table_name
-from mailadmin.names import fold
-
-CACHE_SECONDS = 300
 
 
 class UnindexedValue(Func):
@@ -43,26 +36,6 @@ class UnindexedValue(Func):
         return self.as_sql(compiler, connection, template=template)
 
 
-def find_hidden_actors(principal: Any) -> list[str]:
-    """Return the people from whose lines this principal may not learn the client address."""
-    if principal.role is Role.SUPERADMIN:
-        return []
-    return find_superadmins(int(time.monotonic() / CACHE_SECONDS))
-
-
-@functools.lru_cache(maxsize=1)
-def find_superadmins(_period: int) -> list[str]:
-    """Return the superadmins, asked once in a while: pages of the log have many queries already."""
-    admins = get_user_model()._default_manager.filter(superadmin=True)
-    return [fold(name) for name in admins.values_list("pk", flat=True)]
-
-
-def hide_client_address(actor: str, hidden_actors: Collection[str]) -> str:
-    """Return who did something, without the address if it is one of these people."""
-    name = actor.partition(" (")[0]
-    return name if fold(name) in hidden_actors else actor
-
-
 class LogQuerySet(ScopedQuerySet):
     def visible_to(self, principal: Any) -> Self:
         """Return the lines in scope; an admin sees none from before their domain was created.
@@ -73,8 +46,7 @@ class LogQuerySet(ScopedQuerySet):
         lines = super().visible_to(principal)
         if getattr(principal, "role", None) != Role.ADMIN:
             return lines
-        hidden = models.Value(" ".join(find_hidden_actors(principal)))
-        return lines.annotate(hidden_actors=hidden).filter(
+        return lines.filter(
             Q(domain__created__isnull=True) | Q(domain__created__lte=UnindexedValue("timestamp"))
         )
 
@@ -95,6 +67,8 @@ class Log(models.Model):
     action = NameField(_("action"))
     data = Latin1TextField(_("object"))
 
+    actor: str  # who did it, as the reader may see it: set by `add_actors`
+
     objects = LogQuerySet.as_manager()
 
     class Meta:
@@ -111,11 +85,6 @@ class Log(models.Model):
 
     def __str__(self) -> str:
         return f"{self.timestamp} {self.username} {self.action} {self.data}"
-
-    @property
-    def actor(self) -> str:
-        """Return who did it, as the reader may see it."""
-        return hide_client_address(self.username, getattr(self, "hidden_actors", "").split())
 
 
 class Change(models.Model):

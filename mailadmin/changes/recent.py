@@ -6,7 +6,8 @@ from django.db import models
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
-from mailadmin.changes.models import Change, find_hidden_actors, hide_client_address
+from mailadmin.changes.actors import format_actor
+from mailadmin.changes.models import Change
 from mailadmin.changes.records import format_row_key, get_row_domain
 from mailadmin.formatting import change_verb, table_label
 from mailadmin.tables.actions import Text
@@ -31,10 +32,9 @@ def find_recent_changes(principal: Any, row: models.Model) -> list[Any]:
     ]
     rows = Change.objects.filter(pk__in=found[: 3 * SHOWN_CHANGES]).order_by("-at", "-pk")
     shown: list[Any] = list(rows) if found else []
-    hidden_actors = find_hidden_actors(principal)
     for change in shown:
         change.title = get_change_title(change, name)
-        change.actor = hide_client_address(change.actor, hidden_actors)
+        change.actor = format_actor(change.actor, principal)
     return [change for change in shown if change.title][:SHOWN_CHANGES]
 
 

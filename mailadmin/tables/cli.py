@@ -150,7 +150,7 @@ class TableCommand(BaseCommand):
         after = None
         while True:
             page = self.table.page(self.principal, filters, PAGE_SIZE, after=after)
-            yield from serialize_rows(self.table, page.rows, self.principal.role)
+            yield from serialize_rows(self.table, page.rows, self.principal)
             after = page.next_key
             if after is None:
                 return
@@ -162,7 +162,7 @@ class TableCommand(BaseCommand):
         return row
 
     def get_values(self, row: Any) -> dict[str, Any]:
-        return serialize_row(self.table, row, self.principal.role)
+        return serialize_row(self.table, row, self.principal)
 
     def show(self, key: str) -> None:
         self.print_row(self.get_row(key))

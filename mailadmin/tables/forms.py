@@ -81,7 +81,7 @@ class ConflictCheckedForm(ValidatedTextForm):
     )
     shows_conflicts = True  # otherwise they are raised
     watched_row: models.Model | None = None
-    expected_version: SeenVersion | None = None  # what a program saw, if not what the form shows
+    seen_version: SeenVersion | None = None  # what a program saw, if not what the form shows
 
     def adapt_for_api(self, values: Mapping[str, Any]) -> None:
         """Remove fields that only help people who type."""
@@ -140,8 +140,8 @@ class ConflictCheckedForm(ValidatedTextForm):
 
     def get_seen_version(self) -> SeenVersion | None:
         """Return the version of the edited row that the user or program saw."""
-        if self.expected_version or self.watched_row is None:
-            return self.expected_version
+        if self.seen_version or self.watched_row is None:
+            return self.seen_version
         digest = self.cleaned_data["seen"]
         return SeenVersion(
             type(self.watched_row), self.watched_row.pk, digest, self.get_shown_values
@@ -217,7 +217,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         initial = None if instance else dict(values)
         form = cls(initial=initial, instance=instance, actor=actor)
         form.adapt_for_api(values)
-        form.shows_conflicts, form.expected_version = False, seen
+        form.shows_conflicts, form.seen_version = False, seen
         values = drop_unchanged(form, values, current or {})
         known = (*program_fields(cls, "edit" if instance else "create"), PASSWORD_HASH_FIELD)
         form.unknown_fields = [n for n in values if n not in form.fields or n not in known]

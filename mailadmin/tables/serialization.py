@@ -9,7 +9,6 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import SeenVersion, digest_values
 from mailadmin.db.fields import is_known_date
 from mailadmin.tables.forms import TableForm, get_errors_by_field
@@ -18,17 +17,17 @@ from mailadmin.tables.table import Table
 ErrorTexts = dict[str, list[str]]  # field → texts; "" is for errors of no field
 
 
-def serialize_rows(table: Table, rows: Iterable[Any], role: Role) -> list[dict[str, Any]]:
-    """Return rows as {column: value}, in the types that their forms take."""
-    names = table.api_columns(role)
+def serialize_rows(table: Table, rows: Iterable[Any], principal: Any) -> list[dict[str, Any]]:
+    """Return rows as {column: value} for this principal, in the types that their forms take."""
+    names = table.api_columns(principal.role)
     return [
         {name: to_json_value(table.api_value(row, name)) for name in names}
-        for row in table.prefetch_values(rows)
+        for row in table.prefetch_values(rows, principal)
     ]
 
 
-def serialize_row(table: Table, row: Any, role: Role) -> dict[str, Any]:
-    return serialize_rows(table, [row], role)[0]
+def serialize_row(table: Table, row: Any, principal: Any) -> dict[str, Any]:
+    return serialize_rows(table, [row], principal)[0]
 
 
 def to_json_value(value: Any) -> Any:
@@ -55,20 +54,20 @@ def add_warnings(
 # Versions
 
 
-def etag_values(table: Table, row: Any, role: Role) -> dict[str, Any]:
+def etag_values(table: Table, row: Any, principal: Any) -> dict[str, Any]:
     """Return what an ETag covers: the values shown of the row, and its hidden secrets."""
     secrets = [f for f in row._meta.concrete_fields if getattr(f, "secret", False)]
     hidden = {f"secret {field.column}": field.value_from_object(row) for field in secrets}
-    return serialize_row(table, row, role) | hidden
+    return serialize_row(table, row, principal) | hidden
 
 
-def compute_etag(table: Table, row: Any, role: Role) -> str:
-    return digest_values(etag_values(table, row, role))
+def compute_etag(table: Table, row: Any, principal: Any) -> str:
+    return digest_values(etag_values(table, row, principal))
 
 
-def seen_by_etag(table: Table, row: Any, role: Role, etag: str) -> SeenVersion:
+def seen_by_etag(table: Table, row: Any, principal: Any, etag: str) -> SeenVersion:
     """Return the version of a row that a program saw under this ETag."""
-    return SeenVersion(type(row), row.pk, etag, lambda now: etag_values(table, now, role))
+    return SeenVersion(type(row), row.pk, etag, lambda now: etag_values(table, now, principal))
 
 
 # Errors

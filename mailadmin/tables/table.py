@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from django.db import models
 from django.db.models import QuerySet
 from django.utils.text import capfirst
-from django.utils.translation import ngettext_lazy
 
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
@@ -24,7 +23,7 @@ from mailadmin.tables.columns import Column, build_column
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
-from mailadmin.translation import gettext_lazy, to_text
+from mailadmin.translation import Count, LazyPlural, gettext_lazy, ngettext_lazy
 
 BULK_JOB_KIND = "bulk"
 MAX_IMMEDIATE_ROWS = 200  # more are changed by a job
@@ -63,7 +62,7 @@ class Table:
     order: tuple[str, ...] = ("pk",)  # needs an index
     is_split_by_domain = False  # an admin's rows are read faster domain by domain
     new_label: Text = gettext_lazy("New")
-    count_text: Text = ngettext_lazy("%(count)s row", "%(count)s rows", "count")
+    count_text: LazyPlural = ngettext_lazy("%(count)s row", "%(count)s rows", "count")
     empty_text: Text = gettext_lazy("Nothing here yet.")
     # Column → who gets it in files and by the API; empty: all public columns.
     export_roles: Mapping[str, Role] = {}
@@ -223,7 +222,7 @@ class Table:
         """Return the value of a column in the API, as the form would take it."""
         return self.public_fields()[name].value_from_object(row)
 
-    def prefetch_values(self, rows: Iterable[Any]) -> Iterable[Any]:
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> Iterable[Any]:
         """Return the rows with what their values need from other tables, in one query."""
         return rows
 
@@ -317,7 +316,7 @@ class Table:
 
     def format_count(self, count: int) -> str:
         """Return a number of rows in words: "15 mailboxes"."""
-        return to_text(self.count_text, {"count": count})
+        return self.count_text % {"count": Count(count)}
 
     @property
     def model_name(self) -> Text:

@@ -63,7 +63,7 @@ class DashboardView(RoleRequiredMixin, View):
             "more_failed": len(failed) - MAX_FAILED_JOBS_SHOWN,
             "attention_count": sum(counts) + len(failed),
             "attention_is_cut": ATTENTION_COUNT_LIMIT in counts,
-            "groups": group_lines(context.pop("lines")),
+            "groups": group_lines(context.pop("lines"), person),
             "first_steps": build_first_steps(person, context["totals"]),
             "verbs": registry.action_labels,
         }

@@ -5,14 +5,14 @@ from typing import Any
 
 from django.db.models import Q
 from django.utils.formats import number_format
-from django.utils.text import get_text_list
 
 from domains.models import UNLIMITED, AliasDomain, Domain
 from domains.quotas import megabytes_to_bytes
+from mailadmin import registry
 from mailadmin.formatting import unicode_address
 from mailadmin.names import fold
 from mailadmin.translation import gettext as _
-from mailadmin.translation import ngettext
+from mailadmin.translation import join_texts, ngettext
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import limits
 
@@ -23,7 +23,8 @@ def iter_limit_warnings(domain: Domain) -> Iterator[str]:
         limit = getattr(domain, kind)
         count = 0 if limit == UNLIMITED else limits.count_in_use(domain, kind)
         if count > max(0, limit):
-            yield format_too_many(kind, count)
+            text = _("Already in use: %(rows)s. No new ones can be created.")
+            yield text % {"rows": registry.tables[kind].format_count(count)}
     if domain.maxquota > 0 and (larger := count_larger_mailboxes(domain)):
         text = ngettext(
             "%(count)s mailbox has a quota larger than %(limit)s MB, which stays.",
@@ -45,36 +46,24 @@ def count_larger_mailboxes(domain: Domain) -> int:
     return Mailbox.objects.filter(larger, domain=domain).count()
 
 
-def format_too_many(kind: str, count: int) -> str:
-    if kind == "mailboxes":
-        text = ngettext(
-            "%(count)s mailbox exists already; no new one can be created.",
-            "%(count)s mailboxes exist already; no new one can be created.",
-            count,
-        )
-    else:
-        text = ngettext(
-            "%(count)s alias exists already; no new one can be created.",
-            "%(count)s aliases exist already; no new one can be created.",
-            count,
-        )
-    return text % {"count": number_format(count)}
-
-
 def iter_alias_domain_warnings(principal: Any, alias_domain: AliasDomain) -> Iterator[str]:
     """Yield which mail stays in an alias domain: Postfix looks up the domain's own rows first."""
     name = alias_domain.pk
     aliases = Alias.objects.visible_to(principal).filter(domain=name, active=True)
     target = unicode_address(alias_domain.target_domain_id)
     values = {"domain": str(alias_domain), "target": target}
-    mailbox_count = Mailbox.objects.visible_to(principal).filter(domain=name).count()
-    own = format_contents(mailbox_count, aliases.without_mailbox().exclude(pk=f"@{name}").count())
+    counts = {
+        "mailboxes": Mailbox.objects.visible_to(principal).filter(domain=name).count(),
+        "aliases": aliases.without_mailbox().exclude(pk=f"@{name}").count(),
+    }
+    own = [registry.tables[kind].format_count(count) for kind, count in counts.items() if count]
     if own:
+        own_text = join_texts([own[0], _("and"), own[1]] if len(own) > 1 else own)
         text = _(
             "The addresses of %(domain)s itself (%(own)s) keep their mail; mail to other addresses"
             " is handled as mail to %(target)s."
         )
-        yield text % {**values, "own": own}
+        yield text % {**values, "own": own_text}
     if aliases.filter(pk=f"@{name}").exists():
         yield get_own_catch_all_text() % values
 
@@ -109,15 +98,3 @@ def get_own_catch_all_text() -> str:
         "%(domain)s has a catch-all of its own: it takes mail to addresses that do not exist"
         " in %(target)s."
     )
-
-
-def format_contents(mailboxes: int, aliases: int) -> str:
-    """Return the numbers of mailboxes and aliases in words; empty if there are none."""
-    found = []
-    if mailboxes:
-        text = ngettext("%(count)s mailbox", "%(count)s mailboxes", mailboxes)
-        found.append(text % {"count": number_format(mailboxes)})
-    if aliases:
-        text = ngettext("%(count)s alias", "%(count)s aliases", aliases)
-        found.append(text % {"count": number_format(aliases)})
-    return get_text_list(found, _("and"))

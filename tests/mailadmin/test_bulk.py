@@ -6,10 +6,12 @@ import re
 from unittest import mock
 
 from django.test import override_settings
+from django.utils.translation import override
 
 from domains.models import Domain
 from mailadmin import registry
 from mailadmin.jobs.models import Job
+from mailadmin.translation import decode_text, encode_text
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.base import World
@@ -98,6 +100,13 @@ class BulkTests(World):
                 name = str(table.model._meta.verbose_name)
                 self.assertEqual(table.format_count(1).lower(), f"1 {name}".lower())
                 self.assertNotEqual(table.format_count(2), f"2 {name}")
+
+    def test_counts_are_in_the_number_format_of_the_reader(self):
+        text = registry.tables["mailboxes"].format_count(1500)
+        self.assertEqual(text, "1,500 mailboxes")
+        self.assertEqual(decode_text(encode_text(text)), text)
+        with override("de"):
+            self.assertEqual(decode_text(encode_text(text)), "1.500 Postfächer")
 
     def test_the_title_of_a_job_is_in_the_language_of_the_reader(self):
         self.fill("m", 230)

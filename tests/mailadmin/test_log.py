@@ -3,10 +3,11 @@ import re
 
 from django.utils import timezone
 
-from domains.models import Domain
+from domains.models import Admin, Domain
 from domains.services.domains import edit_domain
+from mailadmin.changes.actors import add_actors
 from mailadmin.changes.log_page import LogTable
-from mailadmin.changes.models import Log, find_superadmins
+from mailadmin.changes.models import Log
 from mailboxes.services.mailboxes import edit_mailbox
 from tests.base import TableTests, World
 
@@ -60,7 +61,6 @@ class LogTests(TableTests, World):
             username="alice@example.org (192.0.2.9)",
             timestamp=timezone.now(),
         )
-        find_superadmins.cache_clear()
         pages = ("/log/", "/", "/domains/example.org/", "/mailboxes/bob@example.org/")
         places = (*pages, "/log/export/")
         for person, is_hidden in ((self.root, False), (self.alice, True)):
@@ -75,12 +75,44 @@ class LogTests(TableTests, World):
             self.assertEqual(f"{self.root.pk} (" in lines, not is_hidden)
         self.assertContains(self.client.get("/log/"), "alice@example.org (192.0.2.9)")
 
+    def test_the_address_of_a_new_superadmin_is_hidden_at_once(self):
+        kim = Admin.objects.create(pk="kim@example.org")
+        line("bob@example.org", username="kim@example.org (192.0.2.7)")
+        line("bob@example.org", username="kïm@example.org (192.0.2.8)")  # cannot be looked up
+        self.sign_in(self.alice)
+        for is_hidden in (False, True):
+            Admin.objects.filter(pk=kim.pk).update(superadmin=is_hidden)
+            export = b"".join(self.client.get("/log/export/")).decode()
+            answer = self.api(self.alice).get("log").text
+            for text in (self.client.get("/log/").text, export, answer):
+                self.assertEqual("kim@example.org (192.0.2.7)" in text, not is_hidden)
+                self.assertIn("kim@example.org", text)
+                self.assertNotIn("192.0.2.8", text)
 
-def line(key):
+    def test_overviews_show_domain_admins_names_alone(self):
+        self.perform(self.alice, edit_mailbox, "bob@example.org", {"name": "Bob B."})
+        for person in (self.root, self.alice):
+            self.sign_in(person)
+            for url in ("/", "/domains/example.org/", "/mailboxes/bob@example.org/"):
+                text = self.client.get(url).text
+                self.assertIn(self.alice.pk, text)
+                self.assertEqual(f"{self.alice.pk} (" in text, person is self.root)
+
+    def test_the_addresses_of_all_lines_cost_one_query(self):
+        for number in range(3):
+            line("bob@example.org", username=f"kim{number}@example.org (192.0.2.7)")
+        lines = list(Log.objects.visible_to(self.alice))
+        with self.assertNumQueries(1):
+            add_actors(lines, self.alice)
+        with self.assertNumQueries(0):
+            add_actors(lines, self.root)
+
+
+def line(key, username="root@example.net (192.0.2.1)"):
     Log.objects.create(
         domain_id=key.rpartition("@")[2],
         action="edit_mailbox",
         data=key,
-        username="root@example.net (192.0.2.1)",
+        username=username,
         timestamp=timezone.now(),
     )

@@ -18,6 +18,7 @@ from mailadmin.translation import (
     join_messages,
     join_texts,
     ngettext,
+    ngettext_lazy,
     replace_in_text,
     to_text,
 )
@@ -30,6 +31,11 @@ class StoredTextTests(SimpleTestCase):
             with override(language):
                 self.assertEqual(decode_text(stored), shown)
                 self.assertEqual(encode_text(decode_text(stored)), stored)
+
+    def assert_contains(self, text, english, german):
+        for language, shown in (("en", english), ("de", german)):
+            with override(language):
+                self.assertIn(shown, decode_text(encode_text(text)))
 
     def test_a_text_with_parameters_is_read_in_the_active_language(self):
         for language in ("de", "en"):
@@ -52,6 +58,25 @@ class StoredTextTests(SimpleTestCase):
     def test_plurals_keep_both_forms(self):
         text = ngettext("and %(n)s more", "and %(n)s more", 3) % {"n": 3}
         self.assert_translated(text, "and 3 more", "und 3 weitere")
+        text = ngettext_lazy("%(count)s domain", "%(count)s domains", "count")
+        for count, english, german in ((1, "1 domain", "1 Domain"), (2, "2 domains", "2 Domains")):
+            self.assert_translated(text % {"count": count}, english, german)
+
+    def test_plurals_of_django_keep_both_forms(self):
+        text = MaxLengthValidator.message
+        for language in ("de", "en"):
+            with override(language):
+                for limit, english, german in (
+                    (1, "at most 1 character (", "höchstens 1 Zeichen "),
+                    (2, "at most 2 characters (", "höchstens 2 Zeichen "),
+                ):
+                    params = {"value": "abc", "show_value": 3, "limit_value": limit}
+                    self.assert_contains(to_text(text, params), english, german)
+                    self.assertEqual(to_text(text, params).data["number"], limit)
+
+    def test_plurals_of_earlier_versions_can_be_read(self):
+        stored = '{"msgid": "%(n)s row", "plural": "%(n)s rows", "number": 2, "params": {"n": 2}}'
+        self.assertEqual(decode_text(stored), "2 rows")
 
     def test_joined_texts_are_translated_one_by_one(self):
         parts = [gettext("Unknown column."), "a.csv", gettext("Unknown column.")]

@@ -9,9 +9,9 @@ import smtplib
 
 import pytest
 
-from tests import mailservers, releases
+from tests import mail_receivers, mailservers, postfix_server, releases
 from tests.base import PASSWORD
-from tests.mailboxes.test_generator import by_command, panel, receive
+from tests.mailboxes.generated_files import by_command, panel, receive
 from tests.programs import RELEASES
 from tests.servers import MariaDB
 
@@ -58,7 +58,7 @@ PEOPLE = ("bob@example.org", "carol@example.org", "dora@example.org")
 @pytest.fixture(scope="module")
 def sink():
     """Another server, which is not reached before the upgrade."""
-    with mailservers.Sink() as sink:
+    with mail_receivers.Sink() as sink:
         yield sink
 
 
@@ -127,7 +127,7 @@ def send_external(server):
         client.mail("")
         client.rcpt("friend@far.test")
         _code, reply = client.data("Subject: Later\n\nLater.\n")
-    queue_id = mailservers.queue_id(reply)
+    queue_id = postfix_server.queue_id(reply)
     server.wait_until(lambda: "status=deferred" in "\n".join(server.lines_of(queue_id)))
 
 

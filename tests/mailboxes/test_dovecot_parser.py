@@ -15,13 +15,8 @@ from mailboxes.mailserver.config_parser.tree import LIST_SETTINGS, ConfigBlock, 
 from mailboxes.mailserver.generator import disk
 from mailboxes.mailserver.generator.choices import MailServerOptions
 from mailboxes.mailserver.generator.files import generate_files
-from tests.mailservers import (
-    FIRST_LINES,
-    PASSWORDS,
-    make_certificate,
-    only_with,
-    version_tested,
-)
+from tests.dovecot_server import FIRST_LINES, make_certificate, only_with, version_tested
+from tests.mailservers import PASSWORDS
 from tests.programs import command, installed
 
 SAMPLES = Path(__file__).parent / "configurations"

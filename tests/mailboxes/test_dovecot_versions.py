@@ -9,7 +9,7 @@ from mailboxes.mailserver.checks import Configuration, run_checks
 from mailboxes.mailserver.checks.versions import WEAK_SCHEMES
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from tests import mailservers
-from tests.mailservers import (
+from tests.dovecot_server import (
     FIRST_LINES,
     Dovecot,
     Shared,

@@ -47,6 +47,18 @@ class LimitTests(World):
         errors = self.client.post("/mailboxes/create/", row | {"quota": 500}).context["form"].errors
         self.assertLessEqual({"local_part", "password", "quota"}, set(errors))
 
+    def test_the_form_tells_domain_admins_to_ask_a_superadmin(self):
+        self.limit(quota=100)
+        row = {"local_part": "a b", "domain": "example.org", "quota": 0}
+        for person, advice in (
+            (self.root, "another mailbox, or raise the domain quota."),
+            (self.alice, "another mailbox, or ask a superadmin to raise the domain quota."),
+        ):
+            self.sign_in(person)
+            form = self.client.post("/mailboxes/create/", row).context["form"]
+            self.assertIn("local_part", form.errors)
+            self.assertIn(advice, form.errors["quota"][0])
+
     def test_a_limit_counts_existing_rows(self):
         self.limit(mailboxes=2)
         self.mailbox("one")
@@ -189,20 +201,20 @@ class LimitTests(World):
         self.assertEqual(
             self.warned(mailboxes=2, aliases=1, quota=100),
             [
-                "3 mailboxes exist already; no new one can be created.",
-                "3 aliases exist already; no new one can be created.",
+                "Already in use: 3 mailboxes. No new ones can be created.",
+                "Already in use: 3 aliases. No new ones can be created.",
                 "120 MB are assigned to mailboxes already; no mailbox can get more.",
             ],
         )
         self.assertEqual(
-            self.warned(mailboxes=-1)[0], "3 mailboxes exist already; no new one can be created."
+            self.warned(mailboxes=-1)[0], "Already in use: 3 mailboxes. No new ones can be created."
         )
         self.assertEqual(self.warned(mailboxes=3, aliases=3, quota=120), [])
 
     def test_the_api_warns_of_limits_too(self):
         answer = self.api(self.root).patch("domains/example.org", {"mailboxes": -1})
         self.assertEqual(
-            answer.json()["warnings"], ["1 mailbox exists already; no new one can be created."]
+            answer.json()["warnings"], ["Already in use: 1 mailbox. No new ones can be created."]
         )
 
     # Forms

@@ -10,9 +10,9 @@ from django.core.management import call_command
 from mailboxes.mailserver.checks import Configuration, run_checks
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.models import Usage
-from tests import mailservers
+from tests import dovecot_server, mailservers
 from tests.base import PASSWORD, build_world
-from tests.mailboxes.test_generator import receive
+from tests.mailboxes.generated_files import receive
 from tests.mailservers import MailServer
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
@@ -53,7 +53,7 @@ class ManageSieve:
 
     def start_tls(self):
         assert self.send_command("STARTTLS")[-1].startswith("OK")
-        self.socket = mailservers.unverified().wrap_socket(self.socket)
+        self.socket = dovecot_server.unverified().wrap_socket(self.socket)
         self.file = self.socket.makefile("rb")
         return self.answer()
 

@@ -55,8 +55,13 @@ class TableView(RoleRequiredMixin, ContextMixin):
         return [own_template, f"tables/{self.screen}.html"]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        may = self.table.allowed_screens(self.request.user)
-        return super().get_context_data(**{"table": self.table, "may": may} | kwargs)
+        context = build_table_context(self.table, self.request.user)
+        return super().get_context_data(**context | kwargs)
+
+
+def build_table_context(table: Table, principal: Any) -> dict[str, Any]:
+    """Return what every page of a table needs."""
+    return {"table": table, "may": table.allowed_screens(principal)}
 
 
 class FilteredView(TableView):

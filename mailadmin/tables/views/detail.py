@@ -10,7 +10,7 @@ from mailadmin.accounts.view_as import can_be_viewed_as
 from mailadmin.changes.recent import find_recent_changes
 from mailadmin.tables.actions import Text
 from mailadmin.tables.table import Table
-from mailadmin.tables.views.base import TableView
+from mailadmin.tables.views.base import TableView, build_table_context
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RowHeadMixin(TableView):
     object: Any
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        head = build_head_context(self.table, self.object, self.principal)
+        head = build_row_context(self.table, self.object, self.principal)
         return super().get_context_data(**head | kwargs)
 
 
@@ -69,10 +69,13 @@ class TableDetailView(RowOverview):
 
 def build_head_context(table: Table, row: Any, principal: Any) -> dict[str, Any]:
     """Return what the head of a page of this row needs: see tables/row.html."""
+    return build_table_context(table, principal) | build_row_context(table, row, principal)
+
+
+def build_row_context(table: Table, row: Any, principal: Any) -> dict[str, Any]:
+    """Return what the head of a page needs of the row."""
     return {
-        "table": table,
         "object": row,
-        "may": table.allowed_screens(principal),
         "switches": build_switches(table, row, principal),
         "can_view_as": can_be_viewed_as(principal, row),
         **table.head_values(row),

@@ -136,7 +136,7 @@ class TableExportView(FilteredView, View):
         writer = csv.writer(EchoWriter())
         yield writer.writerow(names)
         for page in iter_pages(self.table.select(self.request.user, self.filters)):
-            for row in self.table.prefetch_values(page):
+            for row in self.table.prefetch_values(page, self.principal):
                 cells = [format_cell(self.table.export_value(row, name)) for name in names]
                 yield writer.writerow(map(escape_formula, cells))
 

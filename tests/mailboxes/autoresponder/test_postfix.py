@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests import mailservers, servers
+from tests import mailservers, postfix_server, servers
 from tests.mailboxes.autoresponder.post import FRIEND, build_mail, environ
 
 PIPE = """\
@@ -38,12 +38,12 @@ MAPS = {
 @pytest.fixture(scope="module")
 def server():
     """A Postfix with the autoresponder in its master.cf."""
-    with mailservers.Postfix(MAPS) as postfix:
+    with postfix_server.Postfix(MAPS) as postfix:
         with (postfix.config / "master.cf").open("a") as file:
             file.write(PIPE.format(folder=postfix.folder))
         bridge = postfix.folder / "bridge"
         bridge.mkdir()
-        os.chown(bridge, *mailservers.NOBODY)
+        os.chown(bridge, *postfix_server.NOBODY)
         (bridge / "run").write_text(BRIDGE)
         (bridge / "run").chmod(0o755)
         yield postfix.run()
@@ -89,7 +89,7 @@ def smtp(postfix, sender, mail=None, recipients=("bob+news@example.org",)):
         for recipient in recipients:
             client.rcpt(recipient)
         _code, reply = client.data(build_mail() if mail is None else mail)
-    return mailservers.queue_id(reply)
+    return postfix_server.queue_id(reply)
 
 
 def wait_for_log(postfix, identity):

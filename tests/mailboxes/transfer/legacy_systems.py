@@ -14,14 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tests import mailservers
+from tests import dovecot_server, mail_receivers, postfix_server
 from tests.mailboxes.transfer.reading import SAMPLES
 from tests.servers import PATIENCE, MariaDBClient, free_port
 
 OLD_RELEASE = "12"  # the last with Dovecot 2.3, for which these files were written
 CONFIGURATIONS = Path(__file__).parent / "configurations"
 # A second port is for the system's own network.
-MASTER = mailservers.MASTER + "127.0.0.1:{inside} inet n - n - - smtpd -o mynetworks=127.0.0.0/8\n"
+MASTER = (
+    postfix_server.MASTER + "127.0.0.1:{inside} inet n - n - - smtpd -o mynetworks=127.0.0.0/8\n"
+)
 READER = f"reader{os.getpid()}"  # tests beside these use the same server
 SENDER = "sender@far.test"
 INDEXED = re.compile(r"\b(?:hash|btree):[^\s,]+")
@@ -86,7 +88,7 @@ class Observed:
                 return Outcome(f"{code} {text.decode()}")
             code, reply = client.data(f"From: {sender}\nSubject: {token}\n\n{token}\n")
         assert code == 250, reply
-        lines = self._settled(mailservers.queue_id(reply))
+        lines = self._settled(postfix_server.queue_id(reply))
         return Outcome("", frozenset(self._end(hit, token) for hit in lines))
 
     def _settled(self, queue_id):
@@ -116,7 +118,7 @@ class Observed:
         """Return the folder into which this was delivered for this recipient."""
         for path in (self.folder / "mail").rglob("*"):
             if path.parent.name in ("new", "cur") and path.is_file():
-                mail = mailservers.read_mail(path)
+                mail = mail_receivers.read_mail(path)
                 if mail["Subject"] == token and mail["Delivered-To"] == recipient:
                     return str(path.parent.parent.relative_to(self.folder / "mail"))
         raise AssertionError(f"{recipient} was sent something that is nowhere.")
@@ -145,7 +147,7 @@ class Fix(NamedTuple):
     new: str
 
 
-class OldSystem(Observed, mailservers.Postfix):
+class OldSystem(Observed, postfix_server.Postfix):
     """A Postfix and its Dovecot with an operator's configuration.
 
     `fixed` chooses the fixes to apply: all, none, or those of these names.
@@ -158,7 +160,7 @@ class OldSystem(Observed, mailservers.Postfix):
     paths = {}  # a path in the files → its replacement in the test
     words = {}  # other texts of the files that differ on this machine
     fixes = {}
-    owner = mailservers.NOBODY  # owner of the mail
+    owner = postfix_server.NOBODY  # owner of the mail
 
     def __init__(self, place=None, fixed=True, dovecot_place=None):
         self.inside = free_port()
@@ -293,7 +295,7 @@ def without(text, other):
     return "".join(line for line in lines if line.partition(" =")[0] not in overridden)
 
 
-class OldDovecot(mailservers.Dovecot):
+class OldDovecot(dovecot_server.Dovecot):
     """A Dovecot without encryption."""
 
     release = OLD_RELEASE
@@ -310,7 +312,7 @@ class OldDovecot(mailservers.Dovecot):
                 f"log_path = {self.folder}/dovecot.log\nlisten = 127.0.0.1\n"
                 "ssl = no\ndisable_plaintext_auth = no\n"
                 + self._listener("imap", self.ports["imap"])
-                + mailservers.NO_PENALTY
+                + dovecot_server.NO_PENALTY
             )
 
     def imap(self):
@@ -353,7 +355,7 @@ class PostfixAdminCram(OldSystem):
     paths = {"/var/mail": "mail"}
     words = {
         "vmail:vmail": "nobody:nogroup",
-        "2000": str(mailservers.NOBODY[0]),
+        "2000": str(postfix_server.NOBODY[0]),
         "/usr/local/libexec/dovecot/dovecot-lda": (
             "/usr/lib/dovecot/dovecot-lda -c /etc/dovecot/dovecot.conf"
         ),

@@ -1,53 +1,21 @@
-"""Exports and their round trips: JSON completely, CSV within its columns."""
+"""Exports: files, and what is imported from them."""
 
 import io
 import json
 import os
 import stat
-import tracemalloc
-import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
-import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.test import override_settings
 
-from domains.models import Admin, DkimSigning, Domain, DomainAdmin
-from mailadmin.db import pagination
+from domains.models import Admin, DkimSigning, DomainAdmin
 from mailboxes.models import Alias, Mailbox, Plan, Vacation, vacation_target
 from mailboxes.transfer.entries import Losses
-from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles
-from mailboxes.transfer.export.archive import iter_zip
-from mailboxes.transfer.export.snapshot import snapshot
+from mailboxes.transfer.export import jsonfiles
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
-from tests.mailboxes.transfer.base import TransferWorld
 from tests.mailboxes.transfer.exported import build_database, contents, delete_everything
-
-SEEDS = range(6)
-
-
-class Exporting(TransferWorld):
-    def export(self, *arguments):
-        return self.command("export", *map(str, arguments))
-
-    def exported(self, *arguments):
-        """Return the JSON that the command prints."""
-        said, trouble = self.export("--to", "json", *arguments)
-        self.assertEqual(trouble, "")
-        return json.loads(said)
-
-    def back(self, source, format_name="json"):
-        """Import it and assert that nothing is refused."""
-        rejects = ("--rejects", str(self.folder / "rejects"))
-        arguments = ("--from", format_name, "--source", str(source), "--apply", *rejects)
-        self.assertEqual(self.command("import", *arguments)[1], "")
-
-    def planned(self, source, format_name="json"):
-        """Return table → verb → number of rows."""
-        arguments = ("import", "--from", format_name, "--source", str(source), "--json")
-        return json.loads(self.command(*arguments)[0])
+from tests.mailboxes.transfer.exporting import SEEDS, Exporting
 
 
 class RoundTripTests(Exporting):
@@ -286,188 +254,3 @@ class CsvTests(Exporting):
         said, _trouble = self.export("--to", "csv", "--table", "mailboxes")
         self.assertIn(",'=cmd(),", said)
         self.assertEqual(set(self.verbs(self.plan(said)).values()), {"same"})
-
-
-class ListExportTests(TransferWorld):
-    """The export of a list can be imported by its user."""
-
-    def list_file(self, person, table):
-        self.sign_in(person)
-        return b"".join(self.client.get(f"/{table}/export/")).decode()
-
-    def test_an_admin_can_import_their_export(self):
-        left = f"bob@example.org,{vacation_target('gone@example.org')}"  # by a deleted admin
-        Alias.objects.filter(pk="info@example.org").update(goto=left)
-        for table in ("mailboxes", "aliases"):
-            text = self.list_file(self.alice, table)
-            plan = self.plan(text, self.alice, table=table)
-            self.assertEqual(set(self.verbs(plan).values()), {"same"}, self.reasons(plan))
-
-    def test_a_superadmin_can_import_the_export_of_each_list(self):
-        build_database(2)
-        for table in ("domains", "mailboxes", "aliases", "alias-domains", "admins", "transports"):
-            plan = self.plan(self.list_file(self.root, table), self.root, table=table)
-            self.assertGreater(plan.rows.count(), 1, table)
-            self.assertEqual(set(self.verbs(plan).values()), {"same"}, self.reasons(plan))
-
-    def test_an_edited_cell_is_a_change(self):
-        text = self.list_file(self.alice, "mailboxes").replace(",100,", ",200,")
-        self.apply(self.plan(text, self.alice), self.alice)
-        self.assertEqual(self.mailbox("bob@example.org").quota, 200 * 1024000)
-
-
-class PageTests(Exporting):
-    def get_export(self, **data):
-        return self.client.post("/export/", data)
-
-    def test_exports_are_for_superadmins_only(self):
-        for person, status in ((self.root, 200), (self.alice, 403), (self.bob, 403)):
-            self.sign_in(person)
-            self.assertEqual(self.client.get("/export/").status_code, status)
-            self.assertEqual(self.get_export(format="json").status_code, status)
-        self.client.logout()
-        self.assertEqual(self.client.get("/export/").status_code, 302)
-
-    def test_the_import_page_links_to_the_export(self):
-        self.sign_in(self.root)
-        self.assertContains(self.client.get("/import/"), 'href="/export/"')
-        self.sign_in(self.alice)
-        self.assertNotContains(self.client.get("/import/"), 'href="/export/"')
-
-    def test_json_equals_the_output_of_the_command(self):
-        self.sign_in(self.root)
-        answer = self.get_export(format="json", domain="example.org")
-        self.assertIn("example.org.json", answer["Content-Disposition"])
-        said, whole = json.loads(b"".join(answer)), self.exported("--domain", "example.org")
-        self.assertEqual(said | {"exported": ""}, whole | {"exported": ""})
-
-    def test_a_zip_of_tables_can_be_imported(self):
-        self.sign_in(self.root)
-        path = self.folder / "all.zip"
-        path.write_bytes(b"".join(self.get_export(format="csv", passwords="on")))
-        plan = self.planned(path, "csv")
-        self.assertEqual({row["verb"] for row in plan["rows"]}, {"same"})
-        without = b"".join(self.get_export(format="csv"))
-        names = zipfile.ZipFile(io.BytesIO(without)).namelist()
-        self.assertIn("mailboxes.csv", names)
-        self.assertNotIn("app-passwords.csv", names)
-        self.assertIn("notes.txt", names)
-
-    def test_a_zip_of_map_files_can_be_imported(self):
-        self.sign_in(self.root)
-        path = self.folder / "maps.zip"
-        path.write_bytes(b"".join(self.get_export(format="hashfiles")))
-        plan = self.planned(path, "hashfiles")
-        verbs = {(row["kind"], row["verb"]) for row in plan["rows"]}
-        self.assertEqual({verb for kind, verb in verbs if kind != "transport"}, {"same"})
-
-    def test_invalid_parameters_are_reported(self):
-        self.sign_in(self.root)
-        self.assert_refused(
-            self.get_export(format="json", domain="nowhere.example"), "no such domain"
-        )
-        self.assert_refused(self.get_export(format="exe"), "exe")
-
-
-# Reading
-
-
-def create_many(first, last):
-    """Create this many mailboxes with their aliases, every other one with a forwarding."""
-    domain, _made = Domain.objects.get_or_create(domain="crowd.example")
-    names = [f"u{number:07}" for number in range(first, last)]
-    Mailbox.objects.bulk_create(
-        (
-            Mailbox(
-                username=f"{name}@crowd.example",
-                local_part=name,
-                domain=domain,
-                maildir=f"crowd.example/{name}/",
-                password="{PLAIN}x",
-            )
-            for name in names
-        ),
-        batch_size=1000,
-    )
-    Alias.objects.bulk_create(
-        (
-            Alias(
-                address=f"{name}@crowd.example",
-                goto=f"{name}@far.test,{name}@crowd.example",
-                domain=domain,
-            )
-            for name in names[::2]
-        ),
-        batch_size=1000,
-    )
-
-
-WRITERS = {
-    "json": lambda: jsonfiles.iter_json(Losses()),
-    "csv": lambda: csvfiles.iter_csv_lines(ROW_TYPES_BY_TABLE["mailboxes"], Losses()),
-    "hashfiles": lambda: (
-        piece for _n, pieces in hashfiles.iter_map_files(Losses()) for piece in pieces
-    ),
-    "zip": lambda: iter_zip(csvfiles.iter_csv_files(Losses(), "", True)),
-}
-
-
-def peak(pieces):
-    """Return the peak memory of an export and its number of chunks."""
-    tracemalloc.start()
-    number = sum(1 for _piece in pieces)
-    held = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return held, number
-
-
-@pytest.mark.django_db
-def test_memory_does_not_grow_with_the_number_of_rows():
-    create_many(0, 1500)
-    few = {name: peak(write()) for name, write in WRITERS.items()}
-    create_many(1500, 6000)
-    for name, write in WRITERS.items():
-        held, number = peak(write())
-        assert number > 3 * few[name][1] or name == "zip"
-        assert held < few[name][0] * 1.3 + 2_000_000, (
-            name
-        )  # a page or two; all rows would need more
-
-
-@pytest.mark.django_db
-def test_rows_are_fetched_in_batches(django_assert_max_num_queries):
-    create_many(0, 5000)
-    with django_assert_max_num_queries(120):
-        for _piece in jsonfiles.iter_json(Losses()):
-            pass
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_export_is_one_snapshot_and_blocks_no_writers():
-    create_many(0, 10)
-    with snapshot():
-        pieces = jsonfiles.iter_json(Losses())
-        said = [next(pieces), next(pieces)]
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(written_meanwhile).result(timeout=20)
-        said += pieces
-    whole = json.loads("".join(said))
-    assert [row["domain"] for row in whole["domains"]] == ["crowd.example"]
-    assert len(whole["mailboxes"]) == 10
-    assert Mailbox.objects.count() == 11
-    Domain.objects.create(domain="after.example")  # the connection writes again
-
-
-def written_meanwhile():
-    create_many(10, 11)
-    connection.close()
-
-
-@pytest.mark.django_db
-def test_a_non_ascii_key_does_not_stop_the_export():
-    domain = Domain.objects.create(domain="example.org")
-    with mock.patch.object(pagination.iter_pages, "__defaults__", (1,)):
-        for name in ("a", "é", "ü"):
-            Alias.objects.create(address=f"{name}@example.org", goto="x@far.test", domain=domain)
-        whole = json.loads("".join(jsonfiles.iter_json(Losses())))
-    assert {row["address"][0] for row in whole["aliases"]} == {"a", "é", "ü"}

@@ -217,7 +217,7 @@ def test_a_scheme_of_old_dovecot_only_is_kept_and_reported():
 @mailservers.needs_root
 def test_dovecot_accepts_all_stored_passwords(transactional_db, request, subtests):
     """With the panel's configuration, in which bare hashes are those of crypt(3)."""
-    from tests.mailboxes.test_delivery import domain, mailbox, opens_imap
+    from tests.mailboxes.delivery.sending import domain, mailbox, opens_imap
 
     hashes = Read("forwardings", SAMPLE).column("mailbox", "username", "password_hash")
     hashes["cram@exemple.com"] = Read("postfixadmin", SAMPLES / "postfixadmin-cram.sql").column(

@@ -14,7 +14,13 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services.mailboxes import set_mailboxes
 from tests import mailservers
 from tests.base import PASSWORD
-from tests.mailboxes.test_delivery import add_alias_domain, alias, domain, mailbox, perform_service
+from tests.mailboxes.delivery.sending import (
+    add_alias_domain,
+    alias,
+    domain,
+    mailbox,
+    perform_service,
+)
 from tests.mailboxes.transfer import legacy_systems
 from tests.mailboxes.transfer.legacy_systems import READER, Outcome, Place
 
