@@ -45,14 +45,10 @@ MAX_QUOTA_MB = 2**30  # sums of quotas stay far below the maximum of a BIGINT
 MAX_LITERAL_DOMAINS = 500  # beyond that a subquery is faster than a list of names
 
 
-class DomainQuerySet(ScopedQuerySet):
-    domain_lookup = "domain"
+ScopedManager = models.Manager.from_queryset(ScopedQuerySet)
 
 
-ScopedDomainManager = models.Manager.from_queryset(DomainQuerySet)
-
-
-class DomainManager(ScopedDomainManager):
+class DomainManager(ScopedManager):
     """Domains without PostfixAdmin's row `ALL`."""
 
     def get_queryset(self) -> models.QuerySet:
@@ -152,9 +148,6 @@ class Admin(Principal, TimestampedModel):
             query = self.assignments.filter(active=True).values_list("domain_id", flat=True)
             self._managed = names if len(names) <= MAX_LITERAL_DOMAINS else query
         return self._managed
-
-
-ScopedManager = models.Manager.from_queryset(ScopedQuerySet)
 
 
 class AssignmentManager(ScopedManager):

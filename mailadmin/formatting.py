@@ -163,6 +163,27 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str | Promise, Any, A
                 yield label, _("(secret)"), _("(secret)")
 
 
+def render_change_values(change: "Change") -> SafeString:
+    """Return the columns of a change, with their values before and after, as HTML."""
+    parts = (
+        format_html("<dt>{}</dt><dd>{}</dd>", column, render_old_and_new(old, new))
+        for column, old, new in iter_change_values(change)
+    )
+    return format_html('<dl class="changes">{}</dl>', SafeString("".join(parts)))
+
+
+def render_old_and_new(old: Any, new: Any) -> str:
+    """Return the value before and the value after as HTML; an empty one is left out."""
+    match old != "", new != "":
+        case True, True:
+            return format_html("<del>{}</del> → <ins>{}</ins>", old, new)
+        case True, False:
+            return format_html("<del>{}</del>", old)
+        case False, True:
+            return format_html("<ins>{}</ins>", new)
+    return ""
+
+
 def choose_change_format(field: models.Field | None) -> Callable[[Any], Any]:
     """Return the function that formats the values of a column."""
     match field:

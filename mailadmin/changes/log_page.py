@@ -8,17 +8,23 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.utils.html import escape
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.actors import add_actors
 from mailadmin.changes.models import Change, Log
-from mailadmin.formatting import format_datetime, summarize_change, unicode_address
+from mailadmin.formatting import (
+    format_datetime,
+    render_change_values,
+    summarize_change,
+    unicode_address,
+)
 from mailadmin.names import fold
 from mailadmin.tables.actions import Text
-from mailadmin.tables.cells import RowRenderer, render_template_cell
+from mailadmin.tables.cells import RowRenderer
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Table
 
@@ -27,7 +33,7 @@ TOKEN_ACTION_LABELS = {
     "delete_token": _("token revoked"),
 }
 
-CHANGED_COLUMN = Column("data", _("Object"), "mailadmin/cells/changed.html")
+CHANGED_HTML = '<details class="changed"><summary>{}{}</summary>{}</details>'
 
 
 def render_time_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -40,9 +46,11 @@ def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -
 
 def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the name that the line is about, to be opened if there are changes."""
-    if row.changes:
-        return render_template_cell(CHANGED_COLUMN, renderer, row, name, value)
-    return escape(unicode_address(row.data))
+    if not row.changes:
+        return escape(unicode_address(row.data))
+    summary = format_html(" <small>{}</small>", row.summary) if row.summary else ""
+    changes = SafeString("".join(map(render_change_values, row.changes)))
+    return format_html(CHANGED_HTML, unicode_address(row.data), summary, changes)
 
 
 def render_actor_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
