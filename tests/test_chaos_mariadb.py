@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.chaos import PREPARE, MariaDBOutages, Served, repeatable, run_chaos
+from tests.chaos import PREPARE, Served, repeatable, run_chaos
+from tests.outages import MariaDBOutages
 from tests.servers import MariaDB
 
 pytestmark = [pytest.mark.slow, pytest.mark.mariadb]

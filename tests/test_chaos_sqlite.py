@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.chaos import PREPARE, Served, SQLiteOutages, repeatable, run_chaos
+from tests.chaos import PREPARE, Served, repeatable, run_chaos
+from tests.outages import SQLiteOutages
 
 pytestmark = [pytest.mark.slow, pytest.mark.mariadb]  # once, in the second run of the suite
 

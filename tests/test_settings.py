@@ -1,4 +1,4 @@
-"""Settings: variables, files and what they are parsed to."""
+"""Settings from the environment."""
 
 import ipaddress
 import re

@@ -1,4 +1,4 @@
-"""Every page in a browser: its width, its messages and its accessibility."""
+"""Every page in three languages: no overflow, no violation for axe."""
 
 from pathlib import Path
 

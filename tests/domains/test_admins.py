@@ -6,7 +6,8 @@ from django.test.utils import CaptureQueriesContext
 from domains.models import ALL_DOMAINS, Admin, DomainAdmin
 from domains.services.admins import create_admins, delete_admins, set_admins
 from mailadmin.changes.perform import Actor, perform
-from tests.base import PASSWORD, TableTests, World
+from tests.base import PASSWORD, World
+from tests.table_tests import TableTests
 
 pytestmark = pytest.mark.mysql
 

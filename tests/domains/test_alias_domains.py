@@ -7,7 +7,8 @@ from mailadmin.changes.models import Change, Log
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.explain import explain
 from mailboxes.services.domains import create_domains
-from tests.base import TableTests, World
+from tests.base import World
+from tests.table_tests import TableTests
 
 pytestmark = pytest.mark.mysql
 

@@ -8,7 +8,8 @@ from domains.services.domains import edit_domain
 from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
 from mailboxes.services.domains import create_domains
-from tests.base import TableTests, World
+from tests.base import World
+from tests.table_tests import TableTests
 
 pytestmark = pytest.mark.mysql
 

@@ -16,8 +16,8 @@ from mailboxes.models import Alias
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_delivery
 from mailboxes.transfer.row_types import domains as kinds
-from tests.base import TableTests
 from tests.domains.transport_world import SECRET, TransportWorld
+from tests.table_tests import TableTests
 
 
 class TransportTests(TableTests, TransportWorld):

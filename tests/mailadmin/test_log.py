@@ -9,7 +9,8 @@ from mailadmin.changes.actors import add_actors
 from mailadmin.changes.log_page import LogTable
 from mailadmin.changes.models import Log
 from mailboxes.services.mailboxes import edit_mailbox
-from tests.base import TableTests, World
+from tests.base import World
+from tests.table_tests import TableTests
 
 
 class LogTests(TableTests, World):

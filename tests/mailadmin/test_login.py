@@ -1,4 +1,4 @@
-"""Login and logout."""
+"""Login: credentials, one-time codes, expiry, client addresses."""
 
 import datetime
 from unittest import mock

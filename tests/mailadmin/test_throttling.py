@@ -1,4 +1,4 @@
-"""Lockout after failed logins."""
+"""Throttling of sign-in without lockout of users."""
 
 from unittest import mock
 

@@ -2,7 +2,8 @@ import pytest
 
 from domains.models import Domain
 from mailboxes.services.aliases import create_aliases
-from tests.base import TableTests, World
+from tests.base import World
+from tests.table_tests import TableTests
 
 pytestmark = pytest.mark.mysql
 

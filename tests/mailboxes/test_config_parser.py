@@ -1,4 +1,4 @@
-"""Parsing of Postfix's files."""
+"""Parsing of Postfix configurations, with the line of each value."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Pages of one row."""
+"""The pages of one mailbox, alias and admin."""
 
 import datetime
 

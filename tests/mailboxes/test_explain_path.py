@@ -1,4 +1,4 @@
-"""The path of a route in words."""
+"""The steps of an explained route in sentences."""
 
 from io import StringIO
 

@@ -1,4 +1,4 @@
-"""Sentences of a route, and its page."""
+"""The sentence of a route, also on the page of an address."""
 
 import re
 from unittest import mock

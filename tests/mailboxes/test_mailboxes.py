@@ -4,7 +4,8 @@ from django.test import override_settings
 from domains.models import Domain
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.mailboxes import create_mailboxes
-from tests.base import PASSWORD, TableTests, World
+from tests.base import PASSWORD, World
+from tests.table_tests import TableTests
 
 pytestmark = pytest.mark.mysql
 

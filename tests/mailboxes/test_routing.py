@@ -1,4 +1,4 @@
-"""The tracer, compared with a real Postfix."""
+"""The tracer compared with a real Postfix."""
 
 import hypothesis
 import pytest

@@ -1,4 +1,4 @@
-"""Dumps: parsing."""
+"""Reading SQL dumps of mysqldump, mariadb-dump and phpMyAdmin; nothing is executed."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""Exports: files, and what is imported from them."""
+"""Exports and their round trips: JSON completely, CSV within its columns."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Imports of map files: parsing."""
+"""Reading map files of Postfix and passwd-files of Dovecot."""
 
 import shutil
 import subprocess

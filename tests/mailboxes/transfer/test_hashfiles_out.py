@@ -1,4 +1,4 @@
-"""Exports of map files: lookups, round trips and odd rows."""
+"""Exported map files: postmap gives the same results as the panel's queries."""
 
 import pytest
 from django.core.management import call_command

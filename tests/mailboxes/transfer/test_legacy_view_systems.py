@@ -22,7 +22,7 @@ from tests.mailboxes.delivery.sending import (
     perform_service,
 )
 from tests.mailboxes.transfer import legacy_systems
-from tests.mailboxes.transfer.legacy_systems import READER, Outcome, Place
+from tests.mailboxes.transfer.observed_servers import READER, Outcome, Place
 
 LETTERS, DOORS = "pens", "gates"  # accounts of Postfix and Dovecot, for these tests only
 pytestmark = [

@@ -20,10 +20,10 @@ from tests.mailboxes.transfer.legacy_systems import (
     HashFiles,
     Ispmail,
     OldSystem,
-    Outcome,
     PostfixAdmin2007,
     PostfixAdminCram,
 )
+from tests.mailboxes.transfer.observed_servers import Outcome
 from tests.mailboxes.transfer.reading import SAMPLES
 from tests.servers import free_port
 

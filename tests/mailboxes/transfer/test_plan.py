@@ -1,4 +1,4 @@
-"""Plans of imports."""
+"""Plans: contents, confirmation and ownership."""
 
 import contextlib
 import json

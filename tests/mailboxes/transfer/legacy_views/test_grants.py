@@ -10,7 +10,6 @@ from tests.mailboxes.delivery.sending import (
     domain,
     mailbox,
 )
-from tests.mailboxes.transfer.legacy_systems import Place
 from tests.mailboxes.transfer.legacy_views.queries import (
     definition,
     definitions,
@@ -20,6 +19,7 @@ from tests.mailboxes.transfer.legacy_views.queries import (
     run_alone,
     table_names,
 )
+from tests.mailboxes.transfer.observed_servers import Place
 
 pytestmark = [
     pytest.mark.slow,
