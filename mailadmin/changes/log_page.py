@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
-from mailadmin.changes.actors import add_actors
+from mailadmin.changes.actors import add_actors, get_actor_name
 from mailadmin.changes.models import Change, Log
 from mailadmin.formatting import (
     format_datetime,
@@ -26,6 +26,7 @@ from mailadmin.names import fold
 from mailadmin.tables.actions import Text
 from mailadmin.tables.cells import RowRenderer
 from mailadmin.tables.columns import Column
+from mailadmin.tables.filters import search_rows
 from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Table
 
 TOKEN_ACTION_LABELS = {
@@ -99,6 +100,15 @@ class LogTable(Table):
             return ("pk",)
         return ("timestamp", "pk")
 
+    def select(self, principal: Any, filters: Mapping[str, str]) -> QuerySet:
+        """Return the lines of a list; domain admins cannot find out client addresses by it."""
+        if principal.role is Role.SUPERADMIN:
+            return super().select(principal, filters)
+        others = {name: value for name, value in filters.items() if name != "q"}
+        others |= {"admin": get_actor_name(filters.get("admin", ""))}
+        rows = super().select(principal, others)
+        return search_rows(rows, ["data"], filters.get("q", ""), prefix_names=["username"])
+
     def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
         rows = super().filter(rows, filters)
         if action := filters.get("action"):
@@ -114,6 +124,8 @@ class LogTable(Table):
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
         """Return one queryset for each username that the filter matches, if these are few."""
         admin = filters.get("admin", "")
+        if principal.role is not Role.SUPERADMIN:
+            admin = get_actor_name(admin)
         names = find_usernames(admin) if admin and admin.isascii() else []
         if not names:
             return super().split(rows, filters, principal)

@@ -11,27 +11,33 @@ from mailadmin.names import try_normalize_domain
 MAX_SEARCH_WORDS = 12  # more make a query that is slow in every database
 
 
-def search_rows(rows: QuerySet, names: Sequence[str], text: str) -> QuerySet:
+def search_rows(
+    rows: QuerySet, names: Sequence[str], text: str, prefix_names: Sequence[str] = ()
+) -> QuerySet:
     """Return the rows that contain every word in one of the columns.
 
     `bob*` matches the beginning of the first column, where an index helps. A column whose charset
-    cannot hold a word cannot contain it, and is skipped.
+    cannot hold a word cannot contain it, and is skipped. The columns of `prefix_names` match if
+    they begin with the word.
     """
-    condition = build_search_condition(rows.model, names, text)
+    condition = build_search_condition(rows.model, names, text, prefix_names)
     return rows.none() if condition is None else rows.filter(condition)
 
 
-def build_search_condition(model: Any, names: Sequence[str], text: str) -> Q | None:
+def build_search_condition(
+    model: Any, names: Sequence[str], text: str, prefix_names: Sequence[str] = ()
+) -> Q | None:
     """Return the condition of `search_rows`; None if no row can match."""
     found = Q()
     for word in text.split()[:MAX_SEARCH_WORDS]:
-        text_part, lookup, columns = word, "icontains", names
+        text_part, lookups = word, [(name, "icontains") for name in names]
+        lookups += [(name, "istartswith") for name in prefix_names]
         if len(word) > 1 and word.endswith("*"):
-            text_part, lookup, columns = word[:-1], "istartswith", names[:1]
-        fields = [(name, model._meta.get_field(name.split("__")[0])) for name in columns]
+            text_part, lookups = word[:-1], [(names[0], "istartswith")]
+        fields = [(*pair, model._meta.get_field(pair[0].split("__")[0])) for pair in lookups]
         conditions = [
             Q(**{f"{name}__{lookup}": spelling})
-            for name, field in fields
+            for name, lookup, field in fields
             for spelling in {text_part, try_normalize_domain(text_part)}
             if fits_column(field, spelling)
         ]

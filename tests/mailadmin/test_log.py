@@ -90,6 +90,29 @@ class LogTests(TableTests, World):
                 self.assertIn("kim@example.org", text)
                 self.assertNotIn("192.0.2.8", text)
 
+    def test_a_domain_admin_cannot_search_for_client_addresses(self):
+        line("dan@example.org", username="root@example.net (203.0.113.77)")
+        cases = (  # filter, text, whether a superadmin finds the line, and a domain admin
+            ("q", "203.0.113.77", True, False),
+            ("q", "0.113.7", True, False),
+            ("q", "root@example.net", True, True),
+            ("q", "dan@", True, True),
+            ("admin", "root@example.net (203.0.113.7", True, True),
+            ("admin", "root@example.net (203.0.113.6", False, True),
+            ("admin", "root@", True, True),
+            ("admin", "alice", False, False),
+        )
+        for place, person in enumerate((self.root, self.alice)):
+            self.sign_in(person)
+            api = self.api(person)
+            for name, text, *is_found in cases:
+                with self.subTest(person=person.pk, text=text):
+                    rows = self.client.get("/log/", {name: text}).context["rows"]
+                    keys = [row.data for row in rows]
+                    self.assertEqual("dan@example.org" in keys, is_found[place])
+                    answer = api.get("log", **{name: text}).text
+                    self.assertEqual("dan@example.org" in answer, is_found[place])
+
     def test_overviews_show_domain_admins_names_alone(self):
         self.perform(self.alice, edit_mailbox, "bob@example.org", {"name": "Bob B."})
         for person in (self.root, self.alice):
