@@ -6,6 +6,7 @@ module end up in the database (jobs, imports, verifications), import them from h
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from django.utils.translation import override
 Data = dict[str, Any]  # msgid, params; plural and number where they matter
 ENCODER = json.JSONEncoder(ensure_ascii=False)  # made once: an import encodes a text per row
 STORED_PREFIX = '{"msgid": '
+PARAMETER_RE = re.compile(r"%\((\w+)\)")
 
 
 class TranslatedText(str):
@@ -36,7 +38,9 @@ class TranslatedText(str):
     def __mod__(self, params: Any) -> str:
         if not isinstance(params, Mapping) or "params" in self.data:
             return super().__mod__(params)
-        values = {name: to_parameter(value) for name, value in params.items()}
+        forms = self.data["msgid"] + self.data.get("plural", "")
+        used = set(PARAMETER_RE.findall(forms))  # validators also give what was typed: a password
+        values = {name: to_parameter(params[name]) for name in params if name in used}
         return TranslatedText(super().__mod__(params), self.data | {"params": values})
 
 

@@ -40,7 +40,7 @@ class TokenForm(ValidatedTextForm):
     full_access = forms.BooleanField(
         label=_("Full access"),
         required=False,
-        help_text=_("The program can do everything that you can do."),
+        help_text=_("No limits by table, permission or domain."),
     )
     tables = forms.MultipleChoiceField(
         label=_("Tables"),
@@ -107,7 +107,7 @@ class TokenForm(ValidatedTextForm):
         return timezone.make_aware(after)
 
     def clean(self) -> dict[str, Any]:
-        """Require that full access is asked for, not left over."""
+        """Require an explicit choice of full access where no limit is given."""
         cleaned = super().clean()
         if {"tables", "verbs", "domains"} & set(self.errors):
             return cleaned
@@ -115,7 +115,8 @@ class TokenForm(ValidatedTextForm):
         if is_limited and cleaned["full_access"]:
             self.add_error("full_access", _("Remove the limits, or do not select full access."))
         elif not is_limited and not cleaned["full_access"]:
-            self.add_error("full_access", _("Select full access, or limit the token."))
+            text = _("Select full access, or limit the token by tables, permissions or domains.")
+            self.add_error("full_access", text)
         return cleaned
 
     def save(self) -> str | None:

@@ -13,6 +13,7 @@ from django.test import override_settings
 
 from domains.models import Admin, Domain, Transport
 from mailadmin.api.models import Token
+from mailadmin.api.tokens import find_token_principal
 from mailadmin.changes.models import Log
 from mailadmin.completion import SHELL_SCRIPTS, find_completions
 from mailboxes.models import Alias, Mailbox, Vacation
@@ -214,6 +215,13 @@ class ValidationTests(World):
 
 
 class TokenCommandTests(World):
+    def test_a_token_without_limits_has_full_access(self):
+        for words in ([], ["--networks", "192.0.2.0/24"]):
+            with self.subTest(words=words):
+                (text,) = run("token", "add", "alice@example.org", "--name", "x", *words)
+                token = find_token_principal(text).token
+                self.assertEqual((token.tables, token.verbs, token.domains), ([], [], []))
+
     def test_a_token_is_created_printed_once_listed_and_revoked(self):
         words = ["--name", "backup", "--tables", "mailboxes", "--verbs", "read"]
         (text,) = run("token", "add", "alice@example.org", *words, "--domains", "example.org")

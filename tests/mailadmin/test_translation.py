@@ -99,6 +99,13 @@ class StoredTextTests(SimpleTestCase):
         error = ValidationError({"a": [gettext_lazy("Unknown column.")], "b": "plain"})
         self.assert_translated(join_messages(error), "Unknown column. plain", f"{GERMAN} plain")
 
+    def test_a_value_that_a_message_does_not_show_is_not_stored(self):
+        with self.assertRaises(ValidationError) as refused:
+            MaxLengthValidator(10)("a-secret-that-is-too-long")
+        stored = encode_text(join_messages(refused.exception))
+        self.assertNotIn("secret", stored)
+        self.assertIn("25", decode_text(stored))
+
     def test_texts_of_earlier_versions_and_plain_ones_stay_as_they_are(self):
         for text in ("", "a.csv lesen", "100 %", "{", '{"a": 1}', '{"msgid": ', '{"msgid": 3}'):
             self.assertEqual(decode_text(text), text)

@@ -103,6 +103,7 @@ class Command(BaseCommand):
         lists = {name: self.options[name] or [] for name in LIST_OPTIONS}
         data = lists | {name: self.options[name] or "" for name in ("name", "expires")}
         data |= {name: "\n".join(lists[name]) for name in ("domains", "networks")}
+        data["full_access"] = not any(lists[name] for name in ("tables", "verbs", "domains"))
         return TokenForm(data, actor=self.actor, owner=owner)
 
     def delete(self) -> None:

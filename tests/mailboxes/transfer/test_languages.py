@@ -59,6 +59,13 @@ class LanguageTests(TransferWorld):
                 self.assertIn("rows.csv, Zeile 3", german)
                 self.assertIn("rows.csv, line 3", english)
 
+    def test_a_refused_password_is_not_stored(self):
+        plan = self.upload("en", f"username,password\nann@example.org,secret{'x' * 1024}\n")
+        self.assertIn("1024 characters", PlanRow.objects.get(plan=plan).reason)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM mailadmin_plan_row")
+            self.assertNotIn("secret", str(cursor.fetchall()))
+
     def test_messages_of_django_itself_are_translated_too(self):
         plan = self.upload("de")
         with override("en"):
