@@ -3,10 +3,11 @@
 from django.utils import timezone
 
 from mailadmin.changes.perform import Changes
-from mailadmin.db.fields import is_known_date, join_goto
+from mailadmin.db.fields import is_known_date
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
 from mailboxes.models import Mailbox, Vacation, VacationNotification, vacation_target
+from mailboxes.models.goto import join_goto
 from mailboxes.services.aliases import get_or_create_own_alias
 from mailboxes.services.limits import validate_column_capacity
 from mailboxes.services.mailboxes import lock_mailbox

@@ -7,7 +7,7 @@ from django.db import models
 
 from domains.quotas import megabytes_to_bytes
 from mailadmin.db.fields import SizeField
-from mailadmin.formatting import choose_change_format, dash, format_targets
+from mailadmin.formatting import choose_change_format, dash, format_items
 from mailadmin.tables.actions import Text
 from mailadmin.translation import gettext as _
 from mailboxes.models import PlanRow
@@ -60,7 +60,7 @@ def find_label(row_type: RowType, name: str) -> Text:
 def format_column(row_type: RowType, name: str, value: Any) -> Any:
     """Return a value as the log shows it; sizes of files are in MB."""
     if isinstance(value, (list, tuple)):
-        return format_targets(value)
+        return format_items(find_field(row_type, name), value)
     field = find_field(row_type, name)
     if isinstance(field, SizeField) and name == field.name and value is not None:
         value = megabytes_to_bytes(Decimal(value))
