@@ -86,7 +86,7 @@ class TableBulkView(FilteredView, View):
             "cascade_counts": cascade_counts,
             "text_to_type": unicode_address(get_text_to_type(keys, cascade_counts)),
             "typing_error": typing_error,
-            "inbound_references": references(keys, self.request.user) if is_searched else None,
+            "inbound_references": references(keys, self.request.user) if is_searched else [],
             "not_searched": is_delete and not is_searched,
             "errors": errors,
         }
