@@ -215,8 +215,8 @@ class MailboxTable(Table):
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
         head = {"vacation": vacation, "away": get_vacation_status(vacation)}
-        inactive = Domain.objects.filter(pk=row.domain_id, active=False)
-        return head | {"is_domain_inactive": inactive.exists()}
+        is_inactive = Domain.objects.filter(pk=row.domain_id, active=False).exists()
+        return head | {"is_domain_inactive": is_inactive, "is_suspended": is_inactive}
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)

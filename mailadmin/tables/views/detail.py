@@ -78,6 +78,7 @@ def build_row_context(table: Table, row: Any, principal: Any) -> dict[str, Any]:
         "object": row,
         "switches": build_switches(table, row, principal),
         "can_view_as": can_be_viewed_as(principal, row),
+        "is_suspended": False,  # active, but a row that it depends on is inactive
         **table.head_values(row),
     }
 
