@@ -33,7 +33,7 @@ class RowHeadMixin(TableView):
         return super().get_context_data(**head | kwargs)
 
 
-class RowOverview(RowHeadMixin, DetailView):
+class RowOverviewView(RowHeadMixin, DetailView):
     """The first page of one row, for whoever may list the table."""
 
     screen = "list"
@@ -58,7 +58,7 @@ class TableReadyView(TableView, DetailView):
         )
 
 
-class TableDetailView(RowOverview):
+class TableDetailView(RowOverviewView):
     """What a row is, and its last changes."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
