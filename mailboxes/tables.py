@@ -47,7 +47,6 @@ from mailboxes.services.mailboxes import (
     set_mailboxes,
 )
 from mailboxes.services.target_checks import find_alias_problems, find_alias_warnings
-from mailboxes.services.vacations import get_vacation_status
 
 ALLOW_SENDING = Action(
     "allow_sending",
@@ -214,7 +213,7 @@ class MailboxTable(Table):
 
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
-        head = {"vacation": vacation, "away": get_vacation_status(vacation)}
+        head = {"vacation": vacation, "away": vacation.status if vacation else ""}
         is_inactive = Domain.objects.filter(pk=row.domain_id, active=False).exists()
         return head | {"is_domain_inactive": is_inactive, "is_suspended": is_inactive}
 

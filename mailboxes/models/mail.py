@@ -197,6 +197,16 @@ class Vacation(models.Model):
     def __str__(self) -> str:
         return self.mailbox_id
 
+    @property
+    def status(self) -> str:
+        """Return whether replies are sent: now, later or over; empty if the reply is inactive."""
+        if not self.active:
+            return ""
+        now = timezone.now()
+        if is_known_date(self.activefrom) and self.activefrom > now:
+            return "later"
+        return "over" if is_known_date(self.activeuntil) and self.activeuntil < now else "now"
+
 
 class VacationNotification(models.Model):
     """A sender who has received the vacation reply, and when."""

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, Subquery
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain
 from domains.patterns import VIRTUAL_AGENT, find_service_problem
-from mailadmin.db.fields import is_known_date
 from mailadmin.names import normalize_domain
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.postfix.explain import messages
@@ -194,14 +192,7 @@ def get_vacation_details(delivery: Delivery) -> Data:
     """Return whose auto-reply it is, and whether it is sent now."""
     mailbox = find_vacation_owner(delivery.address)
     vacation = Vacation.objects.filter(pk=mailbox).first()
-    return {"mailbox": mailbox, "answers": vacation is not None and is_vacation_active(vacation)}
-
-
-def is_vacation_active(vacation: Vacation) -> bool:
-    now = timezone.now()
-    has_begun = not is_known_date(vacation.activefrom) or vacation.activefrom <= now
-    is_over = is_known_date(vacation.activeuntil) and vacation.activeuntil < now
-    return vacation.active and has_begun and not is_over
+    return {"mailbox": mailbox, "answers": vacation is not None and vacation.status == "now"}
 
 
 # Senders
