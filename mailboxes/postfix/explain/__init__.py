@@ -19,6 +19,7 @@ from mailadmin.names import normalize_domain
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.postfix.explain import messages
 from mailboxes.postfix.explain.alias_domains import find_handled_as
+from mailboxes.postfix.explain.html import ROW_URL_NAMES
 from mailboxes.postfix.explain.messages import format_headline, get_outcome, get_verdict
 from mailboxes.postfix.explain.redaction import VisibleScope, find_vacation_owner
 from mailboxes.postfix.routing import (
@@ -48,13 +49,8 @@ if TYPE_CHECKING:
 
     AnnotatedDomain = WithAnnotations[Domain, AliasDomainColumns]
 
-ROW_URL_NAMES = {
-    "alias": "aliases-edit",
-    "mailbox": "mailboxes-edit",
-    "aliasdomain": "alias-domains-edit",
-    "domain": "domain",
-    "transport": "transports-edit",
-}
+# A lookup links to where the row that answered it is edited; a domain has its page for all roles.
+EDIT_URL_NAMES = ROW_URL_NAMES | {"alias": "aliases-edit", "mailbox": "mailboxes-edit"}
 MAX_STEPS = 100  # an alias loop has a thousand
 
 Data = dict[str, Any]
@@ -305,6 +301,6 @@ def format_lookup_answer(lookup: Lookup) -> str:
 
 
 def serialize_row(row: MatchedRow) -> Data:
-    url = reverse(ROW_URL_NAMES[row.model], args=[row.key])
+    url = reverse(EDIT_URL_NAMES[row.model], args=[row.key])
     reason = {"reason": str(row.reason)} if row.reason else {}
     return {"table": row.model, "key": row.key, "url": url} | reason
