@@ -76,7 +76,7 @@ def format_datetime(value: datetime.datetime | None) -> str:
 
 
 def format_moment(value: datetime.datetime | None) -> str:
-    """Return the time of a moment today, the date of any other."""
+    """Return the time if the moment is today, else the date."""
     if not is_known_date(value):
         return "–"
     local = timezone.localtime(value)

@@ -68,6 +68,7 @@ BLOCK_SENDING = Action(
     False,
     "send-slash",
 )
+DELETE_ACTIONS = ("delete_mailbox", "delete_alias")  # what had an address before
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
 
@@ -203,7 +204,7 @@ class MailboxTable(Table):
         return quota_to_form_value(row.quota) if name == "quota" else super().api_value(row, name)
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        return old_mail_notices(row) if is_new else []
+        return old_mail_notices(row, DELETE_ACTIONS) if is_new else []
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         return find_own_address_warnings(principal, rows)
@@ -327,7 +328,7 @@ class AliasTable(Table):
         )
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        return old_mail_notices(row) if is_new else []
+        return old_mail_notices(row, DELETE_ACTIONS) if is_new else []
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> list[ReferenceGroup]:
         """Leave out catch-alls: which addresses only they take is not known."""

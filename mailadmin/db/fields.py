@@ -290,7 +290,7 @@ def mail_key(to: str | type[models.Model], column: str, **options: Any) -> model
 
 
 class DisplayedNumberMixin(models.Field):
-    """Say by the class of a field how pages show its numbers; migrations name Django's class."""
+    """A number whose class decides how pages format it; migrations name Django's own class."""
 
     def deconstruct(self) -> Any:
         name, _path, args, kwargs = super().deconstruct()
