@@ -270,7 +270,7 @@ class TransportTable(Table):
         return transports.filter_transports_by_domains(rows, [name])
 
     def domains_taken_by_wildcard(self) -> tuple[list[str], bool]:
-        """Return domains whose mail `*` takes, and whether there are more."""
+        """Return domains that `*` reroutes, and whether there are more."""
         return transports.get_first_domains_taken_by_wildcard()
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:

@@ -138,7 +138,7 @@ class TableBulkView(FilteredView, View):
         return redirect("job", job.pk)
 
     def refuse_untyped(self, action: Action, keys: list[Any]) -> HttpResponse | None:
-        """Ask again if a deletion takes much along and was not confirmed by typing."""
+        """Ask again if a deletion deletes many other rows and was not confirmed by typing."""
         error = find_typing_error(self.table, keys, self.request.POST)
         if not error:
             return None

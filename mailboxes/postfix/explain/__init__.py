@@ -235,7 +235,7 @@ def check_sender(owners: list[str], login: str, address: str, scope: VisibleScop
 
 
 def explain_domain(domain: "AnnotatedDomain", transport: str) -> tuple[str, str]:
-    """Return what becomes of mail for a domain with this transport: (outcome, its text)."""
+    """Return what happens to mail for a domain with this transport: (outcome, its text)."""
     if domain.mirror_target and domain.active:
         return explain_alias_domain(domain)
     outcome = get_domain_outcome(domain, transport)
