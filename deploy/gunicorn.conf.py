@@ -40,13 +40,13 @@ def post_fork(server, worker):
 
 def post_worker_init(worker):
     """Say where the panel is as soon as it answers there."""
-    spare_garbage_collector()
+    configure_garbage_collector()
     if worker.age == 1:
         print(f"mailadmin: {settings.MAILADMIN_URL or address()}", flush=True)
 
 
-def spare_garbage_collector():
-    """Leave the modules out of each collection, and collect after pages, not within them."""
+def configure_garbage_collector():
+    """Leave the loaded modules out of each collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -21,6 +21,7 @@ class DomainsConfig(AppConfig):
             log_actions.ACTION_LABELS, log_actions.ACTION_TABLES, log_actions.SUPERADMIN_ACTIONS
         )
         registry.register_completed_options(Domain, "domain", "field_domain", "field_target_domain")
+        registry.register_filter_tabs("domain", "domains/tabs.html")
         register_compared_fields(DomainState, "domain", "at_domain")
         register_compared_fields(Transport, "pattern")
         AdminManager.register_superuser_service(create_superuser)

@@ -31,6 +31,9 @@ class AdminQuerySet(ScopedQuerySet):
             case _:
                 return self.none()
 
+    def superadmins(self) -> Self:
+        return self.filter(superadmin=True)
+
 
 class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):  # type: ignore[misc]
     _superuser_service: ClassVar[Callable[[str, str], Admin]]

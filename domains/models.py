@@ -184,7 +184,7 @@ class DomainAdmin(models.Model):
         return self.admin_id
 
 
-# One row more than is needed to see that there are too many domains for a list of names.
+# Enough rows to see whether there are too many names for a list, though a name may occur twice.
 FIRST_ASSIGNMENTS = CompiledQuery(
     lambda admin: (
         DomainAdmin.objects.filter(admin=admin, active=True)

@@ -42,15 +42,13 @@ from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import ngettext_lazy
 
-COUNT = {"is_short": True, "is_labelled": True}
-# Actions of rows whose name a mailbox or domain may have had before.
-DELETE_ACTIONS = ("delete_domain", "delete_alias_domain", "delete_mailbox", "delete_alias")
+DELETE_ACTIONS = ("delete_domain", "delete_alias_domain")
 
 
-def old_mail_notices(row: Any) -> list[str]:
-    """Return a warning if the log shows that a row of this name was deleted."""
+def old_mail_notices(row: Any, actions: Sequence[str]) -> list[str]:
+    """Return a warning if the log has one of these deletions for a row of this name."""
     domain = getattr(row, "domain_id", row.pk)
-    if not Log.objects.filter(domain=domain, action__in=DELETE_ACTIONS, data=row.pk).exists():
+    if not Log.objects.filter(domain=domain, action__in=actions, data=row.pk).exists():
         return []
     text = gettext("%(row)s existed before: its old mail may still be on disk.")
     return [text % {"row": row}]
@@ -123,7 +121,7 @@ class BaseDomainTable(Table):
         return [format_alias_domain_target(each) for each in iter_blocking_alias_domains(keys)]
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        return old_mail_notices(row) if is_new else []
+        return old_mail_notices(row, DELETE_ACTIONS) if is_new else []
 
 
 class BaseAliasDomainTable(Table):
@@ -272,7 +270,7 @@ class TransportTable(Table):
         return transports.filter_transports_by_domains(rows, [name])
 
     def domains_taken_by_wildcard(self) -> tuple[list[str], bool]:
-        """Return domains whose mail `*` takes, and whether there are more."""
+        """Return domains that `*` reroutes, and whether there are more."""
         return transports.get_first_domains_taken_by_wildcard()
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:

@@ -20,7 +20,7 @@ def report_database_errors() -> Iterator[None]:
 
 
 def make_printable(text: str) -> str:
-    """Return text that any terminal and any file takes, whatever bytes it was read from."""
+    """Return text that any terminal and any file can show, whatever bytes it was read from."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text

@@ -22,12 +22,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from mailadmin.db.fields import (
-    GotoField,
     LimitField,
+    ListTextField,
     MegabytesField,
     SizeField,
     is_known_date,
-    split_goto,
 )
 from mailadmin.names import address_to_unicode
 
@@ -77,7 +76,7 @@ def format_datetime(value: datetime.datetime | None) -> str:
 
 
 def format_moment(value: datetime.datetime | None) -> str:
-    """Return the time of a moment today, the date of any other."""
+    """Return the time if the moment is today, else the date."""
     if not is_known_date(value):
         return "–"
     local = timezone.localtime(value)
@@ -155,7 +154,8 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str | Promise, Any, A
         label = column_label(change.table, column)
         match value:
             case {"added": added, "removed": removed}:
-                yield label, format_targets(removed), format_targets(added)
+                field = find_column(change.table, column)
+                yield label, format_items(field, removed), format_items(field, added)
             case [old, new]:
                 show = choose_change_format(find_column(change.table, column))
                 yield label, show(old), show(new)
@@ -193,21 +193,14 @@ def choose_change_format(field: models.Field | None) -> Callable[[Any], Any]:
             return functools.partial(format_number_limit, format_megabytes)
         case LimitField():
             return functools.partial(format_number_limit, format_limit)
-        case GotoField():
-            return format_goto
+        case ListTextField():
+            return field.format_text
     return format_change_value
 
 
-def format_goto(goto: str | None) -> str:
-    return format_targets(split_goto(goto))
-
-
-def format_targets(targets: Sequence[str]) -> str:
-    """Return targets for display: the internal one of a vacation reply by its name."""
-    ending = f"@{settings.MAILADMIN_VACATION_DOMAIN}".lower()
-    return ", ".join(
-        _("vacation reply") if target.lower().endswith(ending) else target for target in targets
-    )
+def format_items(field: models.Field | None, items: Sequence[str]) -> str:
+    """Return items of a list for display: as its column formats them, if that still exists."""
+    return field.format_items(items) if isinstance(field, ListTextField) else ", ".join(items)
 
 
 def change_verb(verb: str) -> str:

@@ -30,6 +30,7 @@ action_labels: dict[str, Text] = {}
 action_tables: dict[str, set[str]] = {}
 superadmin_actions: set[str] = set()
 change_titles: dict[str, Callable[[Change], Text]] = {}
+filter_tabs: dict[str, str] = {}
 
 
 def register_table(table: Table) -> None:
@@ -76,11 +77,20 @@ def register_log_actions(
 
 
 def register_change_titles(titles: Mapping[str, Callable[[Change], Text]]) -> None:
-    """Say by table how its changes are called on the page of the row that they belong to.
+    """Give the changes of a table their titles, by its model name, for the pages of single rows.
 
-    An empty title hides the change: another one says the same.
+    A function returns the title of a change, or an empty text to leave it out of the page: of two
+    changes that say the same, one is shown.
     """
     change_titles.update(titles)
+
+
+def register_filter_tabs(name: str, template: str) -> None:
+    """Give the log, while it is filtered by this, the tabs of the page that it then belongs to.
+
+    The context of the template is the filter's value under its name, and `tab`, a table's slug.
+    """
+    filter_tabs[name] = template
 
 
 def register_completed_options(model: type[Model], *names: str) -> None:

@@ -21,7 +21,7 @@ from domains.services.transports import (
 )
 from mailadmin import registry
 from mailadmin.changes.models import Log
-from mailadmin.tables.views.detail import RowOverview
+from mailadmin.tables.views.detail import RowOverviewView
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
 from mailboxes.models import Alias, StandaloneAlias
 from mailboxes.postfix.explain import annotate_alias_domain, explain_domain
@@ -31,7 +31,7 @@ from mailboxes.tables import DomainTable, with_usage
 PREVIEW_ROW_LIMIT = 10
 
 
-class DomainDetailView(RowOverview):
+class DomainDetailView(RowOverviewView):
     """One domain: its numbers against its limits, and what is in it."""
 
     table = DomainTable()

@@ -1,6 +1,6 @@
 """Forms of mailboxes and aliases."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -66,13 +66,16 @@ def validate_typed_local_part(local_part: str) -> None:
 class AddressFormMixin(forms.Form):
     """A form on a row whose key is an address: local part and domain are asked separately."""
 
+    address_fields: Sequence[str] = ("local_part", "domain")
+    notice_template = "mailboxes/limit_notice.html"
+    remedy_template = "mailboxes/reached_limit.html"
     limit_name = ""  # the column of the domain with the limit of such rows
 
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(split_pasted_address(data) if data else data, *args, **kwargs)
 
     @cached_property
-    def limit_notice(self) -> dict[str, str] | None:
+    def notice(self) -> dict[str, str] | None:
         """Return the limit that stops a new row from the start, and its domain; None if none."""
         domain = self.selected_domain if "domain" in self.fields and not self.errors else None
         return build_limit_notice(domain, self.limit_name)

@@ -16,12 +16,12 @@ from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
-from mailadmin.tables.cascade import InboundReferences
+from mailadmin.tables.cascade import ReferenceGroup
 from mailadmin.tables.columns import Column
 from mailadmin.tables.filters import build_search_condition
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext, gettext_lazy, ngettext_lazy
-from mailboxes import cells
+from mailboxes import cells, deletion_references
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
@@ -46,9 +46,7 @@ from mailboxes.services.mailboxes import (
     edit_mailbox,
     set_mailboxes,
 )
-from mailboxes.services.references import find_affected_aliases, group_by_fate
 from mailboxes.services.target_checks import find_alias_problems, find_alias_warnings
-from mailboxes.services.vacations import get_vacation_status
 
 ALLOW_SENDING = Action(
     "allow_sending",
@@ -70,11 +68,13 @@ BLOCK_SENDING = Action(
     False,
     "send-slash",
 )
+DELETE_ACTIONS = ("delete_mailbox", "delete_alias")  # what had an address before
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
 
 class DomainTable(BaseDomainTable):
     form_class = DomainForm
+    not_searched_text = deletion_references.NOT_SEARCHED_TEXT
     services = Services(
         create=create_domains, edit=edit_domain, set=set_domains, delete=delete_domains
     )
@@ -90,10 +90,8 @@ class DomainTable(BaseDomainTable):
         ]
         return [*rows, *get_indirect_dependents(keys), *get_text_references(keys)]
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
-        """Return the aliases that forward to the domains, whose mail then leaves this server."""
-        names = [f"@{key}" for key in keys]
-        return InboundReferences(handed_over=find_affected_aliases(principal, names))
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> list[ReferenceGroup]:
+        return deletion_references.find_domain_references(principal, keys)
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         """Return the warnings about a few domains, as they are saved."""
@@ -170,6 +168,7 @@ class MailboxTable(Table):
         "quota": 1024,
     }
     empty_text = gettext_lazy("No mailboxes yet.")
+    not_searched_text = deletion_references.NOT_SEARCHED_TEXT
     services = Services(
         create=create_mailboxes,
         edit=edit_mailbox,
@@ -205,19 +204,19 @@ class MailboxTable(Table):
         return quota_to_form_value(row.quota) if name == "quota" else super().api_value(row, name)
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        return old_mail_notices(row) if is_new else []
+        return old_mail_notices(row, DELETE_ACTIONS) if is_new else []
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         return find_own_address_warnings(principal, rows)
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
-        return InboundReferences(**group_by_fate(principal, keys))
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> list[ReferenceGroup]:
+        return deletion_references.find_address_references(principal, keys)
 
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = Vacation.objects.filter(pk=row.pk).first()
-        head = {"vacation": vacation, "away": get_vacation_status(vacation)}
-        inactive = Domain.objects.filter(pk=row.domain_id, active=False)
-        return head | {"is_domain_inactive": inactive.exists()}
+        head = {"vacation": vacation, "away": vacation.status if vacation else ""}
+        is_inactive = Domain.objects.filter(pk=row.domain_id, active=False).exists()
+        return head | {"is_domain_inactive": is_inactive, "is_suspended": is_inactive}
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)
@@ -265,6 +264,7 @@ class AliasTable(Table):
     }
     example_values = {"local_part": "info", "domain": "example.org", "goto": ["bob@example.org"]}
     empty_text = gettext_lazy("No aliases yet.")
+    not_searched_text = deletion_references.NOT_SEARCHED_TEXT
     services = Services(
         create=create_aliases,
         edit=edit_alias,
@@ -328,9 +328,9 @@ class AliasTable(Table):
         )
 
     def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        return old_mail_notices(row) if is_new else []
+        return old_mail_notices(row, DELETE_ACTIONS) if is_new else []
 
-    def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
+    def inbound_references(self, keys: Sequence[str], principal: Any) -> list[ReferenceGroup]:
         """Leave out catch-alls: which addresses only they take is not known."""
         names = [key for key in keys if not key.startswith("@")]
-        return InboundReferences(**group_by_fate(principal, names))
+        return deletion_references.find_address_references(principal, names)

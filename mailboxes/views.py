@@ -47,7 +47,7 @@ class AliasLimitView(RoleRequiredMixin, View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         notice = build_limit_notice(find_chosen_domain(request), "aliases")
-        return render(request, "tables/limit_notice.html", {"notice": notice})
+        return render(request, "mailboxes/limit_notice.html", {"notice": notice})
 
 
 def find_chosen_domain(request: HttpRequest) -> Domain | None:

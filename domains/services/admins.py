@@ -114,9 +114,7 @@ def _refuse_demotion(changes: Changes, admins: list[Admin], values: dict) -> Non
         raise ValidationError(OWN_ACCOUNT_MESSAGE)
     if not any(admin.superadmin and admin.active for admin in admins):
         return
-    others = Admin.objects.filter(superadmin=True, active=True).exclude(
-        pk__in=[a.pk for a in admins]
-    )
+    others = Admin.objects.superadmins().filter(active=True).exclude(pk__in=[a.pk for a in admins])
     if not others.exists():
         raise ValidationError(_("The last active superadmin cannot be removed."))
 

@@ -175,7 +175,7 @@ def filter_undeliverable_domains(rows: models.QuerySet) -> models.QuerySet:
 def iter_domains_taken_by_wildcard(
     domains: models.QuerySet[Domain] | None = None,
 ) -> Iterator[str]:
-    """Yield local domains whose mail an active `*` takes, as no other row matches them."""
+    """Yield local domains that an active `*` reroutes, as no other row matches them."""
     rows = Transport.objects.filter(active=True)
     if not rows.filter(pk=WILDCARD_PATTERN).exclude(transport=DEFAULT_DELIVERY).exists():
         return
@@ -194,6 +194,6 @@ def _iter_default_transport_domains(domains: models.QuerySet[Domain] | None) -> 
 
 
 def get_first_domains_taken_by_wildcard() -> tuple[list[str], bool]:
-    """Return the first domains whose mail `*` takes, and whether there are more."""
+    """Return the first domains that `*` reroutes, and whether there are more."""
     names = list(itertools.islice(iter_domains_taken_by_wildcard(), MAX_SHOWN + 1))
     return names[:MAX_SHOWN], len(names) > MAX_SHOWN

@@ -15,8 +15,8 @@ from mailadmin.names import fold, hash_account
 
 
 @functools.cache
-def active_principals(model_name: str) -> CompiledQuery:
-    """Return the query of an active principal, with the time when their sessions ended."""
+def login_query(model_name: str) -> CompiledQuery:
+    """Return the compiled query of an active principal, with when their sessions were ended."""
 
     def build(name: str, account: str) -> QuerySet:
         ended = SessionEpoch.ended_at_queryset(account)
@@ -61,7 +61,7 @@ class PrincipalBackend(BaseBackend):
 
     def get_user(self, key: str) -> Principal | None:  # type: ignore[override]  # two models
         account = hash_account(self.model_name, key)
-        return active_principals(self.model_name).first(name=key, account=account)
+        return login_query(self.model_name).first(name=key, account=account)
 
 
 def start_login_attempt(request: HttpRequest, name: str) -> LoginAttempt:

@@ -116,7 +116,7 @@ class Principal(AbstractBaseUser):
 
     def reload(self) -> Self | None:
         """Return the principal with their current rights; None if they have none any more."""
-        return active_rows(type(self)).first(key=self.pk)
+        return active_principal_query(type(self)).first(key=self.pk)
 
     def check_password(self, raw_password: str | None) -> bool:
         return raw_password is not None and passwords.verify(
@@ -150,8 +150,8 @@ class Principal(AbstractBaseUser):
 
 
 @functools.cache
-def active_rows(model: Any) -> CompiledQuery:
-    """Return the query of an active principal of this model by key."""
+def active_principal_query(model: Any) -> CompiledQuery:
+    """Return the compiled query of an active principal of this model, by key."""
     return CompiledQuery(lambda key: model._base_manager.filter(pk=key, active=True))
 
 

@@ -33,10 +33,9 @@ def find_superadmins(names: Collection[str]) -> set[str]:
     A name that is not ASCII cannot be looked up, and may be one.
     """
     others = {fold(name) for name in names if not name.isascii()}
-    admins = get_user_model()._default_manager.filter(
-        pk__in=[name for name in names if name.isascii()], superadmin=True
-    )
-    return others | {fold(pk) for pk in admins.values_list("pk", flat=True)}
+    admins: Any = get_user_model()._default_manager
+    superadmins = admins.superadmins().filter(pk__in=[name for name in names if name.isascii()])
+    return others | {fold(pk) for pk in superadmins.values_list("pk", flat=True)}
 
 
 def format_actor(actor: str, principal: Any) -> str:

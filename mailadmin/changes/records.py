@@ -11,7 +11,7 @@ from django.utils import timezone
 from mailadmin.accounts.models import is_scoped_model
 from mailadmin.changes.models import Log
 from mailadmin.db.bulk import chunks
-from mailadmin.db.fields import fits_column
+from mailadmin.db.fields import ListTextField, fits_column
 
 
 def created_values(row: models.Model) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def redact_values(field: models.Field, old: Any, new: Any) -> Any:
     """Return old and new value as the record keeps them: of a secret only that it changed."""
     if getattr(field, "secret", False):
         return []
-    if hasattr(field, "difference") and old is not None and new is not None:
+    if isinstance(field, ListTextField) and old is not None and new is not None:
         return field.difference(old, new)
     return [serialize_value(old), serialize_value(new)]
 

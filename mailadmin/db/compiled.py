@@ -20,8 +20,9 @@ class CompiledQuery:
 
     def fetch(self, **values: str) -> list[Any]:
         """Return the rows for these values, with their annotations."""
+        # ASCII-only lookups return no rows for other text: Django builds the empty query.
         if not all(value.isascii() for value in values.values()):
-            return list(self.build(**values))  # the lookups of names leave out such texts
+            return list(self.build(**values))
         sql, parameters, read_rows = self.statement
         given = {make_placeholder(name): value for name, value in values.items()}
         with connection.cursor() as cursor:

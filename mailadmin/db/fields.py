@@ -3,7 +3,7 @@
 import datetime
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
@@ -14,7 +14,6 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.address_lists import parse_address_list
 from mailadmin.names import (
     validate_address,
     validate_domain,
@@ -186,25 +185,28 @@ class AddressField(NameField):
     default_validators = [validate_address]
 
 
-class GotoField(Latin1TextField):
-    """The targets of an alias, joined by commas."""
+class ListTextField(Latin1TextField):
+    """A text that holds a list: its changes are recorded and displayed item by item."""
+
+    def split(self, text: str | None) -> list[str]:
+        """Return the items of a text."""
+        raise NotImplementedError
+
+    def format_items(self, items: Sequence[str]) -> str:
+        """Return items of the list for display."""
+        return ", ".join(items)
+
+    def format_text(self, text: str | None) -> str:
+        """Return all items of a text for display."""
+        return self.format_items(self.split(text))
 
     def difference(self, old: str, new: str) -> dict[str, list[str]]:
-        """Return which targets a change added and removed."""
-        before, after = split_goto(old), split_goto(new)
+        """Return which items a change added and removed."""
+        before, after = self.split(old), self.split(new)
         return {
-            "added": [target for target in after if target not in before],
-            "removed": [target for target in before if target not in after],
+            "added": [item for item in after if item not in before],
+            "removed": [item for item in before if item not in after],
         }
-
-
-def split_goto(goto: str | None) -> list[str]:
-    """Return the targets of an alias as Postfix reads them, without null addresses."""
-    return [target for target in parse_address_list(goto or "") if target]
-
-
-def join_goto(targets: Iterable[str]) -> str:
-    return ",".join(dict.fromkeys(targets))
 
 
 # Dates
@@ -288,7 +290,7 @@ def mail_key(to: str | type[models.Model], column: str, **options: Any) -> model
 
 
 class DisplayedNumberMixin(models.Field):
-    """Say by the class of a field how pages show its numbers; migrations name Django's class."""
+    """A number whose class decides how pages format it; migrations name Django's own class."""
 
     def deconstruct(self) -> Any:
         name, _path, args, kwargs = super().deconstruct()

@@ -1,4 +1,4 @@
-"""What a deletion deletes besides, counted before it happens."""
+"""What a deletion also deletes, counted beforehand, and the rows that point to deleted ones."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,16 +14,12 @@ from mailadmin.db.bulk import chunks
 
 
 @dataclass(frozen=True)
-class InboundReferences:
-    """Rows that point to deleted ones and are kept, by what becomes of them."""
+class ReferenceGroup:
+    """Rows that point to deleted ones and are kept, with what the deletion means for them."""
 
-    broken: Sequence[Any] = ()
-    caught: Sequence[Any] = ()  # they work on in another way
-    working: Sequence[Any] = ()  # they have other targets
-    handed_over: Sequence[Any] = ()  # their targets will be those of another server
-
-    def __bool__(self) -> bool:
-        return bool(self.broken or self.caught or self.working or self.handed_over)
+    text: str
+    rows: Sequence[Any]
+    level: str = "info"  # or warning
 
 
 def related_querysets(model: type[models.Model], keys: Sequence[Any]) -> list[QuerySet]:

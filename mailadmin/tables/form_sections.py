@@ -11,8 +11,6 @@ from mailadmin.tables.actions import Text
 if TYPE_CHECKING:
     from mailadmin.tables.forms import ValidatedTextForm
 
-ADDRESS_FIELDS = ("local_part", "domain")  # shown as one control
-
 
 @dataclass(frozen=True)
 class Section:
@@ -66,6 +64,6 @@ def build_sections(form: "ValidatedTextForm") -> list[BoundSection]:
 
 def bind_fields(form: "ValidatedTextForm", names: Sequence[str]) -> list[Any]:
     """Return the bound fields of these names, local part and domain as one."""
-    if tuple(names[:2]) == ADDRESS_FIELDS:
-        return [[form[name] for name in ADDRESS_FIELDS], *(form[name] for name in names[2:])]
+    if form.address_fields and list(names[:2]) == list(form.address_fields):
+        return [[form[name] for name in names[:2]], *(form[name] for name in names[2:])]
     return [form[name] for name in names]

@@ -25,7 +25,7 @@ from mailadmin.tables.form_fields import RowChoiceMixin, reword_validator
 from mailadmin.tables.form_sections import Section, iter_shown_fields
 
 if TYPE_CHECKING:
-    from mailadmin.tables.actions import Service, Services
+    from mailadmin.tables.actions import Service, Services, Text
 
 PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (the name of a field)
 
@@ -35,6 +35,10 @@ class ValidatedTextForm(forms.Form):
 
     actor: Actor
     sections: Sequence[Section] = ()
+    address_fields: Sequence[str] = ()  # local part and domain, shown as one control
+    notice: Any = None
+    notice_template = ""  # shows `notice` above the fields
+    remedy_template = ""  # says below the errors of the form what can be done about them
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -67,9 +71,14 @@ class ValidatedTextForm(forms.Form):
         return any(f.field.required for f in fields if f.widget_type != "checkbox")
 
     @property
-    def visible_field_errors(self) -> list[forms.BoundField]:
-        """Return the fields with errors, for the summary above the form."""
-        return [field for field in self.visible_fields() if field.errors]
+    def visible_field_errors(self) -> list[tuple["Text", forms.BoundField]]:
+        """Return (label, field) of the fields with errors, for the summary above the form."""
+        local_part = self.address_fields[0] if self.address_fields else None
+        return [
+            (_("Address") if field.name == local_part else field.label, field)
+            for field in self.visible_fields()
+            if field.errors
+        ]
 
 
 class ConflictCheckedForm(ValidatedTextForm):

@@ -64,6 +64,7 @@ class Table:
     new_label: Text = gettext_lazy("New")
     count_text: LazyPlural = ngettext_lazy("%(count)s row", "%(count)s rows", "count")
     empty_text: Text = gettext_lazy("Nothing here yet.")
+    not_searched_text: Text = ""  # where too many are deleted to look for inbound references
     # Column → who gets it in files and by the API; empty: all public columns.
     export_roles: Mapping[str, Role] = {}
     extra_columns: Sequence[str] = ()  # only in the API
@@ -304,9 +305,11 @@ class Table:
         """Return why these rows cannot be deleted, as far as it is known beforehand."""
         return []
 
-    def inbound_references(self, keys: Sequence[Any], principal: Any) -> cascade.InboundReferences:
-        """Return rows in scope that point to the deleted ones and are kept."""
-        return cascade.InboundReferences()
+    def inbound_references(
+        self, keys: Sequence[Any], principal: Any
+    ) -> list[cascade.ReferenceGroup]:
+        """Return rows in scope that point to the deleted ones and are kept; no empty groups."""
+        return []
 
     # Names
 

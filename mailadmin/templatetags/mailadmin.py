@@ -10,7 +10,7 @@ from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from mailadmin import formatting, passwords
+from mailadmin import formatting, passwords, registry
 from mailadmin.icons import icon
 from mailadmin.tables.cells import RowRenderer, render_meter
 from mailadmin.tables.columns import Column
@@ -47,6 +47,12 @@ def table_url(table: Table, screen: str, key: Any = None) -> str:
 @register.simple_tag
 def row_url(table: Table, key: Any) -> str:
     return table.row_url(key)
+
+
+@register.simple_tag
+def filter_tabs(name: str) -> str:
+    """Return the template of the tabs of a page that this filter belongs to; empty if none."""
+    return registry.filter_tabs.get(name, "")
 
 
 @register.simple_tag(takes_context=True)

@@ -18,7 +18,7 @@ MAX_COMMANDS = 12
 
 
 @dataclass(frozen=True)
-class Command:
+class PaletteCommand:
     """A page that the palette offers to open."""
 
     label: Text
@@ -26,7 +26,7 @@ class Command:
     url: str
 
 
-def find_commands(principal: Any, text: str) -> list[Command]:
+def find_commands(principal: Any, text: str) -> list[PaletteCommand]:
     """Return the commands whose names contain the typed text, or that do something with it."""
     words = text.lower().split()
     named = [*iter_new_rows(principal), *iter_pages(principal)]
@@ -34,24 +34,24 @@ def find_commands(principal: Any, text: str) -> list[Command]:
     return [*iter_address_commands(principal, text), *matching][:MAX_COMMANDS]
 
 
-def iter_pages(principal: Any) -> Iterator[Command]:
+def iter_pages(principal: Any) -> Iterator[PaletteCommand]:
     for entry in list_entries(principal):
-        yield Command(entry.label, entry.icon, entry.url)
+        yield PaletteCommand(entry.label, entry.icon, entry.url)
 
 
-def iter_new_rows(principal: Any) -> Iterator[Command]:
+def iter_new_rows(principal: Any) -> Iterator[PaletteCommand]:
     """Yield the forms of new rows that this principal may open."""
     for table in registry.menu():
         if table.allows("create", principal):
-            yield Command(table.new_label, "plus-lg", table.url("create"))
+            yield PaletteCommand(table.new_label, "plus-lg", table.url("create"))
 
 
-def iter_address_commands(principal: Any, text: str) -> Iterator[Command]:
+def iter_address_commands(principal: Any, text: str) -> Iterator[PaletteCommand]:
     """Yield what can be done with a typed address or domain."""
     if "@" in text and " " not in text:
         label = _("Explain delivery to %(address)s") % {"address": text}
         url = f"{reverse('explain')}?{urlencode({'address': text})}"
-        yield Command(label, "compass", url)
+        yield PaletteCommand(label, "compass", url)
     name = try_normalize_domain(text.rpartition("@")[2])
     if "." not in name or not Domain.objects.visible_to(principal).filter(pk=name).exists():
         return
@@ -59,4 +59,4 @@ def iter_address_commands(principal: Any, text: str) -> Iterator[Command]:
     for slug in ("mailboxes", "aliases"):
         table = registry.tables[slug]
         label = _("%(action)s in %(domain)s") % {"action": table.new_label, "domain": name}
-        yield Command(label, "plus-lg", f"{table.url('create')}?{query}")
+        yield PaletteCommand(label, "plus-lg", f"{table.url('create')}?{query}")

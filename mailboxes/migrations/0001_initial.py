@@ -4,6 +4,7 @@ from django.db import migrations, models
 
 import mailadmin.db.fields
 import mailboxes.models
+import mailboxes.models.goto
 from mailadmin.db.models import get_table_name
 from mailadmin.db.operations import CreateMissingTable, prepare_postfixadmin_upgrade
 
@@ -179,7 +180,7 @@ class Migration(migrations.Migration):
                         max_length=255, primary_key=True, serialize=False, verbose_name="alias"
                     ),
                 ),
-                ("goto", mailadmin.db.fields.GotoField(verbose_name="goes to")),
+                ("goto", mailboxes.models.goto.GotoField(verbose_name="goes to")),
                 (
                     "description",
                     mailadmin.db.fields.CharField(

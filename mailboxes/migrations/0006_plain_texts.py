@@ -3,6 +3,7 @@
 from django.db import migrations, models
 
 import mailadmin.db.fields
+import mailboxes.models.goto
 
 
 class Migration(migrations.Migration):
@@ -23,7 +24,7 @@ class Migration(migrations.Migration):
                 migrations.AlterField(
                     model_name="alias",
                     name="goto",
-                    field=mailadmin.db.fields.GotoField(verbose_name="forwards to"),
+                    field=mailboxes.models.goto.GotoField(verbose_name="forwards to"),
                 ),
                 migrations.AlterField(
                     model_name="mailbox",

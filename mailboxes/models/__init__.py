@@ -1,6 +1,7 @@
 """Mailboxes and aliases, what other programs keep about them, verifications and imports."""
 
 from mailboxes.models.cached_stats import CachedStat
+from mailboxes.models.goto import is_vacation_target, vacation_target
 from mailboxes.models.mail import (
     Alias,
     Mailbox,
@@ -8,8 +9,6 @@ from mailboxes.models.mail import (
     Vacation,
     VacationNotification,
     build_maildir,
-    is_vacation_target,
-    vacation_target,
 )
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
 from mailboxes.models.related import AppPassword, EnumField, Fetchmail, OldUsage, Usage

@@ -5,7 +5,7 @@ from django.db import models
 from mailadmin.db.fields import NameField
 
 BROKEN_TRANSPORT_STAT, BROKEN_DOMAIN_STAT = "broken_transport", "broken_domain"
-REROUTED_DOMAIN_STAT = "rerouted_domain"  # whose mail the transport of everything takes
+REROUTED_DOMAIN_STAT = "rerouted_domain"  # matched by the transport `*` alone
 
 
 class CachedStat(models.Model):

@@ -15,7 +15,6 @@ from mailadmin.db.fields import (
     CurrentTime,
     DateTimeField,
     FarFutureDate,
-    GotoField,
     Latin1CharField,
     Latin1TextField,
     NameField,
@@ -25,10 +24,10 @@ from mailadmin.db.fields import (
     UnknownDate,
     is_known_date,
     mail_key,
-    split_goto,
 )
 from mailadmin.db.models import TimestampedModel, get_table_name
 from mailadmin.names import address_to_unicode
+from mailboxes.models.goto import GotoField, is_vacation_target, split_goto
 
 
 class MailboxQuerySet(ScopedQuerySet):
@@ -170,15 +169,6 @@ class StandaloneAlias(models.Model):
         return self.alias_id
 
 
-def vacation_target(address: str) -> str:
-    """Return the target that passes a copy to the autoresponder: user#domain@autoreply…"""
-    return f"{address.replace('@', '#')}@{settings.MAILADMIN_VACATION_DOMAIN}"
-
-
-def is_vacation_target(target: str) -> bool:
-    return target.lower().endswith("@" + settings.MAILADMIN_VACATION_DOMAIN.lower())
-
-
 class VacationQuerySet(ScopedQuerySet):
     owner_lookup = "pk"
 
@@ -206,6 +196,16 @@ class Vacation(models.Model):
 
     def __str__(self) -> str:
         return self.mailbox_id
+
+    @property
+    def status(self) -> str:
+        """Return whether replies are sent: now, later or over; empty if the reply is inactive."""
+        if not self.active:
+            return ""
+        now = timezone.now()
+        if is_known_date(self.activefrom) and self.activefrom > now:
+            return "later"
+        return "over" if is_known_date(self.activeuntil) and self.activeuntil < now else "now"
 
 
 class VacationNotification(models.Model):

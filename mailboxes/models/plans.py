@@ -60,7 +60,7 @@ class Plan(models.Model):
 
     @property
     def notes(self) -> list[dict[str, Any]]:
-        """Return what of the source is not imported, in the active language."""
+        """Return the notes on data of the source that is not imported, in the active language."""
         return [
             note
             | {

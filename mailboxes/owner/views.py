@@ -20,7 +20,6 @@ from mailadmin.db.fields import is_known_date
 from mailadmin.tables.views.base import SaveFormMixin
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.owner.forms import PasswordChangeForm
-from mailboxes.services.vacations import get_vacation_status
 from mailboxes.views import ForwardingView, MailboxFormView, VacationView
 
 
@@ -95,7 +94,7 @@ def render_owner_home(request: HttpRequest) -> HttpResponse:
         "keeps_copy": alias is None or alias.keeps_copy,
         "is_answered_only": alias is not None and alias.is_autoreply_only,
         "vacation": vacation,
-        "away": get_vacation_status(vacation),
+        "away": vacation.status if vacation else "",
         "password_set": get_password_changed_at(mailbox),
         "mail_host": settings.MAILADMIN_MAIL_HOST,
     }

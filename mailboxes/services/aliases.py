@@ -9,11 +9,11 @@ from django.core.exceptions import ValidationError
 from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
-from mailadmin.db.fields import join_goto, split_goto
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
+from mailboxes.models.goto import join_goto, split_goto
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
 from mailboxes.services.default_aliases import is_default_alias

@@ -13,9 +13,9 @@ from django.core.exceptions import ValidationError
 
 from domains.models import AliasDomain
 from mailadmin.changes.perform import Changes
-from mailadmin.db.fields import split_goto
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
+from mailboxes.models.goto import split_goto
 from mailboxes.postfix.routing import ALIAS_EXPANSION_LIMIT, split_address, split_extension
 from mailboxes.postfix.routing.addresses import add_extension
 from mailboxes.postfix.routing.loops import find_shortest_path

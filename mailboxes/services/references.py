@@ -34,27 +34,29 @@ def find_affected_aliases(principal: object, names: Sequence[str]) -> list[Alias
     return [alias for alias in find_aliases_pointing_to(principal, names) if alias.active]
 
 
-def group_by_fate(principal: object, names: Sequence[str]) -> dict[str, list[Alias]]:
-    """Return the aliases that point to deleted addresses, by what becomes of them.
+def classify_inbound_aliases(principal: object, names: Sequence[str]) -> dict[str, list[Alias]]:
+    """Return the aliases that point to deleted addresses, by what happens to their mail.
 
-    `working` aliases have other targets, the mail of `caught` ones goes to a catch-all, and mail to
-    `broken` ones bounces.
+    `still_deliverable` aliases have other targets, mail to `delivered_to_catch_all` ones goes to a
+    catch-all, and mail to `broken` ones bounces.
     """
     aliases = find_affected_aliases(principal, names)
-    working = find_working(principal, aliases, names)
-    lost = [alias for alias in aliases if alias.pk not in working]
+    deliverable = find_still_deliverable(principal, aliases, names)
+    lost = [alias for alias in aliases if alias.pk not in deliverable]
     catch_alls = find_catch_alls(principal, names) if lost else set()
     catch_alls -= {fold(alias.pk) for alias in lost}
-    caught = [alias for alias in lost if not catch_alls.isdisjoint(get_catch_all_keys(alias))]
+    delivered = [alias for alias in lost if not catch_alls.isdisjoint(get_catch_all_keys(alias))]
     return {
-        "working": [alias for alias in aliases if alias.pk in working],
-        "caught": caught,
-        "broken": [alias for alias in lost if alias not in caught],
+        "still_deliverable": [alias for alias in aliases if alias.pk in deliverable],
+        "delivered_to_catch_all": delivered,
+        "broken": [alias for alias in lost if alias not in delivered],
     }
 
 
-def find_working(principal: object, aliases: list[Alias], names: Collection[str]) -> set[str]:
-    """Return the aliases with another target that receives mail."""
+def find_still_deliverable(
+    principal: object, aliases: list[Alias], names: Collection[str]
+) -> set[str]:
+    """Return the keys of aliases with another target that receives mail."""
     remaining = {alias.pk: get_remaining_targets(alias, names) for alias in aliases}
     targets = {each for found in remaining.values() for each in found}
     problems = find_target_problems(principal, targets)

@@ -49,7 +49,7 @@ def filter_needing_attention(states: QuerySet[DomainState]) -> QuerySet[DomainSt
 
 
 def get_limit_percent(state: DomainState) -> int:
-    """Return how much of the limit that is nearest is in use, in percent."""
+    """Return the highest percentage in use of any of the domain's limits."""
     domain = state.domain
     pairs = (
         (state.mailboxes, domain.mailboxes),

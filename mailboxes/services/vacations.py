@@ -1,12 +1,10 @@
-"""Set and end vacation replies; whether they are sent."""
-
-from django.utils import timezone
+"""Set and end vacation replies."""
 
 from mailadmin.changes.perform import Changes
-from mailadmin.db.fields import is_known_date, join_goto
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
 from mailboxes.models import Mailbox, Vacation, VacationNotification, vacation_target
+from mailboxes.models.goto import join_goto
 from mailboxes.services.aliases import get_or_create_own_alias
 from mailboxes.services.limits import validate_column_capacity
 from mailboxes.services.mailboxes import lock_mailbox
@@ -46,13 +44,3 @@ def _sync_vacation_target(changes: Changes, mailbox: Mailbox, active: bool) -> N
     goto = join_goto(alias.others + answer + own)
     validate_column_capacity(copy_with_values(alias, {"goto": goto}), "goto")
     changes.update([alias], goto=goto)
-
-
-def get_vacation_status(vacation: Vacation | None) -> str:
-    """Return whether replies are sent: now, later or over; empty if none are."""
-    if vacation is None or not vacation.active:
-        return ""
-    if is_known_date(vacation.activefrom) and vacation.activefrom > timezone.now():
-        return "later"
-    until = vacation.activeuntil
-    return "over" if is_known_date(until) and until < timezone.now() else "now"

@@ -34,7 +34,7 @@ from mailboxes.transfer.downloads import file_response
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.plan import output as plan_output
 from mailboxes.transfer.plan import rejected_rows, revert, workflow
-from mailboxes.transfer.plan.details import describe_row
+from mailboxes.transfer.plan.details import PAGE_FORMAT
 from mailboxes.transfer.plan.output import PlanCounts
 from mailboxes.transfer.readers import NATIVE_FORMATS, READERS, unpacking
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE, RowType
@@ -223,7 +223,7 @@ class PlanDetailView(PlanMixin, DetailView):
     def sample_rows(self, verb: PlanRow.Verb) -> dict[str, Any]:
         """Return the first rows of this verb with their details."""
         rows = list(plan_output.rows_with_verb(self.plan, verb, MAX_SAMPLE_ROWS + 1))
-        samples = [(row, describe_row(row)) for row in rows[:MAX_SAMPLE_ROWS]]
+        samples = [(row, PAGE_FORMAT.describe(row)) for row in rows[:MAX_SAMPLE_ROWS]]
         return {
             "verb": verb,
             "rows": samples,

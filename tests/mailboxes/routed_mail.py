@@ -8,8 +8,8 @@ import time
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.patterns import validate_pattern, validate_transport
-from mailadmin.db.fields import split_goto
 from mailboxes.models import Alias, Mailbox
+from mailboxes.models.goto import split_goto
 from mailboxes.postfix import routing
 from mailboxes.services.loops import find_loop
 from tests import postfix_server, servers

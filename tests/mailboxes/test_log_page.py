@@ -146,3 +146,11 @@ class LogPageTests(AliasWorld):
         page = self.client.get("/log/?action=edit_admin")
         self.assertContains(page, "<ins>example.com</ins>", html=True)
         self.assertContains(page, "<del>example.org</del>", html=True)
+
+    def test_filtered_by_a_domain_the_log_is_a_tab_of_its_page(self):
+        self.sign_in(self.alice)
+        tab = 'href="/log/?domain=example.org" aria-current="page"'
+        for url, is_tab in (("/log/?domain=example.org", True), ("/log/", False)):
+            page = " ".join(self.client.get(url).content.decode().split())
+            with self.subTest(url=url):
+                self.assertEqual((tab in page, 'class="crumbs"' in page), (is_tab, False))

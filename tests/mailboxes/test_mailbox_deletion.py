@@ -86,11 +86,16 @@ class MailboxDeletionTests(AliasWorld):
         self.assertNotContains(page, "spy@example.com")
 
     def references(self, key, table="mailboxes"):
-        """Return the aliases on the delete page that lose a target, by what becomes of them."""
+        """Return the aliases on the delete page that lose a target.
+
+        First those to which mail will bounce, then those whose mail a catch-all takes, then those
+        that deliver to others.
+        """
         self.sign_in(self.root)
         found = self.client.get(f"/{table}/{key}/delete/").context["inbound_references"]
-        groups = (found.broken, found.caught, found.working)
-        return [[alias.pk for alias in group] for group in groups]
+        rows = {group.text: [alias.pk for alias in group.rows] for group in found}
+        parts = ("will bounce", "to the catch-all", "deliver to others")
+        return [sum((rows[text] for text in rows if part in text), []) for part in parts]
 
     def test_aliases_with_other_targets_are_shown_apart_from_those_that_bounce(self):
         self.alias("both", "bob@example.org", "x@far.test")

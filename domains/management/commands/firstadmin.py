@@ -18,7 +18,7 @@ class Command(BaseCommand):
     help = "Create the superadmin MAILADMIN_ADMIN, unless a superadmin exists."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if Admin.objects.filter(superadmin=True).exists():
+        if Admin.objects.superadmins().exists():
             return
         if password := settings.MAILADMIN_ADMIN_PASSWORD:
             create_first_admin(password)

@@ -26,7 +26,7 @@ class Command(BaseCommand):
                     self._convert_table(table)
 
     def _convert_table(self, table: str) -> None:
-        """Convert a table; strict mode without NO_ZERO_DATE lets old zero dates pass."""
+        """Convert a table; strict mode without NO_ZERO_DATE accepts old zero dates."""
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION sql_mode = 'STRICT_TRANS_TABLES'")
             cursor.execute(f"ALTER TABLE {connection.ops.quote_name(table)} ENGINE=InnoDB")

@@ -86,7 +86,7 @@ class TableBulkView(FilteredView, View):
             "cascade_counts": cascade_counts,
             "text_to_type": unicode_address(get_text_to_type(keys, cascade_counts)),
             "typing_error": typing_error,
-            "inbound_references": references(keys, self.request.user) if is_searched else None,
+            "inbound_references": references(keys, self.request.user) if is_searched else [],
             "not_searched": is_delete and not is_searched,
             "errors": errors,
         }
@@ -138,7 +138,7 @@ class TableBulkView(FilteredView, View):
         return redirect("job", job.pk)
 
     def refuse_untyped(self, action: Action, keys: list[Any]) -> HttpResponse | None:
-        """Ask again if a deletion takes much along and was not confirmed by typing."""
+        """Ask again if a deletion deletes many other rows and was not confirmed by typing."""
         error = find_typing_error(self.table, keys, self.request.POST)
         if not error:
             return None

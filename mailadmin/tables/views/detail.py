@@ -33,7 +33,7 @@ class RowHeadMixin(TableView):
         return super().get_context_data(**head | kwargs)
 
 
-class RowOverview(RowHeadMixin, DetailView):
+class RowOverviewView(RowHeadMixin, DetailView):
     """The first page of one row, for whoever may list the table."""
 
     screen = "list"
@@ -58,7 +58,7 @@ class TableReadyView(TableView, DetailView):
         )
 
 
-class TableDetailView(RowOverview):
+class TableDetailView(RowOverviewView):
     """What a row is, and its last changes."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -78,6 +78,7 @@ def build_row_context(table: Table, row: Any, principal: Any) -> dict[str, Any]:
         "object": row,
         "switches": build_switches(table, row, principal),
         "can_view_as": can_be_viewed_as(principal, row),
+        "is_suspended": False,  # active, but a row that it depends on is inactive
         **table.head_values(row),
     }
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from mailadmin.names import fold
 from mailadmin.tables.table import Table
 
-MAX_UNTYPED_ROWS = 10  # that a deletion takes along before something has to be typed
+MAX_UNTYPED_ROWS = 10  # that a deletion also deletes before it has to be confirmed by typing
 
 
 def get_text_to_type(keys: Sequence[Any], cascade_counts: Sequence[tuple[Any, int]]) -> str:

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, Subquery
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain
 from domains.patterns import VIRTUAL_AGENT, find_service_problem
-from mailadmin.db.fields import is_known_date
 from mailadmin.names import normalize_domain
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
 from mailboxes.postfix.explain import messages
 from mailboxes.postfix.explain.alias_domains import find_handled_as
+from mailboxes.postfix.explain.html import ROW_URL_NAMES
 from mailboxes.postfix.explain.messages import format_headline, get_outcome, get_verdict
 from mailboxes.postfix.explain.redaction import VisibleScope, find_vacation_owner
 from mailboxes.postfix.routing import (
@@ -50,13 +49,8 @@ if TYPE_CHECKING:
 
     AnnotatedDomain = WithAnnotations[Domain, AliasDomainColumns]
 
-ROW_URL_NAMES = {
-    "alias": "aliases-edit",
-    "mailbox": "mailboxes-edit",
-    "aliasdomain": "alias-domains-edit",
-    "domain": "domain",
-    "transport": "transports-edit",
-}
+# A lookup links to where the row that answered it is edited; a domain has its page for all roles.
+EDIT_URL_NAMES = ROW_URL_NAMES | {"alias": "aliases-edit", "mailbox": "mailboxes-edit"}
 MAX_STEPS = 100  # an alias loop has a thousand
 
 Data = dict[str, Any]
@@ -194,14 +188,7 @@ def get_vacation_details(delivery: Delivery) -> Data:
     """Return whose auto-reply it is, and whether it is sent now."""
     mailbox = find_vacation_owner(delivery.address)
     vacation = Vacation.objects.filter(pk=mailbox).first()
-    return {"mailbox": mailbox, "answers": vacation is not None and is_vacation_active(vacation)}
-
-
-def is_vacation_active(vacation: Vacation) -> bool:
-    now = timezone.now()
-    has_begun = not is_known_date(vacation.activefrom) or vacation.activefrom <= now
-    is_over = is_known_date(vacation.activeuntil) and vacation.activeuntil < now
-    return vacation.active and has_begun and not is_over
+    return {"mailbox": mailbox, "answers": vacation is not None and vacation.status == "now"}
 
 
 # Senders
@@ -248,7 +235,7 @@ def check_sender(owners: list[str], login: str, address: str, scope: VisibleScop
 
 
 def explain_domain(domain: "AnnotatedDomain", transport: str) -> tuple[str, str]:
-    """Return what becomes of mail for a domain with this transport: (outcome, its text)."""
+    """Return what happens to mail for a domain with this transport: (outcome, its text)."""
     if domain.mirror_target and domain.active:
         return explain_alias_domain(domain)
     outcome = get_domain_outcome(domain, transport)
@@ -314,6 +301,6 @@ def format_lookup_answer(lookup: Lookup) -> str:
 
 
 def serialize_row(row: MatchedRow) -> Data:
-    url = reverse(ROW_URL_NAMES[row.model], args=[row.key])
+    url = reverse(EDIT_URL_NAMES[row.model], args=[row.key])
     reason = {"reason": str(row.reason)} if row.reason else {}
     return {"table": row.model, "key": row.key, "url": url} | reason

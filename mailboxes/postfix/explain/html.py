@@ -15,7 +15,7 @@ from mailboxes.postfix.explain.alias_domains import get_handled_as_text
 
 Data = dict[str, Any]  # of an explanation, or of a part of it
 
-PAGE_URL_NAMES = {
+ROW_URL_NAMES = {  # of the pages that show a row
     "alias": "alias",
     "mailbox": "mailbox",
     "domain": "domain",
@@ -27,7 +27,7 @@ MAX_NAMED = 10  # addresses that a sentence names
 
 def link_row(model: str, key: str) -> SafeString:
     """Return the name of a row as a link to its page."""
-    url = key_url(PAGE_URL_NAMES[model], key)
+    url = key_url(ROW_URL_NAMES[model], key)
     return format_html('<a href="{}">{}</a>', url, unicode_address(key))
 
 

@@ -71,7 +71,7 @@ def iter_clauses(explanation: Data) -> Iterator[SafeString]:
 
 def find_forwards(explanation: Data, others: list[Data], taken: list[Data]) -> list[str]:
     """Return the targets of the address itself, then other recipients, without mailboxes here."""
-    own = get_own_addresses(explanation)
+    own = get_recipient_addresses(explanation)
     steps = [step for step in explanation["steps"][1:] if fold(step["address"]) in own]
     targets = [target for step in steps for target in step["targets"]]
     targets += [each["address"] for each in others if each not in taken]
@@ -80,15 +80,15 @@ def find_forwards(explanation: Data, others: list[Data], taken: list[Data]) -> l
     return [unicode_address(found[key]) for key in found if key not in own | delivered]
 
 
-def get_own_addresses(explanation: Data) -> set[str]:
-    """Return the address, and that of the target domain by which it is handled."""
+def get_recipient_addresses(explanation: Data) -> set[str]:
+    """Return the recipient's address, and its form in the target of an alias domain, folded."""
     handled_as = explanation["handled_as"] or explanation
     return {fold(explanation["address"]), fold(handled_as["address"])}
 
 
 def separate_own(explanation: Data) -> tuple[list[Data], list[Data]]:
     """Return the deliveries to the address itself and those to others, without vacation replies."""
-    addresses = get_own_addresses(explanation)
+    addresses = get_recipient_addresses(explanation)
     own: list[Data] = []
     others: list[Data] = []
     for each in explanation["deliveries"]:

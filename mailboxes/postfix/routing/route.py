@@ -17,7 +17,7 @@ class AliasExpansion:
 
 @dataclass
 class Delivery:
-    """A final recipient, and what becomes of its mail."""
+    """A final recipient, and what happens to its mail."""
 
     address: str
     # mailbox, relay, remote, virtual, local, unknown, malformed, broken, foreign, or one of

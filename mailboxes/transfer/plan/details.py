@@ -7,41 +7,13 @@ from django.db import models
 
 from domains.quotas import megabytes_to_bytes
 from mailadmin.db.fields import SizeField
-from mailadmin.formatting import choose_change_format, dash, format_targets
+from mailadmin.formatting import choose_change_format, dash, format_items
 from mailadmin.tables.actions import Text
-from mailadmin.translation import gettext as _
-from mailboxes.models import PlanRow
-from mailboxes.transfer.plan.output import iter_new_values
-from mailboxes.transfer.row_types import ROW_TYPES
+from mailboxes.transfer.plan.output import RowFormat
 from mailboxes.transfer.row_types.base import RowType
 
-Verb = PlanRow.Verb
 # Columns of files that hold a column of the table in another form.
 FILE_COLUMNS = {"quota_bytes": "quota", "password_hash": "password"}
-
-
-def describe_row(row: PlanRow) -> list[tuple[Text, Any]]:
-    """Return (label, value) of a row: why it is refused, what it changes, or what it has."""
-    row_type = ROW_TYPES[row.kind]
-    match row.verb:
-        case Verb.REFUSED:
-            return [(_("reason"), row.reason)]
-        case Verb.CHANGED:
-            return [describe_difference(row_type, *each) for each in row.differences]
-        case _ if row.done:
-            return []
-    return [
-        (find_label(row_type, name), format_column(row_type, name, value))
-        for name, value in iter_new_values(row)
-    ]
-
-
-def describe_difference(row_type: RowType, name: str, old: Any, new: Any) -> tuple[Text, str]:
-    """Return label and "old → new"; of a secret only that it changes."""
-    if row_type.is_secret(name):
-        return find_label(row_type, name), _("new value")
-    old, new = (dash(format_column(row_type, name, value)) for value in (old, new))
-    return find_label(row_type, name), f"{old} → {new}"
 
 
 def find_field(row_type: RowType, name: str) -> models.Field | None:
@@ -58,10 +30,13 @@ def find_label(row_type: RowType, name: str) -> Text:
 
 
 def format_column(row_type: RowType, name: str, value: Any) -> Any:
-    """Return a value as the log shows it; sizes of files are in MB."""
-    if isinstance(value, (list, tuple)):
-        return format_targets(value)
+    """Return a value as the log shows it, a dash for none; sizes of files are in MB."""
     field = find_field(row_type, name)
+    if isinstance(value, (list, tuple)):
+        return dash(format_items(field, value))
     if isinstance(field, SizeField) and name == field.name and value is not None:
         value = megabytes_to_bytes(Decimal(value))
-    return choose_change_format(field)(value)
+    return dash(choose_change_format(field)(value))
+
+
+PAGE_FORMAT = RowFormat(find_label, format_column)

@@ -1,12 +1,14 @@
 """A plan as text and as JSON, the same for the command and the pages."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count
 
 from mailadmin.db.pagination import iter_rows
+from mailadmin.tables.actions import Text
 from mailadmin.translation import gettext as _
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.plan.revert import unreverted_rows
@@ -44,26 +46,52 @@ def iter_new_values(row: PlanRow) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def format_differences(row: PlanRow) -> list[tuple[str, str]]:
-    """Return (column, "old → new") of a changed row; of a secret only that it changes."""
-    row_type = ROW_TYPES[row.kind]
-    return [
-        (
-            name,
-            _("new value")
-            if row_type.is_secret(name)
-            else f"{format_value(old)} → {format_value(new)}",
-        )
-        for name, old, new in row.differences
-    ]
+@dataclass(frozen=True)
+class RowFormat:
+    """How the columns of rows are called, and their values shown."""
+
+    find_label: Callable[[RowType, str], Text]
+    format_value: Callable[[RowType, str, Any], Any]
+
+    def describe(self, row: PlanRow) -> list[tuple[Text, Any]]:
+        """Return (label, value) of a row: why it is refused, what it changes, or what it has."""
+        row_type = ROW_TYPES[row.kind]
+        if row.verb == Verb.REFUSED:
+            return [(_("reason"), row.reason)]
+        if row.verb == Verb.CHANGED:
+            return [
+                (self.find_label(row_type, name), self.format_difference(row_type, name, old, new))
+                for name, old, new in row.differences
+            ]
+        if row.done:
+            return []
+        return [
+            (self.find_label(row_type, name), self.format_value(row_type, name, value))
+            for name, value in iter_new_values(row)
+        ]
+
+    def format_difference(self, row_type: RowType, name: str, old: Any, new: Any) -> str:
+        """Return "old → new"; of a secret only that it changes."""
+        if row_type.is_secret(name):
+            return _("new value")
+        old, new = (self.format_value(row_type, name, value) for value in (old, new))
+        return f"{old} → {new}"
 
 
-def format_value(value: Any) -> str:
+def get_column_name(row_type: RowType, name: str) -> str:
+    return name
+
+
+def format_plain_value(row_type: RowType, name: str, value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "–"
     return "–" if value is None else str(value)
+
+
+# As files have them; pages have a format of their own, see `plan/details.py`.
+TEXT_FORMAT = RowFormat(get_column_name, format_plain_value)
 
 
 def redact_source(text: str) -> str:
@@ -107,19 +135,9 @@ def render_rows(plan: Plan, verb: PlanRow.Verb, limit: int | None) -> Iterator[s
         if not number:
             yield ""
         yield f"{verb.label:>10}  {row.kind} {row.key}  ({row.place})"
-        yield from (f"{'':>12}{name}: {value}" for name, value in row_details(row))
+        yield from (f"{'':>12}{name}: {value}" for name, value in TEXT_FORMAT.describe(row))
     if limit is not None and (hidden_count := plan.rows.filter(verb=verb).count() - limit) > 0:
         yield _("… and %(count)s more (--all shows all rows)") % {"count": hidden_count}
-
-
-def row_details(row: PlanRow) -> list[tuple[str, str]]:
-    if row.verb == Verb.REFUSED:
-        return [(_("reason"), row.reason)]
-    if row.verb == Verb.CHANGED:
-        return format_differences(row)
-    if row.done:
-        return []
-    return [(name, format_value(value)) for name, value in iter_new_values(row)]
 
 
 def render_losses(plan: Plan) -> Iterator[str]:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mailadmin.db.fields import split_goto
 from mailadmin.translation import compose, decode_text
 from mailadmin.translation import gettext as _
 from mailboxes.mailserver.config_parser.lines import read_text
+from mailboxes.models.goto import split_goto
 from mailboxes.transfer.entries import Losses, SourceError
 from mailboxes.transfer.readers import passwdfiles
 from mailboxes.transfer.readers.mapfiles import MapFiles

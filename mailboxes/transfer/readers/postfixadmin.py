@@ -5,8 +5,8 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
-from mailadmin.db.fields import split_goto
 from mailadmin.translation import gettext as _
+from mailboxes.models.goto import split_goto
 from mailboxes.transfer.entries import Losses, SourceEntry, SourceError
 from mailboxes.transfer.readers.hashes import (
     DOVECOT_HEX_SCHEMES,

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from django.core.exceptions import ValidationError
 
 from domains.patterns import validate_transport
-from mailadmin.db.fields import split_goto
 from mailadmin.translation import gettext as _
 from mailboxes.models import is_vacation_target
+from mailboxes.models.goto import split_goto
 from mailboxes.transfer.entries import Losses, SourceEntry
 from mailboxes.transfer.readers.staging import Staging, split_domain
 

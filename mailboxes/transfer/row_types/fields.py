@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from mailadmin.changes.records import serialize_value
-from mailadmin.db.fields import DomainField, is_known_date, split_goto
+from mailadmin.db.fields import DomainField, is_known_date
 from mailadmin.names import (
     normalize_address,
     normalize_domain,
@@ -20,6 +20,7 @@ from mailadmin.names import (
 )
 from mailadmin.tables.table import DATE_COLUMNS, Table
 from mailadmin.translation import gettext_lazy as _
+from mailboxes.models.goto import split_goto
 
 
 class LineField(forms.CharField):

@@ -5,9 +5,9 @@ import subprocess
 from django.core.management import call_command
 
 from domains.models import Domain
-from mailadmin.db.fields import split_goto
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
+from mailboxes.models.goto import split_goto
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.routing import build_panel_config
 from tests import programs, servers

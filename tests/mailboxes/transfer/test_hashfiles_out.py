@@ -5,8 +5,8 @@ from django.core.management import call_command
 
 from domains.models import AliasDomain, Domain
 from mailadmin import passwords
-from mailadmin.db.fields import split_goto
 from mailboxes.models import Alias, Mailbox
+from mailboxes.models.goto import split_goto
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.transfer.export.disk import INDEX_FILENAME
 from tests.mailboxes.transfer.exported import build_database, delete_everything
