@@ -14,9 +14,11 @@ NOT_SEARCHED_TEXT = gettext_lazy(
 )
 
 
-def find_address_references(principal: Any, addresses: Sequence[str]) -> list[ReferenceGroup]:
+def find_address_references(
+    principal: Any, addresses: Sequence[str], deleted_catch_alls: Sequence[str] = ()
+) -> list[ReferenceGroup]:
     """Return the aliases that point to deleted addresses, by what happens to their mail."""
-    found = classify_inbound_aliases(principal, addresses)
+    found = classify_inbound_aliases(principal, addresses, deleted_catch_alls)
     groups = [
         ReferenceGroup(
             _("These aliases are kept, but mail to them will bounce:"), found["broken"], "warning"

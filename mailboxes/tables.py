@@ -331,6 +331,7 @@ class AliasTable(Table):
         return old_mail_notices(row, DELETE_ACTIONS) if is_new else []
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> list[ReferenceGroup]:
-        """Leave out catch-alls: which addresses only they take is not known."""
+        """Do not search for catch-alls: which addresses only they take is not known."""
+        catch_alls = [key for key in keys if key.startswith("@")]
         names = [key for key in keys if not key.startswith("@")]
-        return deletion_references.find_address_references(principal, names)
+        return deletion_references.find_address_references(principal, names, catch_alls)
