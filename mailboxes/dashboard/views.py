@@ -6,7 +6,7 @@ the time at which the worker counted them.
 
 import datetime
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -25,6 +25,7 @@ from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
 from mailboxes.dashboard.first_steps import build_first_steps
+from mailboxes.dashboard.groups import build_attention_groups
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.models.cached_stats import (
     BROKEN_DOMAIN_STAT,
@@ -57,12 +58,14 @@ class DashboardView(RoleRequiredMixin, View):
         jobs = Job.objects.visible_to(person).filter(state=Job.State.FAILED).order_by("-pk")
         failed = list(jobs.only("pk", "title")[:MAX_FAILED_JOBS_COUNTED])
         context = build_dashboard_context(person)
-        counts = [len(rows) for rows in context["attention"].values()]
+        found = context["attention"]
+        groups = build_attention_groups(found)
         context |= {
+            "attention": groups,
             "failed_jobs": failed[:MAX_FAILED_JOBS_SHOWN],
             "more_failed": len(failed) - MAX_FAILED_JOBS_SHOWN,
-            "attention_count": sum(counts) + len(failed),
-            "attention_is_cut": ATTENTION_COUNT_LIMIT in counts,
+            "attention_count": sum(map(len, found.values())) + len(failed),
+            "attention_is_cut": any(group.is_cut for group in groups.values()),
             "groups": group_lines(context.pop("lines"), person),
             "first_steps": build_first_steps(person, context["totals"]),
             "verbs": registry.action_labels,
@@ -115,14 +118,12 @@ def build_live_context(
     person: Admin,
     totals: dict[str, int],
     stats: CachedStats,
-    states: Sequence[DomainState] | QuerySet[DomainState] | None = None,
+    states: Iterable[DomainState] | None = None,
 ) -> dict[str, Any]:
     """Return what is counted for the page."""
     if states is None:
-        states = statistics.filter_needing_attention(
-            DomainState.objects.visible_to(person)
-        ).select_related("domain")
-    domains = states_to_domains(states[:ATTENTION_COUNT_LIMIT])
+        states = statistics.filter_first_needing_attention(DomainState.objects.visible_to(person))
+    domains = states_to_domains(states)
     days = statistics.count_per_day(statistics.recent_log_days(Log.objects.visible_to(person)))
     return {
         "totals": totals,
@@ -130,8 +131,10 @@ def build_live_context(
         "lines": Log.objects.visible_to(person).order_by("-timestamp", "-pk")[:RECENT_LINES],
         "attention": build_undeliverable_context(person, stats)
         | {
-            "full_domains": sort_by_percent([domain for domain in domains if domain.active]),
-            "inactive_domains": [domain for domain in domains if not domain.active],
+            "full_domains": first_by_percent([domain for domain in domains if domain.active]),
+            "inactive_domains": [domain for domain in domains if not domain.active][
+                :ATTENTION_COUNT_LIMIT
+            ],
             "full_mailboxes": find_full_mailboxes(person),
             "inactive_mailboxes": list(
                 visible_inactive_mailboxes(person).order_by("pk")[:ATTENTION_COUNT_LIMIT]
@@ -149,8 +152,10 @@ def states_to_domains(states: Iterable[DomainState]) -> list[Domain]:
     return domains
 
 
-def sort_by_percent(domains: Iterable[Any]) -> list[Domain]:
-    return sorted(domains, key=lambda domain: (-domain.percent, domain.pk))
+def first_by_percent(domains: Iterable[Any]) -> list[Domain]:
+    """Return the fullest domains."""
+    found = sorted(domains, key=lambda domain: (-domain.percent, domain.pk))
+    return found[:ATTENTION_COUNT_LIMIT]
 
 
 def find_full_mailboxes(person: Admin) -> list[Usage]:
@@ -188,8 +193,8 @@ def build_cached_context(
         "lines": fetch_first_rows(Log, lines, ("timestamp", "pk"), RECENT_LINES, ascending=False),
         "attention": build_undeliverable_context(person, stats)
         | {
-            "full_domains": sort_by_percent(stats_to_domains(stats["full_domain"])),
-            "inactive_domains": stats_to_domains(stats["inactive_domain"]),
+            "full_domains": first_by_percent(stats_to_domains(stats["full_domain"])),
+            "inactive_domains": stats_to_domains(stats["inactive_domain"])[:ATTENTION_COUNT_LIMIT],
             "full_mailboxes": stats_to_full_mailboxes(stats["full_mailbox"]),
             "inactive_mailboxes": fetch_first_rows(
                 Mailbox, inactive, ("pk",), ATTENTION_COUNT_LIMIT
@@ -248,8 +253,8 @@ def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
 
 
 def stats_to_domains(rows: list[CachedStat]) -> list[Domain]:
-    domains: list[Any] = [Domain(domain=row.key) for row in rows[:ATTENTION_COUNT_LIMIT]]
-    for domain, row in zip(domains, rows, strict=False):
+    domains: list[Any] = [Domain(domain=row.key) for row in rows]
+    for domain, row in zip(domains, rows, strict=True):
         domain.percent = row.percent
     return domains
 

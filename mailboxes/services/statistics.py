@@ -5,8 +5,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BooleanField, Count, DateField, ExpressionWrapper, F, Q, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    DateField,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    Q,
+    QuerySet,
+    When,
+    Window,
+)
+from django.db.models.functions import Cast, Greatest, RowNumber
 from django.utils import timezone
 
 from domains.models import Domain, DomainState, Transport
@@ -46,6 +58,33 @@ def needs_attention_q() -> Q:
 
 def filter_needing_attention(states: QuerySet[DomainState]) -> QuerySet[DomainState]:
     return states.filter(needs_attention_q()).order_by("pk")
+
+
+def filter_first_needing_attention(states: QuerySet[DomainState]) -> QuerySet[DomainState]:
+    """Return the first inactive domains, and the fullest of the others, in one query."""
+    order = Case(When(domain__active=True, then=-limit_ratio()), default=0.0).asc()
+    number = Window(RowNumber(), partition_by=F("domain__active"), order_by=[order, F("pk").asc()])
+    found = filter_needing_attention(states).annotate(number=number)
+    return found.filter(number__lte=ATTENTION_COUNT_LIMIT).select_related("domain")
+
+
+def limit_ratio() -> Greatest:
+    """Return how much of the limit that is nearest is in use, as an expression."""
+    sizes = {"mailboxes": 1.0, "aliases": 1.0, "quota": float(settings.MAILADMIN_QUOTA_MULTIPLIER)}
+    used = {"quota": "quota_assigned"}
+    return Greatest(
+        *(
+            Case(
+                When(
+                    **{f"domain__{name}__gt": 0},
+                    then=F(used.get(name, name)) / (F(f"domain__{name}") * size),
+                ),
+                default=0.0,
+                output_field=FloatField(),
+            )
+            for name, size in sizes.items()
+        )
+    )
 
 
 def get_limit_percent(state: DomainState) -> int:

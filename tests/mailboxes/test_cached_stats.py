@@ -105,11 +105,11 @@ def summary(context):
         "used": context["totals"]["quota_used"],
         "days": [day["count"] for day in context["days"]],
         "domains": [
-            [(domain.pk, domain.percent) for domain in attention[name]]
+            [(domain.pk, domain.percent) for domain in attention[name].shown]
             for name in ("full_domains", "inactive_domains")
         ],
-        "full": [(usage.mailbox_id, usage.percent) for usage in attention["full_mailboxes"]],
-        "inactive": [mailbox.pk for mailbox in attention["inactive_mailboxes"]],
+        "full": [(usage.mailbox_id, usage.percent) for usage in attention["full_mailboxes"].shown],
+        "inactive": [mailbox.pk for mailbox in attention["inactive_mailboxes"].shown],
     }
 
 

@@ -1,10 +1,15 @@
-"""Failed jobs on the home page."""
+"""The home page: failed jobs, and domains that need attention."""
+
+from unittest import mock
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 
+from domains.models import Domain, DomainAdmin, DomainState
 from mailadmin.jobs import leases, runner
 from mailadmin.jobs.models import Job
+from mailboxes.services import cached_stats
+from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import delete_mailboxes
 from tests.base import World, run_job
 
@@ -51,3 +56,35 @@ class FailedJobTests(World):
         job.refresh_from_db()
         self.assertEqual(job.state, Job.State.DONE)
         self.assertNotContains(self.client.get("/"), "This work failed")
+
+
+class DomainAttentionTests(World):
+    def fill(self):
+        """Create 30 inactive domains, 60 at 90 % of a limit and a full one, the last by name."""
+        inactive = [f"a{number:02}.example" for number in range(30)]
+        nearly = [f"b{number:02}.example" for number in range(60)]
+        rows = [{"domain": name, "default_aliases": False} for name in [*inactive, *nearly]]
+        rows.append({"domain": "zz.example", "default_aliases": False, "quota": 5})
+        self.perform(self.root, create_domains, rows)
+        Domain.objects.filter(pk__in=inactive).update(active=False)
+        Domain.objects.filter(pk__in=nearly).update(aliases=10)
+        DomainState.objects.filter(pk__in=nearly).update(aliases=9)
+        DomainState.objects.filter(pk="zz.example").update(quota_assigned=5 * 1024000)
+        rows = [DomainAdmin(admin=self.alice, domain_id=row["domain"]) for row in rows]
+        DomainAdmin.objects.bulk_create(rows)
+
+    def test_the_fullest_domains_are_shown_besides_the_inactive_ones(self):
+        self.fill()
+        for counted in (5000, 0):
+            with mock.patch.object(cached_stats, "LIVE_COUNT_LIMIT", counted):
+                cached_stats.refresh_stats()
+            for person in (self.root, self.alice):
+                with self.subTest(counted=counted, person=person):
+                    self.sign_in(person)
+                    page = self.client.get("/")
+                    self.assertContains(page, "≥ 80 items need attention")
+                    self.assertContains(page, "/domains/zz.example/")
+                    found = page.context["attention"]
+                    self.assertEqual(found["full_domains"].shown[0].pk, "zz.example")
+                    self.assertEqual(found["inactive_domains"].shown[9].pk, "a09.example")
+                    self.assertEqual(found["inactive_domains"].hidden, 20)

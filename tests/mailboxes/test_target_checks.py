@@ -206,17 +206,17 @@ class HomeTests(World):
     def assert_on_home(self, *addresses):
         for person in (self.root, self.alice):
             self.sign_in(person)
-            found = self.client.get("/").context["attention"]["lost_aliases"]
+            found = self.client.get("/").context["attention"]["lost_aliases"].shown
             self.assertEqual([alias.pk for alias in found], list(addresses))
 
     def test_home_does_not_reveal_addresses_of_foreign_domains(self):
         for name, target in (("probe1", "carol@example.com"), ("probe2", "nobody@example.com")):
             self.alias(name, target)
         self.sign_in(self.alice)
-        found = self.client.get("/").context["attention"]["lost_aliases"]
+        found = self.client.get("/").context["attention"]["lost_aliases"].shown
         self.assertEqual(found, [])
         self.sign_in(self.root)
-        found = self.client.get("/").context["attention"]["lost_aliases"]
+        found = self.client.get("/").context["attention"]["lost_aliases"].shown
         self.assertEqual([alias.pk for alias in found], ["probe2@example.org"])
 
     def test_a_broken_alias_is_listed_until_it_is_fixed(self):
@@ -254,8 +254,8 @@ class HomeTests(World):
             self.sign_in(self.root)
             page = self.client.get("/")
             shown = page.context["attention"]
-            self.assertEqual([row.pk for row in shown["broken_transports"]], ["x.example"])
-            self.assertEqual([row.pk for row in shown["broken_domains"]], ["example.org"])
+            self.assertEqual([row.pk for row in shown["broken_transports"].shown], ["x.example"])
+            self.assertEqual([row.pk for row in shown["broken_domains"].shown], ["example.org"])
             self.assertContains(page, "Transports whose service does not exist")
             self.sign_in(self.alice)
             page = self.client.get("/")
@@ -265,7 +265,7 @@ class HomeTests(World):
         page = self.client.get("/transports/")
         self.assertContains(page, "cannot work", count=2)
         self.client.post("/transports/x.example/delete/")
-        self.assertEqual(self.client.get("/").context["attention"]["broken_transports"], [])
+        self.assertEqual(self.client.get("/").context["attention"]["broken_transports"].shown, [])
         self.assertTrue(CachedStat.objects.filter(name="broken_domain").exists())
 
     def test_root_is_told_of_domains_whose_mail_the_wildcard_takes(self):
@@ -279,7 +279,7 @@ class HomeTests(World):
             self.sign_in(self.root)
             page = self.client.get("/")
             self.assertContains(page, '<a href="/transports/">Domains whose mail the transport “*”')
-            shown = page.context["attention"]["rerouted_domains"]
+            shown = page.context["attention"]["rerouted_domains"].shown
             self.assertEqual([domain.pk for domain in shown], ["example.com"])
         self.client.post("/transports/*/toggle/", {"field": "active", "value": "0"})
         self.assertNotContains(self.client.get("/"), "transport “*”")
@@ -290,7 +290,7 @@ class HomeTests(World):
         self.perform(self.root, edit_domain, "example.org", {"transport": "virtual"})
         for person, names in ((self.root, ["example.com"]), (self.alice, [])):
             self.sign_in(person)
-            found = self.client.get("/").context["attention"]["broken_domains"]
+            found = self.client.get("/").context["attention"]["broken_domains"].shown
             self.assertEqual([domain.pk for domain in found], names)
 
 
