@@ -243,13 +243,15 @@ def still_rerouted_domains(stats: list[CachedStat]) -> list[Domain]:
 
 
 def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
-    """Return the aliases whose fault is in scope: nobody learns who exists in other domains."""
-    aliases = [Alias(address=key) for key in keys]
-    if person.role is Role.SUPERADMIN or not aliases:
-        return aliases
+    """Return the aliases that are undeliverable still, and whose fault is in scope.
+
+    Nobody learns who exists in other domains.
+    """
+    if not keys:
+        return []
     rows = Alias.objects.visible_to(person).filter(pk__in=keys, active=True)
     known = find_alias_problems(person, list(rows))
-    return [alias for alias in aliases if alias.pk in known]
+    return [Alias(address=key) for key in keys if key in known]
 
 
 def stats_to_domains(rows: list[CachedStat]) -> list[Domain]:

@@ -232,6 +232,12 @@ class HomeTests(World):
         self.perform(self.alice, delete_aliases, ["y@example.org"])
         self.assert_on_home()
 
+    def test_an_alias_that_another_program_fixed_is_not_listed(self):
+        self.alias("x", "nobody@example.org")
+        self.alias("y", "nobody@example.org")
+        Alias.objects.filter(pk="x@example.org").update(goto="bob@example.org")
+        self.assert_on_home("y@example.org")
+
     def test_the_worker_finds_rows_of_other_programs(self):
         Alias.objects.create(address="x@example.org", goto="@", domain_id="example.org")
         Mailbox.objects.filter(pk="bob@example.org").update(active=False)
