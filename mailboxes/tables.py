@@ -331,6 +331,7 @@ class AliasTable(Table):
         return old_mail_notices(row) if is_new else []
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> InboundReferences:
-        """Leave out catch-alls: which addresses only they take is not known."""
+        """Do not search for catch-alls: which addresses only they take is not known."""
+        catch_alls = [key for key in keys if key.startswith("@")]
         names = [key for key in keys if not key.startswith("@")]
-        return InboundReferences(**group_by_fate(principal, names))
+        return InboundReferences(**group_by_fate(principal, names, catch_alls))

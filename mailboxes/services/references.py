@@ -34,17 +34,20 @@ def find_affected_aliases(principal: object, names: Sequence[str]) -> list[Alias
     return [alias for alias in find_aliases_pointing_to(principal, names) if alias.active]
 
 
-def group_by_fate(principal: object, names: Sequence[str]) -> dict[str, list[Alias]]:
+def group_by_fate(
+    principal: object, names: Sequence[str], deleted_catch_alls: Sequence[str] = ()
+) -> dict[str, list[Alias]]:
     """Return the aliases that point to deleted addresses, by what becomes of them.
 
-    `working` aliases have other targets, the mail of `caught` ones goes to a catch-all, and mail to
-    `broken` ones bounces.
+    `working` aliases have other targets, the mail of `caught` ones goes to a catch-all that is not
+    deleted as well, and mail to `broken` ones bounces.
     """
-    aliases = find_affected_aliases(principal, names)
+    deleted = {fold(key) for key in deleted_catch_alls}
+    aliases = [a for a in find_affected_aliases(principal, names) if fold(a.pk) not in deleted]
     working = find_working(principal, aliases, names)
     lost = [alias for alias in aliases if alias.pk not in working]
     catch_alls = find_catch_alls(principal, names) if lost else set()
-    catch_alls -= {fold(alias.pk) for alias in lost}
+    catch_alls -= {fold(alias.pk) for alias in lost} | deleted
     caught = [alias for alias in lost if not catch_alls.isdisjoint(get_catch_all_keys(alias))]
     return {
         "working": [alias for alias in aliases if alias.pk in working],

@@ -114,6 +114,16 @@ class MailboxDeletionTests(AliasWorld):
         lost = ["@example.org", "info@example.org"]
         self.assertEqual(self.references(self.bob.pk), [lost, [], []])
 
+    def test_a_catch_all_that_is_deleted_as_well_takes_no_mail(self):
+        self.alias("sales", "x@far.test")
+        self.alias("desk", "sales@example.org")
+        self.alias("*", "sales@example.org")
+        self.sign_in(self.alice)
+        bulk = {"action": "delete", "keys": ["sales@example.org", "@example.org"]}
+        found = self.client.post("/aliases/bulk/", bulk).context["inbound_references"]
+        self.assertEqual([alias.pk for alias in found.broken], ["desk@example.org"])
+        self.assertEqual((found.caught, found.working), ([], []))
+
     def test_inactive_aliases_lose_nothing(self):
         self.assertEqual(self.references(self.bob.pk), [["info@example.org"], [], []])
         Alias.objects.filter(pk="info@example.org").update(active=False)
