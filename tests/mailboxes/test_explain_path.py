@@ -1,13 +1,16 @@
 """The steps of an explained route in sentences."""
 
+import datetime
 from io import StringIO
 
 from django.core.management import call_command
+from django.utils import timezone
 
 from domains.models import AliasDomain, Domain
-from mailboxes.models import Alias, Mailbox, Usage
+from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.path import build_path
+from mailboxes.postfix.routing import StaticTable, build_panel_config
 from tests.mailboxes.route_world import ACCEPTED, AWAY, BOUNCES, RouteWorld
 
 
@@ -75,6 +78,25 @@ class PathTests(RouteWorld):
             self.path("bob@example.org")[1:], ["bob@example.org sends a vacation reply."]
         )
 
+    def test_many_vacation_replies_are_counted(self):
+        until = timezone.now() + datetime.timedelta(days=1)
+        names = [f"away{number:02}" for number in range(12)]
+        for name in names:
+            key = {"username": f"{name}@example.org", "domain_id": "example.org"}
+            mailbox = Mailbox.objects.create(**key, local_part=name, maildir=f"{name}/")
+            goto = f"{mailbox.pk},{name}#example.org@autoreply.localhost"
+            Alias.objects.create(address=mailbox.pk, goto=goto, domain_id="example.org")
+            Vacation.objects.create(mailbox=mailbox, domain_id="example.org", activeuntil=until)
+        self.set_targets(*(f"{name}@example.org" for name in names))
+        delivered, answered = self.path("info@example.org")[-2:]
+        self.assertEqual(delivered, "Delivered to 12 mailboxes here.")
+        self.assertEqual(answered, "12 vacation replies are sent.")
+        Vacation.objects.filter(pk__gt="away00@example.org").update(active=False)
+        self.assertEqual(self.path("info@example.org")[-1], "1 vacation reply is sent.")
+        Vacation.objects.update(active=False)
+        answered = self.path("info@example.org")[-1]
+        self.assertEqual(answered, "No vacation reply is sent at this time.")
+
     def test_a_rejection_ends_the_path_with_its_reply(self):
         step = build_path(explain(self.root, "who@example.org"))[-1]
         self.assertEqual(
@@ -103,6 +125,20 @@ class PathTests(RouteWorld):
             Domain.objects.filter(pk="example.org").update(transport=transport)
             self.assertEqual(self.path("who@example.org"), [text])
             self.assertEqual(explain(self.root, "who@example.org")["says"], text)
+
+    def test_a_recipient_restriction_is_not_a_transport(self):
+        for action, text in (
+            ("REJECT Blocked", "Rejected: a recipient restriction rejects it (Blocked)."),
+            ("550 5.7.1", "Rejected: a recipient restriction rejects it."),
+            ("450 4.7.1 Later", "Deferred: a recipient restriction defers it (Later)."),
+        ):
+            config = build_panel_config()
+            config.smtpd_recipient_restrictions = [
+                StaticTable("access", {"bob@example.org": action})
+            ]
+            explanation = explain(self.root, "bob@example.org", config=config)
+            self.assertEqual(explanation["says"], text)
+            self.assertEqual(build_path(explanation)[-1].text, text)
 
     def test_a_loop_ends_the_path(self):
         for one, other in (("a", "b"), ("b", "a")):

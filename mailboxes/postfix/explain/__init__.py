@@ -105,6 +105,7 @@ def serialize_route(route: Route, scope: VisibleScope) -> Data:
         "class": route.kind,
         "accepted": route.is_accepted,
         "reply": route.reply,
+        "is_refused_by_transport": route.is_refused_by_transport,
         "loop": list(collapse_repeats(loop)),
         "is_circle": route.is_circle,
     }

@@ -13,10 +13,12 @@ from mailboxes.postfix.routing import (
     ALIAS_EXPANSION_ERROR_REPLY,
     BAD_RECIPIENT_REPLY,
     QUEUE_WRITE_ERROR_REPLY,
+    RECIPIENT_REJECTED_REPLY,
     RELAY_DENIED_REPLY,
 )
 
 RELAY_DENIED_ENDING = RELAY_DENIED_REPLY.rpartition(":")[2]
+RECIPIENT_REJECTED_SEPARATOR = RECIPIENT_REJECTED_REPLY.rpartition("<{}>")[2].removesuffix("{}")
 Data = dict[str, Any]  # of an explanation, or of one of its deliveries
 
 # What becomes of mail, for programs and colours
@@ -150,6 +152,17 @@ def format_answered(deliveries: list[Data]) -> str:
     return _("Delivered nowhere; no vacation reply is sent at this time.")
 
 
+def format_vacation_replies(deliveries: list[Data]) -> str:
+    """Return how many vacation replies are sent, besides what else becomes of the mail."""
+    number = sum(each["answers"] for each in deliveries)
+    if not number:
+        return _("No vacation reply is sent at this time.")
+    text = ngettext(
+        "%(number)d vacation reply is sent.", "%(number)d vacation replies are sent.", number
+    )
+    return text % {"number": number}
+
+
 def format_bounces(deliveries: list[Data]) -> str:
     return _("Accepted, then bounces.")
 
@@ -231,10 +244,23 @@ def choose_rejection_reason(explanation: Data) -> tuple[str, Data | None]:
         ), None
     if "User unknown" in reply:
         return _("no mailbox, alias or catch-all matches this address"), None
-    is_final = reply.startswith("5")
-    return _("its transport rejects all mail") if is_final else _(
-        "its transport defers all mail"
-    ), None
+    return choose_refusing_part(explanation), None
+
+
+def choose_refusing_part(explanation: Data) -> str:
+    """Return which part of Postfix refuses, and the text of its reply if only that says why."""
+    is_final = explanation["reply"].startswith("5")
+    if explanation["is_refused_by_transport"]:
+        return (
+            _("its transport rejects all mail") if is_final else _("its transport defers all mail")
+        )
+    text = (
+        _("a recipient restriction rejects it")
+        if is_final
+        else _("a recipient restriction defers it")
+    )
+    reason = explanation["reply"].partition(RECIPIENT_REJECTED_SEPARATOR)[2].strip()
+    return f"{text} ({reason})" if reason else text
 
 
 def format_refusal_of_message(explanation: Data) -> str:

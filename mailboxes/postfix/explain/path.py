@@ -244,12 +244,19 @@ def build_delivery_steps(deliveries: list[Data]) -> Iterator[PathStep]:
 def build_group_step(deliveries: list[Data]) -> PathStep:
     """Return a step for many deliveries of one kind, with a sentence for each in it."""
     verdict, kind = deliveries[0]["verdict"], deliveries[0]["kind"]
-    text = messages.HEADLINE_FORMATTERS[verdict](deliveries)
-    if verdict != messages.DELIVERED:
-        values = {"number": len(deliveries), "text": text}
-        text = _("%(number)d recipients: %(text)s") % values
+    text = format_group(deliveries, verdict)
     icon, level = DELIVERY_ICONS.get(kind, "send"), LEVELS.get(verdict, "warn")
     return PathStep(text, icon, level, parts=[format_delivery_html(each) for each in deliveries])
+
+
+def format_group(deliveries: list[Data], verdict: str) -> str:
+    """Return what becomes of mail at many deliveries of one kind, in a line."""
+    if verdict == messages.ANSWERED:
+        return messages.format_vacation_replies(deliveries)
+    text = messages.HEADLINE_FORMATTERS[verdict](deliveries)
+    if verdict == messages.DELIVERED:
+        return text
+    return _("%(number)d recipients: %(text)s") % {"number": len(deliveries), "text": text}
 
 
 def build_delivery_step(delivery: Data) -> PathStep:

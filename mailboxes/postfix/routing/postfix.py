@@ -90,6 +90,7 @@ class PostfixRouter(PostfixLookups):
             return ""
         transport, text = self.find_transport(route.address, route.kind, route.lookups)
         if transport in REJECTING_SERVICES:
+            route.is_refused_by_transport = True
             return format_error_transport_reply(route.address, transport, text)
         tables, name = {
             "virtual": (self.config.virtual_mailbox_maps, "virtual mailbox"),

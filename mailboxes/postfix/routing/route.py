@@ -38,6 +38,7 @@ class Route:
     address: str
     kind: str = ""  # the address class of its domain
     reply: str = ""  # Postfix's reply if it refuses
+    is_refused_by_transport: bool = False
     lookups: list[Lookup] = field(default_factory=list)  # at RCPT TO
     expansions: list[AliasExpansion] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
