@@ -9,6 +9,7 @@ from django.core.mail import EmailMessage
 
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
+from mailadmin.db.fields import is_known_date
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import JobCanceled
 from mailadmin.names import fold
@@ -33,8 +34,13 @@ def run_welcome_step(job: Job) -> JobStep | None:
 
 
 def find_welcome_job(principal: Any, mailbox: Mailbox) -> Job | None:
-    """Return the job of the welcome mail to this mailbox, if it is one of the latest."""
+    """Return the job of the welcome mail to this mailbox, if it is one of the latest.
+
+    An older one was for a mailbox of the same name that was deleted.
+    """
     jobs = Job.objects.visible_to(principal).filter(kind="welcome").order_by("-pk")
+    if is_known_date(mailbox.created):
+        jobs = jobs.filter(created__gte=mailbox.created)
     found = (job for job in jobs[:SEARCHED_JOBS] if fold(job.arguments["to"]) == fold(mailbox.pk))
     return next(found, None)
 
