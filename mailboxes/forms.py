@@ -49,20 +49,6 @@ def get_address_domain(text: str) -> str:
     return address.rpartition("@")[2]
 
 
-def validate_typed_local_part(local_part: str) -> None:
-    """Refuse what is no local part that receives mail; of a whole address, name the domain."""
-    if domain := get_address_domain(local_part):
-        raise ValidationError(
-            _(
-                "This address belongs to %(domain)s: select that domain, or enter only the part"
-                " before the @."
-            ),
-            params={"domain": domain_to_unicode(domain)},
-        )
-    validate_local_part(local_part)
-    validate_deliverable_local_part(local_part)
-
-
 class AddressFormMixin(forms.Form):
     """A form on a row whose key is an address: local part and domain are asked separately."""
 
@@ -95,6 +81,20 @@ class AddressFormMixin(forms.Form):
         is_limit = any(error.code == limits.LIMIT_CODE for error in errors)
         return domain.pk if domain and is_limit else ""
 
+    def check_local_part(self, local_part: str) -> None:
+        """Refuse what is no local part that receives mail; of a whole address, name the domain."""
+        if domain := get_address_domain(local_part):
+            field: Any = self.fields["domain"]
+            text = _("%(domain)s is not one of your domains. Enter only the part before the @.")
+            if field.rows.filter(pk=domain).exists():
+                text = _(
+                    "This address belongs to %(domain)s: select that domain, or enter only the part"
+                    " before the @."
+                )
+            raise ValidationError(text, params={"domain": domain_to_unicode(domain)})
+        validate_local_part(local_part)
+        validate_deliverable_local_part(local_part)
+
     @classmethod
     def identity_fields(cls, key: str) -> dict[str, str]:
         local_part, _at, domain = key.rpartition("@")
@@ -118,9 +118,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
     api_defaults = {"welcome_mail": False}
 
     local_part = UntruncatedCharField(
-        label=_("Local part (before the @)"),
-        max_length=64,
-        validators=[validate_typed_local_part],
+        label=_("Local part (before the @)"), max_length=64, validators=[]
     )
     domain = DomainChoiceField(label=_("Domain"))
     quota = forms.DecimalField(
@@ -182,6 +180,11 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}
+
+    def clean_local_part(self) -> str:
+        local_part: str = self.cleaned_data["local_part"]
+        self.check_local_part(local_part)
+        return local_part
 
     def clean_quota(self) -> Decimal | int:
         value = self.cleaned_data["quota"] or 0
@@ -325,7 +328,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
             cleaned["local_part"] = "*"
         elif "local_part" not in self.errors:
             try:
-                validate_typed_local_part(typed)
+                self.check_local_part(typed)
             except ValidationError as error:
                 self.add_error("local_part", error if typed else _("Enter a local part."))
 

@@ -51,7 +51,7 @@ def test_a_pasted_address_selects_its_domain_where_it_is_offered(visitor):
     assert page.input_value("[name=local_part]") == "sales"
     visitor.fill(local_part="sales@elsewhere.example")
     visitor.submit("Create")
-    assert "This address belongs to elsewhere.example" in visitor.text
+    assert "elsewhere.example is not one of your domains" in visitor.text
     assert page.input_value("[name=local_part]") == "sales@elsewhere.example"
     visitor.fill(local_part="sales")
     visitor.submit("Create")

@@ -2,7 +2,7 @@
 
 from django.test import override_settings
 
-from domains.models import AliasDomain, Domain
+from domains.models import AliasDomain, Domain, DomainAdmin
 from mailboxes.models import Alias
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias
 from mailboxes.services.domains import create_domains
@@ -24,11 +24,14 @@ class AliasRuleTests(AliasWorld):
         self.assertTrue(Alias.objects.filter(pk="@example.org").exists())
 
     def test_a_whole_address_of_another_domain_is_refused_with_its_domain(self):
-        text = "This address belongs to %s: select that domain, or enter only the part before"
-        for typed, domain in (
-            ("y@example.com", "example.com"),
-            ("y@nowhere.example", "nowhere.example"),
-            ("y@München.example", "münchen.example"),
+        Domain.objects.create(domain="xn--mnchen-3ya.example")
+        DomainAdmin.objects.create(admin=self.alice, domain_id="xn--mnchen-3ya.example")
+        own = "This address belongs to %s: select that domain, or enter only the part before the @."
+        foreign = "%s is not one of your domains. Enter only the part before the @."
+        for typed, text, domain in (
+            ("y@example.com", foreign, "example.com"),
+            ("y@nowhere.example", foreign, "nowhere.example"),
+            ("y@München.example", own, "münchen.example"),
         ):
             for url in ("/aliases/create/", "/mailboxes/create/"):
                 answer = self.create(url, local_part=typed)
