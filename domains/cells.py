@@ -9,7 +9,13 @@ from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
 from domains.patterns import find_service_problem
-from mailadmin.formatting import format_limit_html, format_megabytes, format_size, page_url
+from mailadmin.formatting import (
+    format_limit_html,
+    format_megabytes,
+    format_quota_limit,
+    format_size,
+    page_url,
+)
 from mailadmin.tables.cells import RowRenderer, render_badge, render_key_cell, render_meter
 
 COUNT_HTML = '<a href="{}?{}">{}</a> <small>/ {}</small>'
@@ -43,7 +49,11 @@ render_alias_count_cell = functools.partial(render_count_cell, "aliases")
 
 def render_domain_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the assigned quota against the limit, with a bar."""
-    limit = format_megabytes(row.quota) if row.quota > 0 else format_limit_html(row.quota)
+    limit = (
+        format_megabytes(row.quota)
+        if row.quota > 0
+        else format_limit_html(row.quota, format_quota_limit)
+    )
     assigned = row.state.quota_assigned
     return format_html(
         '<span class="usage">{}{} <small>/ {}</small></span>',

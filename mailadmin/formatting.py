@@ -137,10 +137,15 @@ def format_limit(limit: int) -> str:
     return formats.number_format(limit)
 
 
-def format_limit_html(limit: int) -> str:
+def format_quota_limit(limit: int) -> str:
+    """Return a quota that sets no size as text: 0 is unlimited, and -1 disables quotas."""
+    return _("quotas disabled") if limit == -1 else format_limit(limit)
+
+
+def format_limit_html(limit: int, show: Callable[[int], str] = format_limit) -> str:
     """Return a limit as lists show it: unlimited is a sign, since most rows may have none."""
     if limit != 0:
-        return escape(format_limit(limit))
+        return escape(show(limit))
     return format_html('<abbr title="{}">∞</abbr>', _("unlimited"))
 
 
@@ -188,11 +193,11 @@ def choose_change_format(field: models.Field | None) -> Callable[[Any], Any]:
     """Return the function that formats the values of a column."""
     match field:
         case SizeField():
-            return functools.partial(format_number_limit, format_size)
+            return functools.partial(format_quota, format_size)
         case MegabytesField():
-            return functools.partial(format_number_limit, format_megabytes)
+            return functools.partial(format_quota, format_megabytes)
         case LimitField():
-            return functools.partial(format_number_limit, format_limit)
+            return format_count_limit
         case GotoField():
             return format_goto
     return format_change_value
@@ -255,11 +260,16 @@ def find_model(table: str) -> type[models.Model] | None:
     return next((m for m in apps.get_models() if m._meta.model_name == table), None)
 
 
-def format_number_limit(show: Callable[[int], str], value: Any) -> Any:
-    """Return a quota or limit for display: a number as `show` does, 0 and -1 in words."""
+def format_quota(show: Callable[[int], str], value: Any) -> Any:
+    """Return a quota for display: a size as `show` does, 0 and -1 in words."""
     if not isinstance(value, int):
         return format_change_value(value)
-    return show(value) if value > 0 else format_limit(value)
+    return show(value) if value > 0 else format_quota_limit(value)
+
+
+def format_count_limit(value: Any) -> Any:
+    """Return a limit for display, 0 and -1 in words."""
+    return format_limit(value) if isinstance(value, int) else format_change_value(value)
 
 
 def format_change_value(value: Any) -> Any:

@@ -5,7 +5,13 @@ from typing import Any
 from django.utils.html import escape, format_html
 from django.utils.translation import gettext as _
 
-from mailadmin.formatting import format_limit_html, format_size, key_url, unicode_address
+from mailadmin.formatting import (
+    format_limit_html,
+    format_quota_limit,
+    format_size,
+    key_url,
+    unicode_address,
+)
 from mailadmin.tables.cells import RowRenderer, render_badge, render_key_cell, render_meter
 from mailboxes.models import Alias
 
@@ -25,7 +31,9 @@ def render_mailbox_key_cell(renderer: RowRenderer, row: Any, name: str, value: A
 def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     if row.quota <= 0:
         return format_html(
-            "{} <small>/ {}</small>", format_size(row.used), format_limit_html(row.quota)
+            "{} <small>/ {}</small>",
+            format_size(row.used),
+            format_limit_html(row.quota, format_quota_limit),
         )
     return format_html(
         '<span class="usage">{}{} <small>/ {}</small></span>',

@@ -8,6 +8,7 @@ from domains.services.domains import edit_domain
 from mailadmin.changes.actors import add_actors
 from mailadmin.changes.log_page import LogTable
 from mailadmin.changes.models import Log
+from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import edit_mailbox
 from tests.base import World
 from tests.table_tests import TableTests
@@ -52,6 +53,23 @@ class LogTests(TableTests, World):
             ("100 MB", "unlimited"),
         ):
             self.assertContains(page, f"<del>{old}</del> → <ins>{new}</ins>")
+
+    def test_a_quota_of_minus_one_disables_quotas(self):
+        values = {"maxquota": -1, "quota": -1}
+        self.perform(self.root, edit_domain, "example.org", values)
+        Mailbox.objects.filter(pk=self.bob.pk).update(quota=-1)
+        self.sign_in(self.alice)
+        text = "<del>unlimited</del> → <ins>quotas disabled</ins>"
+        self.assertContains(self.client.get("/log/"), text, count=2)
+        for url in (
+            "/domains/",
+            "/domains/example.org/",
+            "/mailboxes/",
+            "/mailboxes/bob@example.org/",
+        ):
+            page = self.client.get(url)
+            self.assertContains(page, "quotas disabled")
+            self.assertNotContains(page, "none allowed")
 
     def test_a_domain_admin_learns_no_client_address_of_a_superadmin(self):
         self.perform(self.root, edit_mailbox, "bob@example.org", {"name": "Bob B."})

@@ -77,11 +77,13 @@ class PageTests(TransferWorld):
         ):
             self.assertIn((label, value), shown["mailbox", "ann@example.org"])
         self.assertEqual(shown["mailbox", "bob@example.org"], [("quota", "100 MB → unlimited")])
-        text = "domain,mailboxes,quota,backupmx\nnew.example,0,2048,1\nexample.org,1200,0,0\n"
+        text = "domain,mailboxes,quota,maxquota,backupmx\n"
+        text += "new.example,0,2048,-1,1\nexample.org,1200,0,0,0\n"
         shown = self.details(self.uploaded(text, table="domains"))
         for label, value in (
             ("mailbox limit", "unlimited"),
             ("domain quota", "2,048 MB"),
+            ("maximum quota per mailbox", "quotas disabled"),
             ("backup MX", "yes"),
         ):
             self.assertIn((label, value), shown["domain", "new.example"])
