@@ -126,6 +126,16 @@ def percent_of(part: float, whole: float) -> int:
     return max(0, min(100, round(100 * part / whole)))
 
 
+def format_percent(percent: int) -> str:
+    """Return a percentage as the active language writes it: with a space before the sign or not."""
+    return _format_percent(percent, get_language())
+
+
+@functools.lru_cache(maxsize=1000)
+def _format_percent(percent: int, language: str | None) -> str:
+    return _("%(percent)s%%") % {"percent": percent}
+
+
 def format_limit(limit: int) -> str:
     """Return a limit as text; 0 is unlimited and -1 none, as in PostfixAdmin."""
     match limit:

@@ -6,7 +6,6 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.utils.functional import cached_property
-from django.utils.translation import gettext as _
 from django.views.generic import TemplateView
 
 from mailadmin.accounts.models import Role, visible_rows
@@ -14,6 +13,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.tables.views.detail import TableDetailView, TableReadyView
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
+from mailboxes.postfix.explain.messages import format_headline
 from mailboxes.postfix.explain.sentences import format_sentences
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.references import find_aliases_pointing_to
@@ -81,7 +81,7 @@ class AddressRouteView(AddressMixin, TemplateView):
         except ValidationError as error:
             return super().get_context_data(errors=error.messages, **kwargs)
         sentences = (
-            _("Too many targets to follow here.")
+            format_headline(explanation)
             if explanation["trouble"]
             else format_sentences(explanation)
         )

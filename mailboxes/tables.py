@@ -14,7 +14,7 @@ from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notic
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
-from mailadmin.names import try_normalize_domain
+from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import ReferenceGroup
 from mailadmin.tables.columns import Column
@@ -188,7 +188,9 @@ class MailboxTable(Table):
             row.alias = aliases.get(row.pk.lower())
             row.problems = problems.get(row.alias.pk, []) if row.alias else []
             row.is_away = row.pk in away
-            row.is_domain_inactive = bool(row.alias) and row.alias.is_domain_active is False
+        inactive = find_inactive_domains(rows, aliases.values())
+        for row in rows:
+            row.is_domain_inactive = fold(row.domain_id) in inactive
         return rows
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
@@ -220,6 +222,15 @@ class MailboxTable(Table):
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)
+
+
+def find_inactive_domains(mailboxes: Iterable[Mailbox], aliases: Iterable[Any]) -> set[str]:
+    """Return which domains of the mailboxes are inactive, as far as possible from their aliases."""
+    states = {fold(alias.domain_id): alias.is_domain_active for alias in aliases}
+    if unknown := {row.domain_id for row in mailboxes} - states.keys():
+        rows = Domain.objects.filter(pk__in=unknown).values_list("pk", "active")
+        states |= {fold(name): active for name, active in rows}
+    return {name for name, active in states.items() if active is False}
 
 
 def with_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:

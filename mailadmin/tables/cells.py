@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from mailadmin.formatting import (
     format_datetime,
     format_moment,
+    format_percent,
     key_url,
     percent_of,
     unicode_address,
@@ -33,7 +34,7 @@ SELECT_CELL_HTML = (
     '<td class="select-cell"><input form="bulk" type="checkbox" class="form-check-input"'
     ' name="keys" value="{key}" aria-label="{label}"></td>'
 )
-METER_HTML = '<progress class="bar {}" max="100" value="{}" aria-label="{}">{}%</progress>'
+METER_HTML = '<progress class="bar {}" max="100" value="{}" aria-label="{}">{}</progress>'
 # A link to the row's page, where all its actions are; with JavaScript it opens a menu of them.
 ROW_MENU_HTML = '<td class="rowmenu"><a href="{url}"{off} aria-label="{label}">⋯</a></td>'
 MOMENT_HTML = '<span class="moment" title="{}">{}</span>'
@@ -142,7 +143,7 @@ def get_cell_renderer(column: "Column") -> CellRenderer:
 def render_meter(part: float, whole: float, label: str) -> SafeString:
     """Return a bar that shows how much of the whole is used."""
     percent = percent_of(part, whole)
-    return format_html(METER_HTML, usage_level(percent), percent, label, percent)
+    return format_html(METER_HTML, usage_level(percent), percent, label, format_percent(percent))
 
 
 def render_badge(text: str) -> SafeString:

@@ -24,8 +24,8 @@ from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
-from mailboxes.dashboard.attention_groups import build_attention_groups
 from mailboxes.dashboard.first_steps import build_first_steps
+from mailboxes.dashboard.groups import build_attention_groups
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.models.cached_stats import (
     BROKEN_DOMAIN_STAT,

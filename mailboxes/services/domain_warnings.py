@@ -27,8 +27,8 @@ def iter_limit_warnings(domain: Domain) -> Iterator[str]:
             yield text % {"rows": registry.tables[kind].format_count(count)}
     if domain.maxquota > 0 and (larger := count_larger_mailboxes(domain)):
         text = ngettext(
-            "%(count)s mailbox has a quota larger than %(limit)s MB, which stays.",
-            "%(count)s mailboxes have quotas larger than %(limit)s MB, which stay.",
+            "%(count)s mailbox has a quota above %(limit)s MB. Existing quotas are not changed.",
+            "%(count)s mailboxes have quotas above %(limit)s MB. Existing quotas are not changed.",
             larger,
         )
         limit = number_format(domain.maxquota)
@@ -88,7 +88,8 @@ def format_own_address(row: Mailbox | Alias, alias_domain: AliasDomain) -> str:
     if row.pk.startswith("@"):
         return get_own_catch_all_text() % values
     text = _(
-        "%(address)s takes its mail itself, although %(domain)s is an alias domain of %(target)s."
+        "%(domain)s is an alias domain of %(target)s, but mail to %(address)s is delivered to this"
+        " address itself."
     )
     return text % values
 

@@ -69,8 +69,8 @@ def find_returning_targets(principal: Any, aliases: Sequence[Alias]) -> dict[str
         rows = Alias.objects.visible_to(principal).filter(pk__in=part, active=True)
         back |= {fold(row.pk): {target.lower() for target in row.others} for row in rows}
     text = _(
-        "%(target)s forwards back to %(address)s: only those of the two that keep a copy receive"
-        " mail."
+        "%(target)s and %(address)s forward to each other. Mail is stored only where a copy is"
+        " kept."
     )
     found = {
         key: [text % {"target": t, "address": key} for t in named if fold(key) in back.get(t, ())]

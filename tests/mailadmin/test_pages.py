@@ -108,6 +108,7 @@ class HomeTests(World):
             ]
             self.assertEqual(shown, [(f"d{n}.example", 90 + n) for n in range(5, 0, -1)])
             self.assertContains(page, 'aria-label="Limit used"', count=5)
+            self.assertContains(page, '<small class="muted">95%</small>')
             self.assertContains(page, "and 1 more")
 
     def test_home_counts_more_than_it_lists(self):

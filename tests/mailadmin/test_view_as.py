@@ -79,15 +79,13 @@ class ViewAsTests(World):
         self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).active)
         self.assertEqual(self.logged(), [])
 
-    def test_forms_say_that_they_cannot_be_sent(self):
+    def test_forms_say_that_changes_are_disabled(self):
         self.sign_in(self.root)
         for url in ("/mailboxes/create/", "/mailboxes/bob@example.org/edit/", "/import/"):
-            self.assertNotContains(self.client.get(url), "cannot be sent")
+            self.assertNotContains(self.client.get(url), "Changes are disabled")
         self.view_as(self.alice)
         for url in ("/mailboxes/create/", "/mailboxes/bob@example.org/edit/", "/import/"):
-            text = (
-                'role="status">You are viewing the panel as somebody else: this form cannot be sent'
-            )
+            text = 'role="status">You are viewing the panel as someone else. Changes are disabled.'
             self.assertContains(self.client.get(url), text)
 
     def test_no_page_has_an_enabled_button_that_changes_something(self):

@@ -66,6 +66,8 @@ class DetailPageTests(World):
             self.assertNotContains(self.client.get(url), "domain inactive")
         Domain.objects.filter(pk="example.org").update(active=False)
         self.assertContains(self.client.get("/mailboxes/"), "domain inactive")
+        Alias.objects.filter(pk=self.bob.pk)._raw_delete("default")
+        self.assertContains(self.client.get("/mailboxes/"), "domain inactive")
         for tab in ("", "edit/", "forwarding/", "vacation/"):
             page = self.client.get(f"/mailboxes/bob@example.org/{tab}")
             self.assertContains(page, "domain inactive</span>")

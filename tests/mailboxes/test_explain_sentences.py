@@ -8,6 +8,7 @@ from mailboxes import detail
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.sentences import format_sentences
+from mailboxes.postfix.routing import StaticTable, build_panel_config
 from mailboxes.services.mailboxes import create_mailboxes
 from tests.mailboxes.route_world import AWAY, BOUNCES, RouteWorld
 
@@ -125,8 +126,16 @@ class PageTests(RouteWorld):
         with mock.patch.object(detail, "MAX_LOOKUPS", 3):
             self.sign_in(self.root)
             page = self.client.get("/addresses/info@example.org/route/")
-        self.assertContains(page, "Too many targets to follow here.")
+        self.assertContains(page, "Cannot be determined: it has so many targets that more than 3")
         self.assertContains(page, "/explain/?address=info%40example.org")
+
+    def test_an_overview_says_why_it_cannot_tell(self):
+        config = build_panel_config()
+        config.smtpd_recipient_restrictions = [StaticTable("access", {"info@example.org": "HOLD"})]
+        with mock.patch.object(detail, "build_panel_config", return_value=config):
+            self.sign_in(self.root)
+            page = self.client.get("/addresses/info@example.org/route/")
+        self.assertContains(page, "Cannot be determined: HOLD")
 
     def test_lookups_are_folded(self):
         self.sign_in(self.alice)

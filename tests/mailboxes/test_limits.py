@@ -257,7 +257,7 @@ class LimitTests(World):
         answer = program.patch("domains/example.org", {"maxquota": 100})
         self.assertNotIn("warnings", answer.json())
         answer = program.patch("domains/example.org", {"maxquota": 99})
-        texts = ["1 mailbox has a quota larger than 99 MB, which stays."]
+        texts = ["1 mailbox has a quota above 99 MB. Existing quotas are not changed."]
         self.assertEqual(answer.json()["warnings"], texts)
 
     def test_the_only_domain_is_checked_without_being_named(self):

@@ -171,6 +171,7 @@ class MailboxDeletionTests(AliasWorld):
         page = self.client.get("/alias-domains/one.test/delete/")
         self.assertContains(page, "<h1>Delete the alias domain one.test?</h1>")
         self.assertContains(page, "The domain and its mailboxes are kept.")
+        self.assertContains(page, "will no longer be handled as mail to")
 
     def test_a_catch_all_that_is_deleted_is_not_its_domain(self):
         self.alias("*", "x@far.test")

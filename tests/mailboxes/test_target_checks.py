@@ -155,10 +155,12 @@ class SavedRowTests(World):
         Alias.objects.create(address="a@example.org", goto=self.bob.pk, domain_id="example.org")
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"a@example.org,{self.bob.pk}")
         own = Alias.objects.get(pk=self.bob.pk)
-        text = "a@example.org forwards back to bob@example.org: only those of the two that keep"
-        self.assertEqual(self.warnings("aliases", own), [f"{text} a copy receive mail."])
+        text = "a@example.org and bob@example.org forward to each other."
+        self.assertEqual(
+            self.warnings("aliases", own), [f"{text} Mail is stored only where a copy is kept."]
+        )
         Alias.objects.filter(pk="a@example.org").update(active=False)
-        self.assertNotIn("forwards back", str(self.warnings("aliases", own)))
+        self.assertNotIn("forward to each other", str(self.warnings("aliases", own)))
 
     def test_foreign_targets_that_forward_back_are_not_revealed(self):
         Alias.objects.filter(pk=self.carol.pk).update(goto=self.bob.pk)
@@ -172,7 +174,10 @@ class SavedRowTests(World):
         catch_all = Alias(address="@example.org", goto="x@far.test", domain_id="example.org")
         self.assertEqual(self.warnings("mailboxes", self.bob), [])
         AliasDomain.objects.create(alias_domain_id="example.org", target_domain_id="example.com")
-        text = "%s takes its mail itself, although example.org is an alias domain of example.com."
+        text = (
+            "example.org is an alias domain of example.com, but mail to %s is delivered to this"
+            " address itself."
+        )
         for table, row in (("mailboxes", self.bob), ("aliases", alias)):
             self.assertEqual(self.warnings(table, row, person=self.root), [text % row.pk])
         self.assertEqual(
@@ -284,7 +289,9 @@ class HomeTests(World):
             self.assertNotContains(self.client.get("/"), "transport “*”")
             self.sign_in(self.root)
             page = self.client.get("/")
-            self.assertContains(page, '<a href="/transports/">Domains whose mail the transport “*”')
+            self.assertContains(
+                page, '<a href="/transports/">Domains rerouted by the transport “*”'
+            )
             shown = page.context["attention"]["rerouted_domains"].shown
             self.assertEqual([domain.pk for domain in shown], ["example.com"])
         self.client.post("/transports/*/toggle/", {"field": "active", "value": "0"})
