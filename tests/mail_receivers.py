@@ -74,7 +74,7 @@ class Bridge:
         self.program.chmod(0o755)
 
     @contextlib.contextmanager
-    def crossed(self, run):
+    def serving(self, run):
         """Serve requests of the program in this block."""
         over = threading.Event()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -89,9 +89,9 @@ class Bridge:
         while not over.wait(0.01):
             for ready in self.folder.glob("run.*/ready"):
                 ready.unlink()
-                self._cross(ready.parent, run)
+                self._answer(ready.parent, run)
 
-    def _cross(self, folder, run):
+    def _answer(self, folder, run):
         arguments = (folder / "arguments").read_text().splitlines()
         result = run(arguments, (folder / "mail").read_bytes())
         (folder / "said").write_bytes(result.stdout + result.stderr)

@@ -82,7 +82,7 @@ def test_twelve_mailboxes_take_one_click_each(visitor):
     page.evaluate("sessionStorage.clicks = 0")
     page.get_by_role("link", name="New mailbox").click()
     for number in range(12):
-        page.wait_for_function("document.activeElement.name === 'local_part'")
+        page.wait_for_function("document.activeElement?.name === 'local_part'")
         page.keyboard.type(f"m{number}")
         type_into(page, "password", PASSWORD)
         if not number:
@@ -100,6 +100,6 @@ def type_into(page, name, text):
     """Type into a field that is reached by keys."""
     for _stop in range(20):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.name") == name:
+        if page.evaluate("document.activeElement?.name") == name:
             return page.keyboard.type(text)
     raise AssertionError(f"{name} cannot be reached")

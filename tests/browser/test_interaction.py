@@ -22,7 +22,7 @@ def test_a_mailbox_is_created_with_the_keyboard_alone(visitor):
     page.keyboard.press("Enter")
     page.get_by_role("navigation", name="Main menu").wait_for()
     visitor.go("/mailboxes/create/")
-    assert page.evaluate("document.activeElement.name") == "local_part"
+    page.wait_for_function("document.activeElement?.name === 'local_part'")
     fields = {"local_part": "keys", "password": PASSWORD, "quota": "5"}
     for _stop in range(60):
         name = page.evaluate("document.activeElement.name || document.activeElement.textContent")

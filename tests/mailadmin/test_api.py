@@ -28,8 +28,10 @@ class RowTests(World):
     def test_missing_fields_get_the_form_defaults(self):
         answer = self.program.post("mailboxes", DAVE)
         self.assertEqual(answer.status_code, 201, answer.content)
-        told = answer.json()
-        self.assertEqual((told["active"], told["smtp_active"], told["quota"]), (True, True, 100))
+        mailbox = answer.json()
+        self.assertEqual(
+            (mailbox["active"], mailbox["smtp_active"], mailbox["quota"]), (True, True, 100)
+        )
         self.assertFalse(Job.objects.filter(kind="welcome").exists())
         self.assertTrue(Mailbox.objects.get(pk="dave@example.org").check_password(PASSWORD))
 
@@ -156,9 +158,9 @@ class RowTests(World):
         with mock.patch("mailadmin.wsgi.django_application") as panel:
             for given in ("text/plain; charset=zlib", 'text/plain;x=1 ; CHARSET = "rot13"'):
                 application({"CONTENT_TYPE": given}, None)
-                told = panel.call_args[0][0]["CONTENT_TYPE"]
-                self.assertNotIn("charset", told.lower())
-                self.assertTrue(told.startswith("text/plain"))
+                content_type = panel.call_args[0][0]["CONTENT_TYPE"]
+                self.assertNotIn("charset", content_type.lower())
+                self.assertTrue(content_type.startswith("text/plain"))
 
     def test_a_domain_being_deleted_accepts_no_new_rows(self):
         program = self.api(self.root)

@@ -34,9 +34,9 @@ class MultipleRowTests(World):
         rows[3]["goto"] = ["not an IP address"]
         answer = self.program.post("aliases", rows)
         self.assertEqual(answer.status_code, 422)
-        told = {item["index"]: item["errors"] for item in answer.json()["items"]}
-        self.assertEqual(list(told), [3])
-        self.assertEqual(list(told[3]), ["goto"])
+        errors = {item["index"]: item["errors"] for item in answer.json()["items"]}
+        self.assertEqual(list(errors), [3])
+        self.assertEqual(list(errors[3]), ["goto"])
         rows[3]["goto"] = ["x@y.test"]
         answer = self.program.post("aliases", rows)
         self.assertEqual([item["index"] for item in answer.json()["items"]], [1])

@@ -1,30 +1,17 @@
 """The autoresponder run by a real Postfix."""
 
-import concurrent.futures
-import os
 import subprocess
-import threading
 import time
 
 import pytest
 
-from tests import mailservers, postfix_server, servers
+from tests import mail_receivers, mailservers, postfix_server, servers
 from tests.mailboxes.autoresponder.post import FRIEND, build_mail, environ
 
 PIPE = """\
 mailadmin-autoreply unix - n n - - pipe flags=Rq user=nobody null_sender=
   argv={folder}/bridge/run --sender=${{sender}} --recipient=${{recipient}}
   --original-recipient=${{original_recipient}}
-"""
-# Postfix runs it as a user who may be unable to read this Python: the tests run the responder.
-BRIDGE = """#!/bin/sh
-mkdir "$0.$$" && cd "$0.$$" || exit 99
-printf '%s\\n' "$@" > arguments
-cat > mail
-touch ready
-until [ -e status ]; do sleep 0.02; done
-cat said
-exit "$(cat status)"
 """
 MAPS = {
     "virtual_alias_domains": "example.org, example.com",
@@ -41,44 +28,25 @@ def server():
     with postfix_server.Postfix(MAPS) as postfix:
         with (postfix.config / "master.cf").open("a") as file:
             file.write(PIPE.format(folder=postfix.folder))
-        bridge = postfix.folder / "bridge"
-        bridge.mkdir()
-        os.chown(bridge, *postfix_server.NOBODY)
-        (bridge / "run").write_text(BRIDGE)
-        (bridge / "run").chmod(0o755)
+        postfix.bridge = mail_receivers.Bridge(postfix.folder)
         yield postfix.run()
 
 
 @pytest.fixture
 def postfix(server, post):
     """A Postfix with the tests' users, whose pipe(8) runs its command."""
-    over, environment = threading.Event(), environ()
+    environment = environ()
 
-    def serve():
-        while not over.wait(0.01):
-            for ready in server.folder.glob("bridge/run.*/ready"):
-                ready.unlink()
-                cross(ready.parent, post, environment)
+    def run(arguments, mail):
+        return subprocess.run(
+            [*post.program(), f"--sendmail={post.sendmail}", *arguments],
+            input=mail,
+            capture_output=True,
+            env=environment,
+        )
 
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        served = pool.submit(serve)
+    with server.bridge.serving(run):
         yield server
-        over.set()
-        served.result()
-
-
-def cross(folder, post, environment):
-    """Run the autoresponder with Postfix's arguments."""
-    arguments = (folder / "arguments").read_text().splitlines()
-    result = subprocess.run(
-        [*post.program(), f"--sendmail={post.sendmail}", *arguments],
-        input=(folder / "mail").read_bytes(),
-        capture_output=True,
-        env=environment,
-    )
-    (folder / "said").write_bytes(result.stdout + result.stderr)
-    (folder / "new").write_text(str(result.returncode))
-    (folder / "new").rename(folder / "status")
 
 
 def smtp(postfix, sender, mail=None, recipients=("bob+news@example.org",)):

@@ -9,17 +9,9 @@ from django.db import connection
 
 from domains.models import Transport
 from mailadmin.conf import BASE_DIR
-from tests import mail_receivers, mailservers, servers
+from tests import mail_receivers, servers
 from tests.mailboxes.delivery.sending import add_transport
 from tests.mailboxes.routed_mail import reload
-
-
-@pytest.fixture(scope="module")
-def running(django_db_setup, django_db_blocker, request):
-    """Postfix and Dovecot as the panel configures them for the tests' database."""
-    with django_db_blocker.unblock(), mailservers.MailServer() as server:
-        mailservers.open_database(server, request)
-        yield server.run()
 
 
 @pytest.fixture
@@ -50,7 +42,7 @@ def responder(server):
     master.write_text(text.replace(str(BASE_DIR / "manage.py"), str(bridge.program)))
     assert master.read_text() != text
     server.tool("postfix", "reload")
-    with bridge.crossed(lambda arguments, mail: autoreply(server, arguments, mail)):
+    with bridge.serving(lambda arguments, mail: autoreply(server, arguments, mail)):
         yield
 
 

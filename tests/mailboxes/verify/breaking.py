@@ -137,15 +137,19 @@ def another_database(server):
         with altered(path, name, str(copied)):
             yield
         return
+    former = f"{name}_former"
     with connection.cursor() as cursor:
-        cursor.execute("CREATE DATABASE former")
+        cursor.execute(f"DROP DATABASE IF EXISTS {former}")
+        cursor.execute(f"CREATE DATABASE {former}")
         for table in ("mailbox", "domain"):
-            cursor.execute(f"CREATE TABLE former.{table} LIKE {name}.{table}")
+            cursor.execute(f"CREATE TABLE {former}.{table} LIKE {name}.{table}")
         for host in ("localhost", "127.0.0.1"):
-            cursor.execute(f"GRANT SELECT ON former.* TO mailadmin_postfix@'{host}'")
-        with altered(path, f"dbname = {name}\n", "dbname = former\n"):
-            yield
-        cursor.execute("DROP DATABASE former")
+            cursor.execute(f"GRANT SELECT ON {former}.* TO mailadmin_postfix@'{host}'")
+        try:
+            with altered(path, f"dbname = {name}\n", f"dbname = {former}\n"):
+                yield
+        finally:
+            cursor.execute(f"DROP DATABASE {former}")
 
 
 @contextlib.contextmanager

@@ -4,17 +4,8 @@ import contextlib
 
 import pytest
 
-from tests import mailservers
 from tests.base import build_world
 from tests.mailboxes.verify.verifying import altered, reload_dovecot, reload_postfix
-
-
-@pytest.fixture(scope="module")
-def running(django_db_setup, django_db_blocker, request):
-    """Postfix and Dovecot as the panel configures them for the tests' database."""
-    with django_db_blocker.unblock(), mailservers.MailServer() as server:
-        mailservers.open_database(server, request)
-        yield server.run()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from unittest import mock
 
 import pytest
-from django.db import connection
 
 from domains.models import Domain
 from mailboxes.mailserver.verifier import programs
@@ -11,6 +10,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from tests import mailservers
+from tests.mailboxes.verify.breaking import another_database
 from tests.mailboxes.verify.verifying import (
     WAYS,
     WITH_WILDCARDS,
@@ -102,19 +102,11 @@ def test_an_unseen_transport_is_a_difference_of_its_domain(server, changed):
     assert asked == {"bob@example.org", "off@example.org", ".example.org"}
 
 
-@pytest.mark.mariadb
-def test_a_map_of_another_database_is_found(server, changed, mariadb):
-    name = connection.settings_dict["NAME"]
-    mariadb.create("former")
-    for table in ("mailbox", "domain"):
-        mariadb.execute(f"CREATE TABLE former.{table} LIKE {name}.{table}")
-    mariadb.execute("GRANT SELECT ON former.* TO mailadmin_postfix@localhost")
-    mariadb.execute("GRANT SELECT ON former.* TO mailadmin_postfix@127.0.0.1")
-    changed("etc/mailadmin/virtual_mailbox.cf", f"dbname = {name}\n", "dbname = former\n")
+def test_a_map_of_another_database_is_found(server):
     everybody = [("bob@example.org", "virtual_mailbox_maps")]
     everybody += [("carol@example.com", "virtual_mailbox_maps")]
-    assert differences(server) == everybody
-    mariadb.execute("DROP DATABASE former")
+    with another_database(server):
+        assert differences(server) == everybody
 
 
 # the query, its text, its replacement, domain of the expected difference
