@@ -26,15 +26,18 @@ from mailadmin.db.fields import (
     ListTextField,
     MegabytesField,
     SizeField,
-    is_known_date,
+    is_known_year,
 )
+from mailadmin.html_formats import HTMLFormat
 from mailadmin.names import address_to_unicode
 
 if TYPE_CHECKING:
     from mailadmin.changes.models import Change
 
+MOMENT_HTML = HTMLFormat('<span class="moment" title="{}">{}</span>')
 DATETIME_RE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 MAX_SUMMARY_VALUES = 2
+KEY_SAFE_CHARACTERS = RFC3986_SUBDELIMS + "/~:@"
 
 
 def page_url(name: str) -> str:
@@ -49,8 +52,13 @@ def _reverse(name: str, prefix: str) -> str:
 
 def key_url(name: str, key: Any) -> str:
     """Return the URL of a row: `reverse` is called once, as only the key differs."""
+    return url_builder(name)(key)
+
+
+def url_builder(name: str) -> Callable[[Any], str]:
+    """Return the function that gives the URL of each key."""
     before, after = _split_url(name, get_script_prefix())
-    return before + quote(str(key), safe=RFC3986_SUBDELIMS + "/~:@") + after
+    return lambda key: before + quote(str(key), safe=KEY_SAFE_CHARACTERS) + after
 
 
 @functools.cache
@@ -70,28 +78,21 @@ def unicode_address(address: Any) -> str:
 
 def format_datetime(value: datetime.datetime | None) -> str:
     """Return date and time, or a dash for an unknown date."""
-    if not is_known_date(value):
-        return "–"
-    return _format_date(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
+    minute = to_local_minute(value)
+    return _format_minute(minute, "SHORT_DATETIME_FORMAT", get_language()) if minute else "–"
 
 
-def format_moment(value: datetime.datetime | None) -> str:
-    """Return the time if the moment is today, else the date."""
-    if not is_known_date(value):
-        return "–"
+def to_local_minute(value: datetime.datetime | None) -> datetime.datetime | None:
+    """Return a moment in local time without its seconds; None for an unknown date."""
+    if value is None:
+        return None
     local = timezone.localtime(value)
-    if local.date() == timezone.localdate():
-        return _format_date(local, "TIME_FORMAT")
-    return _format_date(local, "SHORT_DATE_FORMAT")
+    if not is_known_year(local.year):
+        return None
+    return datetime.datetime(local.year, local.month, local.day, local.hour, local.minute)
 
 
-def _format_date(local: datetime.datetime, format_name: str) -> str:
-    """Return a date by one of the panel's formats, none of which shows seconds."""
-    minute = datetime.datetime(local.year, local.month, local.day, local.hour, local.minute)
-    return _format_minute(minute, format_name, get_language())
-
-
-# Formatted once for each language: lists show the same dates and sizes again and again.
+# Formatted once for each language, which lists ask for once: a page has hundreds of such values.
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -99,16 +100,43 @@ def _format_minute(minute: datetime.datetime, format_name: str, language: str | 
     return formats.date_format(minute, format_name)
 
 
-def format_size(size: float | str | None) -> str:
+def render_moment(
+    value: datetime.datetime | None, today: datetime.date, language: str | None
+) -> SafeString:
+    """Return the time if the moment is today, else the date; the title has both."""
+    minute = to_local_minute(value)
+    if minute is None:
+        return MOMENT_HTML("–", "–")
+    return _render_minute(minute, minute.date() == today, language)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _render_minute(minute: datetime.datetime, is_today: bool, language: str | None) -> SafeString:
+    shown = "TIME_FORMAT" if is_today else "SHORT_DATE_FORMAT"
+    title = formats.date_format(minute, "SHORT_DATETIME_FORMAT")
+    return MOMENT_HTML(title, formats.date_format(minute, shown))
+
+
+def format_number(number: int, language: str | None = None) -> str:
+    """Return a number with the separators of the language."""
+    return _format_number(number, language or get_language())
+
+
+@functools.lru_cache(maxsize=10_000)
+def _format_number(number: int, language: str | None) -> str:
+    return formats.number_format(number)
+
+
+def format_size(size: float | str | None, language: str | None = None) -> str:
     """Return bytes in the MB of the quota columns, large ones in GB."""
     if size in (None, ""):
         return "–"
-    return format_megabytes(size / settings.MAILADMIN_QUOTA_MULTIPLIER)
+    return format_megabytes(size / settings.MAILADMIN_QUOTA_MULTIPLIER, language)
 
 
-def format_megabytes(size: float) -> str:
+def format_megabytes(size: float, language: str | None = None) -> str:
     """Return megabytes, large ones in GB."""
-    return _format_megabytes(size, get_language())
+    return _format_megabytes(size, language or get_language())
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -126,9 +154,9 @@ def percent_of(part: float, whole: float) -> int:
     return max(0, min(100, round(100 * part / whole)))
 
 
-def format_percent(percent: int) -> str:
-    """Return a percentage as the active language writes it: with a space before the sign or not."""
-    return _format_percent(percent, get_language())
+def format_percent(percent: int, language: str | None = None) -> str:
+    """Return a percentage as the language writes it: with a space before the sign or not."""
+    return _format_percent(percent, language or get_language())
 
 
 @functools.lru_cache(maxsize=1000)
@@ -151,7 +179,10 @@ def format_quota_limit(limit: int) -> str:
     return _("quotas disabled") if limit == -1 else format_limit(limit)
 
 
-def format_limit_html(limit: int, show: Callable[[int], str] = format_limit) -> str:
+@functools.lru_cache(maxsize=10_000)
+def render_limit(
+    limit: int, language: str | None, show: Callable[[int], str] = format_limit
+) -> SafeString:
     """Return a limit as lists show it: unlimited is a sign, since most rows may have none."""
     if limit != 0:
         return escape(show(limit))

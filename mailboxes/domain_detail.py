@@ -25,8 +25,9 @@ from mailadmin.tables.views.detail import RowOverviewView
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
 from mailboxes.models import Alias, StandaloneAlias
 from mailboxes.postfix.explain import annotate_alias_domain, explain_domain
+from mailboxes.row_values import add_usage
 from mailboxes.services import cached_stats, limits
-from mailboxes.tables import DomainTable, with_usage
+from mailboxes.tables import DomainTable
 
 PREVIEW_ROW_LIMIT = 10
 
@@ -60,7 +61,7 @@ class DomainDetailView(RowOverviewView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         domain, person = self.object, self.request.user
         outcome, says = explain_domain(domain, get_effective_transport(domain))
-        mailboxes = with_usage(domain.mailbox_set.order_by("pk")[:PREVIEW_ROW_LIMIT])
+        mailboxes = add_usage(domain.mailbox_set.order_by("pk")[:PREVIEW_ROW_LIMIT])
         admins = DomainAdmin.objects.filter(domain=domain, active=True).order_by("admin_id")
         return super().get_context_data(
             mailboxes=mailboxes,

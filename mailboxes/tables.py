@@ -1,10 +1,10 @@
 """The tables of domains, mailboxes and aliases."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from domains.models import Domain
 from domains.quotas import file_quota
@@ -14,7 +14,7 @@ from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notic
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
-from mailadmin.names import fold, try_normalize_domain
+from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import ReferenceGroup
 from mailadmin.tables.columns import Column
@@ -24,7 +24,8 @@ from mailadmin.translation import gettext, gettext_lazy, ngettext_lazy
 from mailboxes import cells, deletion_references
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
-from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
+from mailboxes.models import Alias, Mailbox, StandaloneAlias, Vacation
+from mailboxes.row_values import add_delivery, add_usage
 from mailboxes.services import cached_stats
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.default_aliases import find_missing_targets
@@ -177,20 +178,8 @@ class MailboxTable(Table):
     )
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        rows = with_usage(rows)
-        keys = [row.pk for row in rows]
-        states = Domain.objects.filter(pk=OuterRef("domain")).values("active")
-        own = Alias.objects.filter(pk__in=keys).annotate(is_domain_active=Subquery(states))
-        aliases: dict[str, Any] = {a.pk.lower(): a for a in own}
-        away = set(Vacation.objects.filter(pk__in=keys, active=True).values_list("pk", flat=True))
-        problems = find_alias_problems(principal, [a for a in aliases.values() if a.active])
-        for row in rows:
-            row.alias = aliases.get(row.pk.lower())
-            row.problems = problems.get(row.alias.pk, []) if row.alias else []
-            row.is_away = row.pk in away
-        inactive = find_inactive_domains(rows, aliases.values())
-        for row in rows:
-            row.is_domain_inactive = fold(row.domain_id) in inactive
+        rows = add_usage(rows)
+        add_delivery(rows, principal)
         return rows
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
@@ -222,25 +211,6 @@ class MailboxTable(Table):
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("mailboxes", principal, filters)
-
-
-def find_inactive_domains(mailboxes: Iterable[Mailbox], aliases: Iterable[Any]) -> set[str]:
-    """Return which domains of the mailboxes are inactive, as far as possible from their aliases."""
-    states = {fold(alias.domain_id): alias.is_domain_active for alias in aliases}
-    if unknown := {row.domain_id for row in mailboxes} - states.keys():
-        rows = Domain.objects.filter(pk__in=unknown).values_list("pk", "active")
-        states |= {fold(name): active for name, active in rows}
-    return {name for name, active in states.items() if active is False}
-
-
-def with_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:
-    """Return these mailboxes with `used`, the bytes that they hold."""
-    rows: list[Any] = list(mailboxes)
-    usage = Usage.objects.filter(mailbox__in=[row.pk for row in rows])
-    used = {each.mailbox_id.lower(): each.bytes for each in usage}
-    for row in rows:
-        row.used = used.get(row.pk.lower(), 0)
-    return rows
 
 
 class AliasTable(Table):

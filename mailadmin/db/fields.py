@@ -260,7 +260,11 @@ class TimestampField(DateTimeField):
 
 def is_known_date(moment: datetime.datetime | None) -> bool:
     """Return False for PostfixAdmin's two unknown dates, 0000-00-00 and 2000-01-01."""
-    return moment is not None and timezone.localtime(moment).year > 2000
+    return moment is not None and is_known_year(timezone.localtime(moment).year)
+
+
+def is_known_year(year: int) -> bool:
+    return year > 2000
 
 
 # Keys

@@ -10,41 +10,52 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.template import Context, Template
-from django.template.base import render_value_in_context
 from django.template.loader import get_template
-from django.utils.html import escape, format_html
+from django.utils import timezone
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
+from django.utils.translation import get_language, gettext
 
 from mailadmin.formatting import (
-    format_datetime,
-    format_moment,
+    format_number,
     format_percent,
-    key_url,
+    format_size,
     percent_of,
+    render_moment,
     unicode_address,
+    url_builder,
     usage_level,
 )
+from mailadmin.html_formats import HTMLFormat
 
 if TYPE_CHECKING:
     from mailadmin.tables.columns import Column
     from mailadmin.tables.table import Table
 
+# The labels name the row: "Select bob@example.org".
 SELECT_CELL_HTML = (
     '<td class="select-cell"><input form="bulk" type="checkbox" class="form-check-input"'
-    ' name="keys" value="{key}" aria-label="{label}"></td>'
+    ' name="keys" value="{}" aria-label="LABEL"></td>'
 )
-METER_HTML = '<progress class="bar {}" max="100" value="{}" aria-label="{}">{}</progress>'
 # A link to the row's page, where all its actions are; with JavaScript it opens a menu of them.
-ROW_MENU_HTML = '<td class="rowmenu"><a href="{url}"{off} aria-label="{label}">⋯</a></td>'
-MOMENT_HTML = '<span class="moment" title="{}">{}</span>'
-DOT_HTML = '<i class="dot{look}" role="img" aria-label="{label}"></i>'
+ROW_MENU_HTML = '<td class="rowmenu"><a href="{}"{} aria-label="LABEL">⋯</a></td>'
+DISABLED_TOGGLES_HTML = HTMLFormat(' data-off="{}"')
+METER_HTML = HTMLFormat(
+    '<progress class="bar {}" max="100" value="{}" aria-label="{}">{}</progress>'
+)
+USAGE_HTML = HTMLFormat('<span class="usage">{}{} <small>/ {}</small></span>')
+BADGE_HTML = HTMLFormat(' <span class="badge">{}</span>')
+DOT_HTML = HTMLFormat('<i class="dot{}" role="img" aria-label="{}"></i>')
+LINK_HTML = HTMLFormat('<a href="{}">{}</a>')
 
 CellRenderer = Callable[["RowRenderer", Any, str, Any], str]
 
 
 class RowRenderer:
-    """Render rows of one table for the user of a request."""
+    """Render rows of one table for the user of a request.
+
+    What depends on the language is looked up once here, not once a cell.
+    """
 
     def __init__(
         self,
@@ -56,16 +67,24 @@ class RowRenderer:
         self.table, self.context = table, Context() if context is None else context
         self.shown_columns = table.list_columns if columns is None else columns
         self.allowed_screens = table.allowed_screens(request.user)
-        self.select_label = _("Select %(row)s")
-        self.menu_label = _("Actions for %(row)s")
-        self.boolean_texts = {True: _("yes"), False: _("no")}
+        self.language, self.today = get_language(), timezone.localdate()
+        self.gettext = functools.cache(gettext)
+        self.url_builder = functools.cache(url_builder)
+        self.row_url = table.row_url_builder()
+        self.select_cell = format_with_label(SELECT_CELL_HTML, gettext("Select %(row)s"))
+        self.menu_cell = format_with_label(ROW_MENU_HTML, gettext("Actions for %(row)s"))
+        self.boolean_texts = {True: gettext("yes"), False: gettext("no")}
         self.dots = {
-            True: format_html(DOT_HTML, look=" on", label=_("active")),
-            False: format_html(DOT_HTML, look="", label=_("inactive")),
+            True: DOT_HTML(" on", gettext("active")),
+            False: DOT_HTML("", gettext("inactive")),
         }
         self.has_menu = bool(
             {"edit", "delete"} & {s for s, may in self.allowed_screens.items() if may}
         )
+
+    @functools.cached_property
+    def has_state(self) -> bool:
+        return self.table.has_state
 
     @functools.cached_property
     def columns(self) -> list[tuple[str, str, CellRenderer]]:
@@ -101,8 +120,7 @@ class RowRenderer:
         is_selectable = self.allowed_screens.get("bulk")
         parts = ["<tr>" if is_selectable else '<tr class="no-select">']
         if is_selectable:
-            label = self.select_label % {"row": row}
-            parts.append(format_html(SELECT_CELL_HTML, key=row.pk, label=label))
+            parts.append(self.select_cell(row.pk, str(row)))
         name, render = self.main_column
         parts += (self.main_opening, self.render_state(row))
         parts += (render(self, row, name, stored_value(row, name)), "</td>")
@@ -115,17 +133,18 @@ class RowRenderer:
 
     def render_state(self, row: Any) -> str:
         """Return the dot that says whether a row is active."""
-        return self.dots[bool(row.active)] if self.table.has_state else ""
+        return self.dots[bool(row.active)] if self.has_state else ""
 
     def render_menu_link(self, row: Any) -> str:
         """Return the link to the row's actions, with the switches of the row that are off."""
-        off = " ".join(name for name in self.table.toggles if not getattr(row, name))
-        return format_html(
-            ROW_MENU_HTML,
-            url=self.table.row_url(row.pk),
-            off=format_html(' data-off="{}"', off) if off else "",
-            label=self.menu_label % {"row": row},
-        )
+        off = " ".join([name for name in self.table.toggles if not getattr(row, name)])
+        toggles = DISABLED_TOGGLES_HTML(off) if off else ""
+        return self.menu_cell(self.row_url(row.pk), toggles, str(row))
+
+
+def format_with_label(text: str, label: str) -> HTMLFormat:
+    """Return the format of a cell whose label names the row, which is its last value."""
+    return HTMLFormat(text.replace("LABEL", escape(label).replace("%(row)s", "{}")))
 
 
 def stored_value(row: Any, name: str) -> Any:
@@ -140,15 +159,18 @@ def get_cell_renderer(column: "Column") -> CellRenderer:
     return CELL_RENDERERS.get(column.cell) or functools.partial(render_template_cell, column)
 
 
-def render_meter(part: float, whole: float, label: str) -> SafeString:
+def render_meter(part: float, whole: float, label: str, language: str | None = None) -> SafeString:
     """Return a bar that shows how much of the whole is used."""
     percent = percent_of(part, whole)
-    return format_html(METER_HTML, usage_level(percent), percent, label, format_percent(percent))
+    shown = format_percent(percent, language)
+    return METER_HTML(usage_level(percent), percent, label, shown)
 
 
-def render_badge(text: str) -> SafeString:
-    """Return a short remark that follows the text of a cell."""
-    return format_html(' <span class="badge">{}</span>', text)
+def render_usage(renderer: RowRenderer, used: float, size: float, label: str) -> SafeString:
+    """Return a bar, and what is used of a size."""
+    language = renderer.language
+    bar = render_meter(used, size, label, language)
+    return USAGE_HTML(bar, format_size(used, language), format_size(size, language))
 
 
 def render_template_cell(
@@ -175,23 +197,22 @@ def render_text_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> 
 
 
 def render_number_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return render_value_in_context(value, renderer.context)
+    return format_number(value, renderer.language) if value is not None else ""
 
 
 def render_datetime_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return format_html(MOMENT_HTML, format_datetime(value), format_moment(value))
+    return render_moment(value, renderer.today, renderer.language)
 
 
 def render_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    if url := renderer.table.row_url(row.pk):
-        return format_html('<a href="{}">{}</a>', url, row)
-    return escape(row)
+    url = renderer.row_url(row.pk)
+    return LINK_HTML(url, str(row)) if url else escape(row)
 
 
 def render_domain_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     if not value or "." not in value:
         return escape(value or "")
-    return format_html('<a href="{}">{}</a>', key_url("domain", value), unicode_address(value))
+    return LINK_HTML(renderer.url_builder("domain")(value), unicode_address(value))
 
 
 CELL_RENDERERS: dict[str, CellRenderer] = {

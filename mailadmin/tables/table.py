@@ -1,6 +1,6 @@
 """`Table`, the declaration of one table. Pages, API, commands and imports hold such an object."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +12,7 @@ from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.db.models import has_generated_key
 from mailadmin.db.pagination import can_union_slices
-from mailadmin.formatting import key_url, page_url
+from mailadmin.formatting import key_url, page_url, url_builder
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.selections import start_selection_job
 from mailadmin.jobs.services import start_job
@@ -331,9 +331,13 @@ class Table:
 
     def row_url(self, key: Any) -> str:
         """Return the page of a row, else its form; empty if there is neither."""
+        return self.row_url_builder()(key)
+
+    def row_url_builder(self) -> Callable[[Any], str]:
+        """Return the function that gives the `row_url` of each key."""
         if self.detail_url_name:
-            return key_url(self.detail_url_name, key)
-        return self.url("edit", key) if "edit" in self.roles else ""
+            return url_builder(self.detail_url_name)
+        return url_builder(f"{self.slug}-edit") if "edit" in self.roles else lambda key: ""
 
     def list_url(self, row: Any) -> str:
         """Return the list, filtered by the domain of this row."""

@@ -130,6 +130,11 @@ class Alias(TimestampedModel):
         return [target for target in split_goto(self.goto) if not is_vacation_target(target)]
 
     @property
+    def is_to_itself(self) -> bool:
+        """Return whether mail goes to the mailbox of the address and nowhere else."""
+        return self.goto == self.address
+
+    @property
     def others(self) -> list[str]:
         """Return the targets besides the address itself."""
         return [target for target in self.targets if target.lower() != self.address.lower()]
@@ -137,6 +142,11 @@ class Alias(TimestampedModel):
     @property
     def keeps_copy(self) -> bool:
         return len(self.others) < len(self.targets)
+
+    @property
+    def has_autoreply(self) -> bool:
+        """Return whether mail is passed to the autoresponder."""
+        return any(map(is_vacation_target, split_goto(self.goto)))
 
     @property
     def is_autoreply_only(self) -> bool:

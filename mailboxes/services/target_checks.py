@@ -38,6 +38,7 @@ MAX_PROBLEM_TEXTS = 10
 
 def find_alias_problems(principal: Any, aliases: Sequence[Alias]) -> dict[str, list[str]]:
     """Return alias → a text for each of its targets that receives no mail; only such aliases."""
+    aliases = [alias for alias in aliases if not alias.is_to_itself]
     targets = {alias.pk: get_checked_targets(alias) for alias in aliases}
     wrong = find_target_problems(principal, {each for named in targets.values() for each in named})
     found = {}

@@ -57,6 +57,30 @@ class CompiledQueryTests(World):
         self.assertEqual(query.first(name="example.org", other="name").pk, "example.org")
         self.assertIsNone(query.first(name="example.org", other="example.org"))
 
+    def test_lists_are_parameters_of_any_length(self):
+        query = CompiledQuery(lambda names: Domain.objects.filter(pk__in=names).order_by("pk"))
+        for names in (["example.org"], ["example.net", "example.org"], ["nowhere.example"], []):
+            with self.subTest(names=names):
+                expected = list(Domain.objects.filter(pk__in=names).order_by("pk"))
+                self.assertEqual(query.fetch(names=names), expected)
+                self.assertEqual(query.fetch(names=names), expected)
+        names = ["exämple.org", "example.org"]
+        self.assertEqual([row.pk for row in query.fetch(names=names)], ["example.org"])
+
+    def test_values_of_columns_are_read_as_the_queryset_reads_them(self):
+        query = CompiledQuery(
+            lambda names: (
+                Mailbox.objects.filter(domain__in=names)
+                .order_by("pk")
+                .values_list("username", "created", "quota")
+            )
+        )
+        rows = Mailbox.objects.filter(domain="example.org").order_by("pk")
+        self.assertEqual(
+            query.fetch(names=["example.org"]),
+            list(rows.values_list("username", "created", "quota")),
+        )
+
     def test_other_letters_are_compared_as_the_queryset_compares_them(self):
         self.assertEqual(self.query.fetch(domain="exämple.org"), [])
         self.assertEqual(self.build.call_args.args, ("exämple.org",))

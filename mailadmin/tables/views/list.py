@@ -69,7 +69,7 @@ class TableListView(FilteredView, TemplateView):
         rows, is_reversed = page.rows, self.request.GET.get("dir") == "desc"
         saved = list_saved_filters(self.request.user, self.table)
         return super().get_context_data(
-            rows=self.table.prefetch_cells(rows, self.request.user),
+            rows=self.table.prefetch_cells(rows, self.request.user) if rows else [],
             columns=self.get_columns(),
             count=self.get_count(page),
             menu_actions=self.get_menu_actions(),
