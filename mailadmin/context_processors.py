@@ -23,7 +23,6 @@ def panel_context(request: HttpRequest) -> dict[str, Any]:
         "may_forward": settings.MAILADMIN_EDIT_ALIAS,
         "may_vacation": settings.MAILADMIN_VACATION,
         "has_alias_domains": settings.MAILADMIN_ALIAS_DOMAIN,
-        "languages": settings.LANGUAGES,  # by their own names, in any language
         "theme": get_theme(request),
         "version": __version__,
     }

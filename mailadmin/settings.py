@@ -21,7 +21,7 @@ globals().update(ENV)  # every MAILADMIN_… variable is a setting of the same n
 
 DEBUG = ENV["MAILADMIN_DEBUG"]
 ROOT_URLCONF = "mailadmin.urls"
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+FORM_RENDERER = "mailadmin.form_renderer.WidgetRenderer"
 WSGI_APPLICATION = "mailadmin.wsgi.application"
 INSTALLED_APPS = [
     "django.contrib.auth",

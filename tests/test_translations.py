@@ -16,8 +16,8 @@ from django.utils import timezone, translation
 
 from domains.models import Domain, Transport
 from mailadmin import registry
+from mailadmin.changes.formatting import format_change_value
 from mailadmin.error_pages import server_error
-from mailadmin.formatting import format_change_value
 from mailadmin.jobs.models import Job
 from mailboxes.models import AppPassword, Usage, Vacation
 from mailboxes.services.mailboxes import set_mailboxes

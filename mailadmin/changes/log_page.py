@@ -1,27 +1,27 @@
 """The log page: PostfixAdmin's lines, each with the change records that belong to it."""
 
 import datetime
+import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleIn
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.utils.html import escape, format_html
+from django.utils.html import escape
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.actors import add_actors, get_actor_name
+from mailadmin.changes.formatting import render_change_values, summarize_change
 from mailadmin.changes.models import Change, Log
-from mailadmin.formatting import (
-    format_datetime,
-    render_change_values,
-    summarize_change,
-    unicode_address,
-)
+from mailadmin.formatting import format_datetime, unicode_address
+from mailadmin.html_formats import HTMLFormat
 from mailadmin.names import fold
 from mailadmin.tables.actions import Text
 from mailadmin.tables.cells import RowRenderer
@@ -34,24 +34,25 @@ TOKEN_ACTION_LABELS = {
     "delete_token": _("token revoked"),
 }
 
-CHANGED_HTML = '<details class="changed"><summary>{}{}</summary>{}</details>'
+CHANGED_HTML = HTMLFormat('<details class="changed"><summary>{}{}</summary>{}</details>')
+SUMMARY_HTML = HTMLFormat(" <small>{}</small>")
 
 
 def render_time_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return escape(format_datetime(value))
+    return format_datetime(value, renderer.language)
 
 
 def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return escape(str(registry.action_labels.get(value, value)))
+    return escape(format_action(value, renderer.language))
 
 
 def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the name that the line is about, to be opened if there are changes."""
     if not row.changes:
         return escape(unicode_address(row.data))
-    summary = format_html(" <small>{}</small>", row.summary) if row.summary else ""
+    summary = SUMMARY_HTML(row.summary) if row.summary else ""
     changes = SafeString("".join(map(render_change_values, row.changes)))
-    return format_html(CHANGED_HTML, unicode_address(row.data), summary, changes)
+    return CHANGED_HTML(unicode_address(row.data), summary, changes)
 
 
 def render_actor_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -85,8 +86,8 @@ class LogTable(Table):
     def filter_choices(self, principal: Any) -> dict[str, dict[str, Text]]:
         """Offer the actions whose lines this principal can see."""
         hidden = set() if principal.role is Role.SUPERADMIN else registry.superadmin_actions
-        labels = registry.action_labels.items()
-        return {"action": {name: label for name, label in labels if name not in hidden}}
+        shown = [name for name in registry.action_labels if name not in hidden]
+        return {"action": {name: format_action(name, get_language()) for name in shown}}
 
     def export_value(self, row: Any, name: str) -> Any:
         return row.actor if name == "username" else super().export_value(row, name)
@@ -148,6 +149,12 @@ class LogTable(Table):
         return rows
 
 
+@functools.lru_cache(maxsize=10_000)
+def format_action(name: str, language: str | None) -> str:
+    """Return what a line of this action says; an unknown action keeps its name."""
+    return str(registry.action_labels.get(name, name))
+
+
 def tables_for_action(action: str) -> set[str]:
     """Return the tables whose changes a line of this action is about.
 
@@ -171,7 +178,7 @@ def find_log_line_changes(
     """Return the changes of these times and keys, pair by pair: so an index finds each."""
     if not time_key_pairs:
         return []
-    pairs = Q(*(Q(at=time, key=key) for time, key in time_key_pairs), _connector=Q.OR)
+    pairs = TupleIn(Tuple("at", "key"), sorted(time_key_pairs))
     return Change.objects.filter(pairs).order_by("pk")
 
 

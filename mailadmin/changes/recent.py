@@ -7,9 +7,9 @@ from django.db import models
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.actors import format_actor
+from mailadmin.changes.formatting import change_verb, table_label
 from mailadmin.changes.models import Change
 from mailadmin.changes.records import format_row_key, get_row_domain
-from mailadmin.formatting import change_verb, table_label
 from mailadmin.tables.actions import Text
 
 SEARCHED_CHANGES = 300  # of the domain, read by its index; older ones are in the log

@@ -9,10 +9,13 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import QuerySet
-from django.urls import reverse
+from django.forms.renderers import BaseRenderer
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import visible_rows
+from mailadmin.formatting import page_url
+from mailadmin.html_formats import HTMLFormat
 from mailadmin.names import (
     domain_to_unicode,
     normalize_address,
@@ -81,20 +84,29 @@ class AddressFormField(UntruncatedCharField):
         return normalize_address(value) if value else value
 
 
+CHOICES_HTML = HTMLFormat(
+    '<datalist id="{}-choices" hx-get="{}" hx-include="#{}" hx-swap="innerHTML"'
+    ' hx-trigger="input changed delay:150ms from:#{}, focus once from:#{}"></datalist>'
+)
+
+
 class PickerInput(forms.TextInput):
     """A text field that suggests values which start with what is typed, if JavaScript runs."""
-
-    template_name = "tables/picker.html"
 
     def __init__(self, url_name: str) -> None:
         super().__init__(attrs={"autocomplete": "off", "spellcheck": "false"})
         self.url_name = url_name
 
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        widget = context["widget"]
-        widget["attrs"]["list"] = f"{widget['attrs'].get('id', name)}-choices"
-        return context | {"pick_url": reverse(self.url_name)}
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,
+    ) -> SafeString:
+        key = (attrs or {}).get("id", name)
+        field = super().render(name, value, {**(attrs or {}), "list": f"{key}-choices"}, renderer)
+        return SafeString(field + CHOICES_HTML(key, page_url(self.url_name), key, key, key))
 
 
 class ChoiceCache:

@@ -1,5 +1,6 @@
 """`Table`, the declaration of one table. Pages, API, commands and imports hold such an object."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -183,7 +184,7 @@ class Table:
 
     # Columns
 
-    @property
+    @functools.cached_property
     def list_columns(self) -> list[Column]:
         return [build_column(self.model, name) for name in self.columns]
 
@@ -191,7 +192,7 @@ class Table:
     def key_column(self) -> str:
         return str(self.model._meta.pk.column)
 
-    @property
+    @functools.cached_property
     def has_state(self) -> bool:
         return any(field.name == "active" for field in self.model._meta.fields)
 

@@ -1,32 +1,41 @@
 """Template tags and filters: wrappers of `mailadmin.formatting` and of tables."""
 
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
-from django.forms import BoundField
+from django.conf import settings
 from django.template import Context
+from django.template.base import NodeList, Parser, Token
 from django.template.loader import render_to_string
+from django.templatetags.static import static
+from django.urls import get_script_prefix
 from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from mailadmin import formatting, passwords, registry
+from mailadmin.changes import formatting as change_formatting
+from mailadmin.form_renderer import OPTION_HTML
+from mailadmin.formatting import page_url
 from mailadmin.icons import icon
 from mailadmin.tables.cells import RowRenderer, render_meter
 from mailadmin.tables.columns import Column
+from mailadmin.tables.field_html import render_field
 from mailadmin.tables.form_sections import build_sections
 from mailadmin.tables.table import Table
 
 register = template.Library()
-WIDGET_CLASSES = {
-    "select": "form-select",
-    "checkbox": "form-check-input",
-    "checkboxselectmultiple": "",
-}
+SELECTED_ATTRIBUTE = SafeString(" selected")
 # A number of each category that the languages of the panel have, as browsers name them.
 PLURAL_EXAMPLES = {"one": 1, "few": 2, "many": 5, "other": 2}
 
 register.simple_tag(icon)
+register.simple_tag(render_field)
+register.simple_tag(page_url)
+register.simple_tag(functools.cache(static), name="static_url")
 register.filter(formatting.unicode_address)
 register.filter(formatting.format_datetime)
 register.filter(formatting.format_size)
@@ -34,11 +43,39 @@ register.filter(formatting.format_megabytes)
 register.filter(formatting.format_percent)
 register.filter(formatting.format_limit)
 register.filter(formatting.format_quota_limit)
-register.filter(formatting.render_change_values)
-register.filter(formatting.change_verb)
-register.filter(formatting.table_label)
+register.filter(change_formatting.render_change_values)
+register.filter(change_formatting.change_verb)
+register.filter(change_formatting.table_label)
 register.filter(passwords.find_unsupported_scheme)
 register.filter("form_sections", build_sections)
+
+
+@register.simple_tag
+def panel_languages() -> list[tuple[str, str]]:
+    """Return the languages by their own names, in any language."""
+    return list(settings.LANGUAGES)
+
+
+class OncePerLanguageNode(template.Node):
+    """Content that is rendered once for each language, without anything of a request."""
+
+    def __init__(self, nodelist: NodeList) -> None:
+        self.nodelist = nodelist
+        self.rendered: dict[tuple[str, str], SafeString] = {}
+
+    def render(self, context: Context) -> SafeString:
+        key = get_language(), get_script_prefix()
+        if key not in self.rendered:
+            self.rendered[key] = self.nodelist.render(context.new())
+        return self.rendered[key]
+
+
+@register.tag
+def once_per_language(parser: Parser, token: Token) -> OncePerLanguageNode:
+    """Cache content that depends on the language alone: texts, icons and addresses of pages."""
+    nodelist = parser.parse(("end_once_per_language",))
+    parser.delete_first_token()
+    return OncePerLanguageNode(nodelist)
 
 
 @register.simple_tag
@@ -61,6 +98,16 @@ def filter_tabs(name: str) -> str:
 def render_table_rows(context: Context, rows: list[Any], columns: list[Column]) -> str:
     """Return the rows of a list page as HTML."""
     return RowRenderer(context["request"], context["table"], context, columns).render_rows(rows)
+
+
+@register.simple_tag
+def select_options(choices: Mapping[str, str], selected: str) -> SafeString:
+    """Return the options of a select: value → text."""
+    options = [
+        OPTION_HTML(value, SELECTED_ATTRIBUTE if value == selected else "", text)
+        for value, text in choices.items()
+    ]
+    return SafeString("".join(options))
 
 
 @register.simple_block_tag(takes_context=True)
@@ -94,15 +141,6 @@ def meter(part: float, whole: float, label: str) -> str:
 
 
 @register.filter
-def bootstrap_widget(field: BoundField) -> SafeString:
-    """Return the widget of a field with Bootstrap's classes, marked where the field has errors."""
-    classes = WIDGET_CLASSES.get(field.widget_type, "form-control")
-    own = field.field.widget.attrs.get("class", "")
-    names = " ".join(filter(None, (classes, own, "is-invalid" if field.errors else "")))
-    return field.as_widget(attrs={"class": names})
-
-
-@register.filter
 def row_summary(row: Any) -> str:
     """Return the description or name of a row, to show beside its key."""
     return getattr(row, "description", "") or getattr(row, "name", "")
@@ -111,12 +149,6 @@ def row_summary(row: Any) -> str:
 @register.filter
 def model_name(row: Any) -> str:
     return row._meta.model_name
-
-
-@register.filter
-def field_unit(field: BoundField) -> str:
-    """Return the unit of a number field; empty if it has none."""
-    return field.field.widget.attrs.get("data-unit", "")
 
 
 @register.filter

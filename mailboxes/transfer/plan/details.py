@@ -6,8 +6,9 @@ from typing import Any
 from django.db import models
 
 from domains.quotas import megabytes_to_bytes
+from mailadmin.changes.formatting import choose_change_format, format_items
 from mailadmin.db.fields import SizeField
-from mailadmin.formatting import choose_change_format, dash, format_items
+from mailadmin.formatting import dash
 from mailadmin.tables.actions import Text
 from mailboxes.transfer.plan.output import RowFormat
 from mailboxes.transfer.row_types.base import RowType
