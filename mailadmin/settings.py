@@ -69,6 +69,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "mailadmin.context_processors.panel_context",
             ],
+            "libraries": {"i18n": "mailadmin.templatetags.cached_i18n"},
         },
     },
 ]

@@ -176,10 +176,9 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
 
     def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
-        domain = Domain.objects.filter(pk=self.instance.domain_id).first()
-        self.fields["quota"].help_text = QuotaHint(
-            domain, self.instance, self.actor.principal
-        ).help_text
+        mailbox = self.instance
+        hint = QuotaHint(mailbox.own_domain, mailbox, self.actor.principal)
+        self.fields["quota"].help_text = hint.help_text
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}

@@ -26,6 +26,8 @@ OWN_ALIASES = CompiledQuery(
 AWAY_KEYS = CompiledQuery(
     lambda keys: Vacation.objects.filter(pk__in=keys, active=True).values_list("pk")
 )
+VACATIONS = CompiledQuery(lambda key: Vacation.objects.filter(pk=key))
+MAILBOX_KEYS = CompiledQuery(lambda key: Mailbox.objects.filter(pk=key).values_list("pk"))
 
 
 def add_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:

@@ -24,8 +24,8 @@ from mailadmin.translation import gettext, gettext_lazy, ngettext_lazy
 from mailboxes import cells, deletion_references
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
-from mailboxes.models import Alias, Mailbox, StandaloneAlias, Vacation
-from mailboxes.row_values import add_delivery, add_usage
+from mailboxes.models import Alias, Mailbox, StandaloneAlias
+from mailboxes.row_values import MAILBOX_KEYS, VACATIONS, add_delivery, add_usage
 from mailboxes.services import cached_stats
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.default_aliases import find_missing_targets
@@ -204,9 +204,9 @@ class MailboxTable(Table):
         return deletion_references.find_address_references(principal, keys)
 
     def head_values(self, row: Any) -> dict[str, Any]:
-        vacation = Vacation.objects.filter(pk=row.pk).first()
+        vacation = VACATIONS.first(key=row.pk)
         head = {"vacation": vacation, "away": vacation.status if vacation else ""}
-        is_inactive = Domain.objects.filter(pk=row.domain_id, active=False).exists()
+        is_inactive = row.own_domain is not None and not row.own_domain.active
         return head | {"is_domain_inactive": is_inactive, "is_suspended": is_inactive}
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
@@ -279,7 +279,7 @@ class AliasTable(Table):
         return get_known_count("aliases", principal, filters)
 
     def head_values(self, row: Any) -> dict[str, Any]:
-        return {"has_mailbox": Mailbox.objects.filter(pk=row.pk).exists()}
+        return {"has_mailbox": bool(MAILBOX_KEYS.fetch(key=row.pk))}
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         found = find_alias_warnings(principal, rows)

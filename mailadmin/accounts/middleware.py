@@ -8,7 +8,6 @@ from django.contrib.auth import middleware
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
 
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
@@ -29,19 +28,21 @@ class PasswordExpiryMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if (
-            not self.is_exempt(request.path_info)
-            and request.user.is_authenticated
-            and request.user.password_has_expired()
-        ):
-            return redirect("own-password")
         return self.get_response(request)
 
-    def is_exempt(self, path: str) -> bool:
-        try:
-            return resolve(path).view_name in self.exempt_views
-        except Resolver404:
-            return False
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        if match is not None and match.view_name in self.exempt_views:
+            return None
+        if request.user.is_authenticated and request.user.password_has_expired():
+            return redirect("own-password")
+        return None
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):

@@ -42,6 +42,8 @@ class ValidatedTextForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in self.get_unused_fields():
+            del self.fields[name]
         for field in self.fields.values():
             field.validators = [reword_validator(each) for each in field.validators]
             if isinstance(field, forms.CharField):
@@ -52,6 +54,10 @@ class ValidatedTextForm(forms.Form):
                 ]
             if isinstance(field, RowChoiceMixin):
                 field.limit_to_principal(self.actor.principal)
+
+    def get_unused_fields(self) -> Sequence[str]:
+        """Return the fields of the class that this form does not have."""
+        return ()
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -205,9 +211,10 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         if actor is not None:
             self.actor = actor
         super().__init__(*args, **kwargs)
-        for name in self.create_only_fields if self.is_edit else self.edit_only_fields:
-            del self.fields[name]
         self.watch_row(self.instance if self.is_edit else None)
+
+    def get_unused_fields(self) -> Sequence[str]:
+        return self.create_only_fields if self.is_edit else self.edit_only_fields
 
     @classmethod
     def from_values(

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from mailadmin import formatting, passwords, registry
 from mailadmin.changes import formatting as change_formatting
 from mailadmin.form_renderer import OPTION_HTML
-from mailadmin.formatting import page_url
+from mailadmin.formatting import key_url, page_url
 from mailadmin.icons import icon
 from mailadmin.tables.cells import RowRenderer, render_meter
 from mailadmin.tables.columns import Column
@@ -35,6 +35,7 @@ PLURAL_EXAMPLES = {"one": 1, "few": 2, "many": 5, "other": 2}
 register.simple_tag(icon)
 register.simple_tag(render_field)
 register.simple_tag(page_url)
+register.simple_tag(key_url)
 register.simple_tag(functools.cache(static), name="static_url")
 register.filter(formatting.unicode_address)
 register.filter(formatting.format_datetime)

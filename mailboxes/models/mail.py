@@ -5,9 +5,11 @@ from collections.abc import Collection
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
+from domains.queries import find_domain
 from mailadmin.accounts.models import Principal, PrincipalManager, Role, ScopedQuerySet
 from mailadmin.db.fields import (
     AddressField,
@@ -76,8 +78,12 @@ class Mailbox(Principal, TimestampedModel):
         """Return whether the password has expired; without an expiry in the domain none does."""
         if not is_known_date(self.password_expiry) or self.password_expiry > timezone.now():
             return False
-        domain = Domain.objects.filter(pk=self.domain_id).first()
-        return bool(domain and domain.password_expiry)
+        return bool(self.own_domain and self.own_domain.password_expiry)
+
+    @cached_property
+    def own_domain(self) -> Domain | None:
+        """Return the domain; None if another program has deleted it."""
+        return find_domain(self.domain_id)
 
 
 def build_maildir(local_part: str, domain: str) -> str:

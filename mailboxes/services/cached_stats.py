@@ -206,6 +206,6 @@ def get_last_refresh() -> int | None:
     return stat.number if stat else None
 
 
-def is_fresh() -> bool:
-    """Return whether the worker has refreshed recently, so that tallies may be used."""
-    return (get_last_refresh() or 0) > time.time() - CACHE_TTL_SECONDS
+def is_recent_refresh(moment: int | None) -> bool:
+    """Return whether the worker refreshed then so recently that tallies may be used."""
+    return (moment or 0) > time.time() - CACHE_TTL_SECONDS

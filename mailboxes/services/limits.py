@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.utils.formats import number_format
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
@@ -26,7 +26,11 @@ LIMIT_CODE = "limit"  # of errors that a larger limit of the domain would avoid
 TALLY_TRUST_RATIO = 0.9  # of a limit
 
 
-TALLIES = CompiledQuery(lambda domain: DomainState.objects.filter(pk=domain))
+TALLIES = CompiledQuery(
+    lambda domain: DomainState.objects.filter(pk=domain).annotate(
+        refreshed=Subquery(cached_stats.last_refresh_queryset().values("number")[:1])
+    )
+)
 
 
 def format_whole_megabytes(size: int) -> str:
@@ -47,7 +51,7 @@ def get_trusted_tallies(domain: Domain) -> DomainState | None:
     """Return the tallies of a large domain, if they may be used instead of counting."""
     state = TALLIES.first(domain=domain.pk)
     is_large = state is not None and state.mailboxes > SMALL_DOMAIN_LIMIT
-    return state if is_large and cached_stats.is_fresh() else None
+    return state if is_large and cached_stats.is_recent_refresh(state.refreshed) else None
 
 
 def is_far_below_limit(limit: int, count: int) -> bool:

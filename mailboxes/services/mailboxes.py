@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from domains.models import Domain
+from domains.queries import find_domain
 from domains.quotas import megabytes_to_bytes
 from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
 from domains.services.text_references import delete_text_references
@@ -159,7 +160,7 @@ def lock_mailbox(changes: Changes, key: str) -> tuple[Mailbox, Domain | None]:
     """Lock the domain of a mailbox; return the mailbox, and the domain if it has a row."""
     lock_domains(changes, find_domain_names(Mailbox, [key]))
     mailbox = changes.find_one(Mailbox, key)
-    return mailbox, Domain.objects.filter(pk=mailbox.domain_id).first()
+    return mailbox, find_domain(mailbox.domain_id)
 
 
 def _sync_alias_active(changes: Changes, mailboxes: list[Mailbox]) -> list[Alias]:
