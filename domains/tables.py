@@ -35,6 +35,7 @@ from domains.services.alias_domains import (
 )
 from mailadmin.accounts.models import Role
 from mailadmin.changes.models import Log
+from mailadmin.db.pagination import Part
 from mailadmin.formatting import fill_html, key_url, unicode_address
 from mailadmin.names import fold
 from mailadmin.tables.actions import Services
@@ -229,7 +230,7 @@ class AdminTable(Table):
     def api_value(self, row: Any, name: str) -> Any:
         return row.assigned if name == "domains" else super().api_value(row, name)
 
-    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
         """Annotate the count of domains: for a list of names, planners may read them all."""
         assigned = DomainAdmin.objects.filter(admin=OuterRef("pk"), active=True)
         counts = assigned.values("admin").annotate(count=Count("domain_id", distinct=True))

@@ -88,6 +88,15 @@ def _format_minute(minute: datetime.datetime, language: str | None) -> str:
     return formats.date_format(minute, "SHORT_DATETIME_FORMAT")
 
 
+def format_day(day: datetime.date, language: str | None = None) -> str:
+    return _format_day(day, language or get_language())
+
+
+@functools.lru_cache(maxsize=10_000)
+def _format_day(day: datetime.date, language: str | None) -> str:
+    return formats.date_format(day, "SHORT_DATE_FORMAT")
+
+
 def render_moment(
     value: datetime.datetime | None, today: datetime.date, language: str | None
 ) -> SafeString:

@@ -13,6 +13,7 @@ from domains.services.text_references import get_text_references
 from domains.tables import BaseAliasDomainTable, BaseDomainTable, old_mail_notices
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
+from mailadmin.db.pagination import Part
 from mailadmin.jobs.models import Job
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
@@ -261,7 +262,7 @@ class AliasTable(Table):
         """The alias of a mailbox is edited like any other, and listed with its mailbox."""
         return rows.without_mailbox()
 
-    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
         """Among very many they are looked up, and those that others have just made added."""
         active = filters.get("active")
         moment = cached_stats.get_last_refresh() if "q" not in filters else None

@@ -28,7 +28,11 @@ class PasswordExpiryMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        # A page that does not exist has no view, but shows the frame.
+        if request.resolver_match is None and must_change_password(request):
+            return redirect("own-password")
+        return response
 
     def process_view(
         self,
@@ -40,9 +44,11 @@ class PasswordExpiryMiddleware:
         match = request.resolver_match
         if match is not None and match.view_name in self.exempt_views:
             return None
-        if request.user.is_authenticated and request.user.password_has_expired():
-            return redirect("own-password")
-        return None
+        return redirect("own-password") if must_change_password(request) else None
+
+
+def must_change_password(request: HttpRequest) -> bool:
+    return request.user.is_authenticated and request.user.password_has_expired()
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):

@@ -20,6 +20,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.actors import add_actors, get_actor_name
 from mailadmin.changes.formatting import render_change_values, summarize_change
 from mailadmin.changes.models import Change, Log
+from mailadmin.db.pagination import Part, Partition
 from mailadmin.formatting import format_datetime, unicode_address
 from mailadmin.html_formats import HTMLFormat
 from mailadmin.names import fold
@@ -122,13 +123,13 @@ class LogTable(Table):
             rows = rows.filter(timestamp__lt=end + datetime.timedelta(days=1))
         return rows
 
-    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
-        """Return one queryset for each username that the filter matches, if these are few."""
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
+        """Have the lines read username by username, if the filter matches few of them."""
         admin = get_admin_filter(filters, principal)
         names = find_usernames(admin) if admin and admin.isascii() else []
         if not names:
             return super().split(rows, filters, principal)
-        return [rows.filter(username=name) for name in names]
+        return [Partition(rows, "username", names)]
 
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
         return add_actors(rows, principal)

@@ -1,14 +1,16 @@
 """Pages by key, without offsets and counts."""
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import connections, models
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
 from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import GreaterThan
 
 Order = tuple[str, ...]
+PLACEHOLDER = "\0value"  # no query contains it
 
 
 def rows_after(rows: QuerySet, order: Order, cursor_key: Any, ascending: bool) -> QuerySet:
@@ -23,23 +25,48 @@ def rows_after(rows: QuerySet, order: Order, cursor_key: Any, ascending: bool) -
     return rows.filter(by_key | Q(**{f"{column}__{sign}": value}))
 
 
+@dataclass(frozen=True)
+class Partition:
+    """Rows that are read value by value of a column, each of which an index has in order."""
+
+    rows: QuerySet
+    lookup: str
+    values: Sequence[str]
+
+
+Part = QuerySet | Partition
+
+
+def parts_after(
+    parts: Iterable[Part], order: Order, cursor_key: Any, ascending: bool
+) -> list[Part]:
+    """Return the rows of each part that are after a key."""
+    return [
+        replace(part, rows=rows_after(part.rows, order, cursor_key, ascending))
+        if isinstance(part, Partition)
+        else rows_after(part, order, cursor_key, ascending)
+        for part in parts
+    ]
+
+
 def fetch_first_rows(
     model: type[models.Model],
-    parts: Sequence[QuerySet],
+    parts: Sequence[Part],
     order: Order,
     count: int,
     ascending: bool = True,
 ) -> list[Any]:
-    """Return the first rows of all these querysets, which may overlap or be of other models.
+    """Return the first rows of all these parts, which may overlap or be of other models.
 
     From each, no more is read than is wanted in all. For one combined query MySQL would sort all
     rows that match, or skip all that do not.
     """
-    if len(parts) == 1 and parts[0].model is model:
+    if len(parts) == 1 and isinstance(parts[0], QuerySet) and parts[0].model is model:
         return list(parts[0].order_by(*order_by_direction(order, ascending))[:count])
-    nonempty = [part for part in parts if not part.query.is_empty()]
-    key_lists = [first_keys(part, order, count, ascending) for part in nonempty]
-    keys = [key for *_others, key in merge_first_keys(key_lists, order, count, ascending)]
+    if can_union_slices():
+        keys = fetch_united_keys(parts, order, count, ascending)
+    else:
+        keys = fetch_merged_keys(parts, order, count, ascending)
     return list(
         model._base_manager.filter(pk__in=keys).order_by(*order_by_direction(order, ascending))
     )
@@ -55,23 +82,72 @@ def first_keys(rows: QuerySet, order: Order, count: int, ascending: bool) -> Que
     return rows.order_by(*order_by_direction(order, ascending)).values_list(*names)[:count]
 
 
-def merge_first_keys(
-    key_lists: Sequence[QuerySet], order: Order, count: int, ascending: bool
-) -> Iterable[Any]:
-    """Return the first of the values in all these lists."""
-    if len(key_lists) <= 1:
-        return key_lists[0] if key_lists else []
-    if not can_union_slices(key_lists[0].db):
-        return sorted(set(itertools.chain(*key_lists)), reverse=not ascending)[:count]
-    names = [key_lists[0].model._meta.pk.attname if name == "pk" else name for name in order]
-    return (
-        key_lists[0].union(*key_lists[1:]).order_by(*order_by_direction(names, ascending))[:count]
-    )
+def fetch_merged_keys(
+    parts: Iterable[Part], order: Order, count: int, ascending: bool
+) -> list[Any]:
+    """Return the keys of the first rows of all parts, by a query for each."""
+    querysets = [
+        part.rows.filter(**{f"{part.lookup}__in": part.values})
+        if isinstance(part, Partition)
+        else part
+        for part in parts
+    ]
+    found = {row for each in querysets for row in first_keys(each, order, count, ascending)}
+    return [key for *_others, key in sorted(found, reverse=not ascending)[:count]]
 
 
-def can_union_slices(alias: str = "default") -> bool:
+def fetch_united_keys(
+    parts: Iterable[Part], order: Order, count: int, ascending: bool
+) -> list[Any]:
+    """Return the same by one query, in which the parts are limited one by one."""
+    statements = [
+        statement for part in parts for statement in iter_statements(part, order, count, ascending)
+    ]
+    if not statements:
+        return []
+    direction = "ASC" if ascending else "DESC"
+    ordering = ", ".join(f"{position} {direction}" for position in range(1, len(order) + 1))
+    united = " UNION ".join(f"({sql})" for sql, _parameters in statements)
+    parameters = [each for _sql, own in statements for each in own]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{united} ORDER BY {ordering} LIMIT {count:d}", parameters)
+        return [key for *_others, key in cursor.fetchall()]
+
+
+def iter_statements(
+    part: Part, order: Order, count: int, ascending: bool
+) -> Iterator[tuple[str, Sequence[Any]]]:
+    """Yield the statements that read the first keys of a part, with their parameters.
+
+    The queryset of a partition is compiled once: it takes Django longer than the database.
+    """
+    if not isinstance(part, Partition):
+        yield from compile_first_keys(part, order, count, ascending)
+        return
+    rows = part.rows.filter(**{part.lookup: PLACEHOLDER})
+    compiled = compile_first_keys(rows, order, count, ascending)
+    for value in part.values:
+        if value.isascii():
+            for sql, parameters in compiled:
+                yield sql, [value if each == PLACEHOLDER else each for each in parameters]
+        else:  # which the column may be unable to hold
+            rows = part.rows.filter(**{part.lookup: value})
+            yield from compile_first_keys(rows, order, count, ascending)
+
+
+def compile_first_keys(
+    rows: QuerySet, order: Order, count: int, ascending: bool
+) -> list[tuple[str, Sequence[Any]]]:
+    """Return the statement that reads the first keys; none if no row can match."""
+    try:
+        return [first_keys(rows, order, count, ascending).query.sql_with_params()]
+    except EmptyResultSet:
+        return []
+
+
+def can_union_slices() -> bool:
     """Return whether the parts of a union can be limited; SQLite cannot do that."""
-    return connections[alias].features.supports_slicing_ordering_in_compound
+    return connection.features.supports_slicing_ordering_in_compound
 
 
 def iter_pages(rows: QuerySet, size: int = 1000) -> Iterator[list[Any]]:

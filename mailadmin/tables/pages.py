@@ -6,9 +6,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import QuerySet
 
-from mailadmin.db.pagination import fetch_first_rows, rows_after
+from mailadmin.db.pagination import Part, fetch_first_rows, parts_after
 
 
 class InvalidCursor(ValueError):
@@ -29,7 +28,7 @@ class Page:
 
 def read_page(
     model: type[models.Model],
-    parts: Sequence[QuerySet],
+    parts: Sequence[Part],
     order: tuple[str, ...],
     size: int,
     *,
@@ -42,7 +41,7 @@ def read_page(
     is_ascending = ascending != is_backward
     cursor_key = parse_cursor(model, before if is_backward else after)
     if cursor_key is not None:
-        parts = [rows_after(part, order, cursor_key, is_ascending) for part in parts]
+        parts = parts_after(parts, order, cursor_key, is_ascending)
     rows = fetch_first_rows(model, parts, order, size + 1, is_ascending)
     has_more, rows = len(rows) > size, rows[:size]
     if is_backward:

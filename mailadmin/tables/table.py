@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.db.models import has_generated_key
-from mailadmin.db.pagination import can_union_slices
+from mailadmin.db.pagination import Part, Partition, can_union_slices
 from mailadmin.formatting import key_url, page_url, url_builder
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.selections import start_selection_job
@@ -139,18 +139,18 @@ class Table:
         """Return the columns by which a list is ordered and paged."""
         return self.order
 
-    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[QuerySet]:
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
         """Return the rows in parts, each of which the database reads in order."""
         return [rows] if "domain" in filters else self.split_by_domain(rows, principal)
 
-    def split_by_domain(self, rows: QuerySet, principal: Any) -> list[QuerySet]:
-        """Return one part for each domain of an admin, which an index has in order."""
+    def split_by_domain(self, rows: QuerySet, principal: Any) -> list[Part]:
+        """Have an admin's rows read domain by domain, which an index has in order."""
         if not (self.is_split_by_domain and principal.role is Role.ADMIN and can_union_slices()):
             return [rows]
         names = principal.managed_domains()
         if not isinstance(names, list) or not 1 < len(names) <= MAX_DOMAIN_QUERIES:
             return [rows]
-        return [rows.filter(**{self.domain_lookup: name}) for name in names]
+        return [Partition(rows, self.domain_lookup, names)]
 
     def page(
         self,

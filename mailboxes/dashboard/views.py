@@ -23,7 +23,7 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
 from mailadmin.jobs.models import Job
-from mailboxes.dashboard.activity import RECENT_LINES, group_lines
+from mailboxes.dashboard.activity import RECENT_LINES, build_activity_bars, group_lines
 from mailboxes.dashboard.first_steps import build_first_steps
 from mailboxes.dashboard.groups import build_attention_groups
 from mailboxes.models import Alias, Mailbox, Usage
@@ -36,9 +36,7 @@ from mailboxes.models.cached_stats import (
 from mailboxes.owner.views import render_owner_home
 from mailboxes.services import cached_stats, statistics
 from mailboxes.services.statistics import (
-    ACTIVITY_DAYS,
     ATTENTION_COUNT_LIMIT,
-    first_activity_day,
 )
 from mailboxes.services.target_checks import find_alias_problems
 
@@ -167,7 +165,7 @@ def find_full_mailboxes(person: Admin) -> list[Usage]:
 
 
 def visible_inactive_mailboxes(person: Admin) -> QuerySet[Mailbox]:
-    return Mailbox.objects.visible_to(person).filter(active=False)
+    return Mailbox.objects.visible_to(person).filter(active=False).only("pk")
 
 
 def load_cached_stats(*conditions: Q, **lookups: Any) -> CachedStats:
@@ -274,16 +272,3 @@ def sum_by_day(rows: list[CachedStat]) -> dict[datetime.date, int]:
     for row in rows:
         days[datetime.date.fromisoformat(row.key)] += row.number
     return days
-
-
-def build_activity_bars(counts: dict[datetime.date, int]) -> list[dict[str, Any]]:
-    """Return a bar of the chart for each of the last thirty days."""
-    start, most = first_activity_day(), max(counts.values(), default=0) or 1
-    days = [start + datetime.timedelta(days=number) for number in range(ACTIVITY_DAYS)]
-    return [build_activity_bar(day, counts.get(day, 0), most) for day in days]
-
-
-def build_activity_bar(day: datetime.date, count: int, most: int) -> dict[str, Any]:
-    """Return the bar of a day; a day without changes has a low one."""
-    height = max(2, round(100 * count / most))
-    return {"day": day, "count": count, "height": height, "top": 100 - height}

@@ -13,6 +13,7 @@ from domains.models import Domain, Transport
 from domains.patterns import DEFAULT_DELIVERY, get_transport_lookup_keys, is_default_transport
 from mailadmin.accounts.models import Role
 from mailadmin.db.bulk import chunks
+from mailadmin.db.compiled import CompiledQuery
 from mailadmin.names import fold
 from mailadmin.translation import gettext as _
 from mailadmin.translation import ngettext
@@ -181,16 +182,22 @@ def drop_foreign_alias_domains(principal: Any, context: TargetContext) -> None:
             context.domains.pop(name, None)
 
 
+ALIAS_STATES = CompiledQuery(
+    lambda keys: (
+        Alias.objects.filter(pk__in=keys)
+        .annotate(
+            mailbox=Subquery(Mailbox.objects.filter(pk=OuterRef("pk")).values("active")),
+            sends_on=Q(active=True) & ~Q(goto=F("address")),
+        )
+        .values_list("pk", "active", "mailbox", "sends_on")
+    )
+)
+
+
 def load_address_states(context: TargetContext, keys: list[str]) -> None:
     """Add which of these addresses exist, and whether they receive mail."""
-    mailbox = Mailbox.objects.filter(pk=OuterRef("pk")).values("active")
     for part in chunks(keys):
-        aliases = Alias.objects.filter(pk__in=part).annotate(
-            mailbox=Subquery(mailbox), sends_on=Q(active=True) & ~Q(goto=F("address"))
-        )
-        for key, active, owner, sends_on in aliases.values_list(
-            "pk", "active", "mailbox", "sends_on"
-        ):
+        for key, active, owner, sends_on in ALIAS_STATES.fetch(keys=part):
             context.states[fold(key)] = active if owner is None else bool(owner or sends_on)
         others = [key for key in part if key not in context.states and not key.startswith("@")]
         if others:  # mailboxes that another program created without alias

@@ -146,7 +146,7 @@ class HomeTests(World):
         self.sign_in(self.alice)
         days = self.client.get("/").context["days"]
         self.assertEqual(len(days), 30)
-        self.assertEqual(days[-1]["count"], 1)
+        self.assertEqual(days[-1].count, 1)
 
     def test_bob_sees_usage_forwarding_and_vacation(self):
         Usage.objects.create(mailbox=self.bob, bytes=95 * MB, messages=3)

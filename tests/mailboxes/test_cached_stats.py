@@ -103,7 +103,7 @@ def summary(context):
     return {
         "totals": {name: context["totals"][name] for name in ("domains", "mailboxes", "aliases")},
         "used": context["totals"]["quota_used"],
-        "days": [day["count"] for day in context["days"]],
+        "days": [day.count for day in context["days"]],
         "domains": [
             [(domain.pk, domain.percent) for domain in attention[name].shown]
             for name in ("full_domains", "inactive_domains")
