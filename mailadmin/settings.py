@@ -135,6 +135,7 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # This check wants a length for unique generated text columns, which have one: 255.
 SILENCED_SYSTEM_CHECKS = ["mysql.W003"]
+SILENCED_SYSTEM_CHECKS += ["templates.W003"]  # the library `i18n` is meant to replace Django's
 # How far browsers are bound to HTTPS is the operator's choice: MAILADMIN_HSTS.
 SILENCED_SYSTEM_CHECKS += ["security.W004", "security.W005", "security.W021"]
 

@@ -19,6 +19,7 @@ from mailadmin.db.fields import (
     UnknownDate,
     mail_key,
 )
+from mailadmin.db.indexes import PrefixIndex
 from mailadmin.db.models import get_table_name
 
 
@@ -81,6 +82,7 @@ class Log(models.Model):
             models.Index(fields=["action", "timestamp"], name="mailadmin_log_action_time"),
             models.Index(fields=["username", "timestamp"], name="mailadmin_log_name_time"),
             models.Index(fields=["domain", "action", "timestamp"], name="mailadmin_log_domain_act"),
+            PrefixIndex(field="data", length=64, name="mailadmin_log_data"),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import GreaterThan
 
 Order = tuple[str, ...]
+Statement = tuple[str, Sequence[Any]]  # SQL and its parameters
 PLACEHOLDER = "\0value"  # no query contains it
 
 
@@ -105,18 +106,26 @@ def fetch_united_keys(
     ]
     if not statements:
         return []
-    direction = "ASC" if ascending else "DESC"
-    ordering = ", ".join(f"{position} {direction}" for position in range(1, len(order) + 1))
-    united = " UNION ".join(f"({sql})" for sql, _parameters in statements)
-    parameters = [each for _sql, own in statements for each in own]
+    sql, parameters = unite_statements(statements, len(order), count, ascending)
     with connection.cursor() as cursor:
-        cursor.execute(f"{united} ORDER BY {ordering} LIMIT {count:d}", parameters)
+        cursor.execute(sql, parameters)
         return [key for *_others, key in cursor.fetchall()]
 
 
-def iter_statements(
-    part: Part, order: Order, count: int, ascending: bool
-) -> Iterator[tuple[str, Sequence[Any]]]:
+def unite_statements(
+    statements: Sequence[Statement], columns: int, count: int, ascending: bool
+) -> Statement:
+    """Return one statement for the first rows of all of them, in the order of their columns."""
+    if len(statements) == 1:
+        return statements[0]
+    direction = "ASC" if ascending else "DESC"
+    ordering = ", ".join(f"{position} {direction}" for position in range(1, columns + 1))
+    united = " UNION ".join(f"({sql})" for sql, _parameters in statements)
+    parameters = [each for _sql, own in statements for each in own]
+    return f"{united} ORDER BY {ordering} LIMIT {count:d}", parameters
+
+
+def iter_statements(part: Part, order: Order, count: int, ascending: bool) -> Iterator[Statement]:
     """Yield the statements that read the first keys of a part, with their parameters.
 
     The queryset of a partition is compiled once: it takes Django longer than the database.
@@ -137,7 +146,7 @@ def iter_statements(
 
 def compile_first_keys(
     rows: QuerySet, order: Order, count: int, ascending: bool
-) -> list[tuple[str, Sequence[Any]]]:
+) -> list[Statement]:
     """Return the statement that reads the first keys; none if no row can match."""
     try:
         return [first_keys(rows, order, count, ascending).query.sql_with_params()]

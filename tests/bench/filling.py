@@ -11,6 +11,7 @@ ROOT, TEN, MANY = "root@example.net", "ten@example.net", "many@example.net"
 TOKEN = "mailadmin_of_"  # and the name of an admin: a token with all their rights
 LARGEST, FEW = "campus.example", "tiny.example"
 OWNER = f"few@{FEW}"  # a mailbox whose owner signs in
+BUSY = f"busy@{LARGEST}"  # the same, in the domain with the most rows and log lines
 # The tables are in memory, as on a server that has been running for a day.
 
 
@@ -90,6 +91,7 @@ class Size:
 SIZES = {
     "XS": Size(120, 3_000, 400, 2_000, 10_000),
     "XS4": Size(480, 12_000, 1_600, 8_000, 40_000),
+    "XSLOG": Size(120, 3_000, 400, 2_000, 500_000),
     "S": Size(100, 5_000, 500, 2_500, 10_000),
     "M": Size(1_000, 100_000, 20_000, 50_000, 200_000),
     "L": Size(10_000, 1_000_000, 100_000, 500_000, 2_000_000),
@@ -122,6 +124,7 @@ SELECT CONCAT(person, '@', domain), person, n, d, domain FROM (
         ) AS numbers
     ) AS mixed
     UNION ALL SELECT 'few', 0, {few} UNION ALL SELECT 'some', 1, {few}
+    UNION ALL SELECT 'busy', {largest}, 0
 ) AS people JOIN place USING (d) ORDER BY 1;
 
 INSERT INTO mailbox (username, password, name, maildir, quota, local_part, domain, created,

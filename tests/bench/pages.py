@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.bench.filling import FEW, LARGEST, OWNER, PASSWORD, ROOT, TEN
+from tests.bench.filling import BUSY, FEW, LARGEST, OWNER, PASSWORD, ROOT, TEN
 
 ADMINS = (ROOT, TEN)
 
@@ -126,7 +126,7 @@ PAGES = [
     Page("jobs", "/jobs/"),
     Page("mail server", "/mailserver/", SUPER),
     Page("account", "/account/"),
-    Page("own page", "/", (OWNER,), busy=True),
+    Page("own page", "/", (OWNER, BUSY), busy=True),
     Page("own forwarding", "/account/forwarding/", (OWNER,)),
     Page("own vacation", "/account/vacation/", (OWNER,)),
     create("create a mailbox", f"/mailboxes/create/?domain={LARGEST}", **NEW_MAILBOX,
