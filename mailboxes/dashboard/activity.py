@@ -59,7 +59,7 @@ class ActivityBar:
     count: int
     height: int  # in percent of the highest; a day without changes has a low one
 
-    def __html__(self) -> str:
+    def render(self) -> SafeString:
         look = "" if self.count else NO_CHANGES_CLASS
         top, day = 100 - self.height, format_day(self.day)
         return BAR_HTML(self.position, top, self.height, look, day, self.count)

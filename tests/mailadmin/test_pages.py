@@ -144,9 +144,12 @@ class HomeTests(World):
     def test_the_chart_counts_the_last_thirty_days(self):
         self.perform(self.root, set_mailboxes, [self.bob.pk], "active", False)
         self.sign_in(self.alice)
-        days = self.client.get("/").context["days"]
+        answer = self.client.get("/")
+        days = answer.context["days"]
         self.assertEqual(len(days), 30)
         self.assertEqual(days[-1].count, 1)
+        self.assertContains(answer, '<rect x="', count=30)
+        self.assertContains(answer, 'y="0" width="8" height="100"><title>', count=1)
 
     def test_bob_sees_usage_forwarding_and_vacation(self):
         Usage.objects.create(mailbox=self.bob, bytes=95 * MB, messages=3)
