@@ -4,7 +4,7 @@ import functools
 
 from django.apps import apps
 from django.contrib.auth.backends import BaseBackend
-from django.db.models import QuerySet, Subquery
+from django.db.models import Exists, QuerySet, Subquery
 from django.http import HttpRequest
 
 from mailadmin import passwords
@@ -12,16 +12,23 @@ from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.accounts.throttling import LoginAttempt
 from mailadmin.db.compiled import CompiledQuery
 from mailadmin.names import fold, hash_account
+from mailadmin.tables.models import SavedFilter
 
 
 @functools.cache
 def login_query(model_name: str) -> CompiledQuery:
-    """Return the compiled query of an active principal, with when their sessions were ended."""
+    """Return the compiled query of an active principal, with what every page asks about them.
+
+    That is when their sessions were ended, and whether they have saved filters.
+    """
 
     def build(name: str, account: str) -> QuerySet:
         ended = SessionEpoch.ended_at_queryset(account)
+        filters = SavedFilter.objects.filter(owner_model=model_name, owner_key=name)
         principals = apps.get_model(model_name)._default_manager.filter(active=True, pk=name)
-        return principals.annotate(sessions_ended=Subquery(ended[:1]))
+        return principals.annotate(
+            sessions_ended=Subquery(ended[:1]), has_saved_filters=Exists(filters)
+        )
 
     return CompiledQuery(build)
 

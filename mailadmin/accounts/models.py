@@ -81,6 +81,7 @@ class Principal(AbstractBaseUser):
 
     username: Any
     active: Any
+    has_saved_filters = True  # unless the query that loaded the row has looked
     last_login = None
     password = Latin1CharField(_("password"), max_length=255, secret=True)
     phone = CharField(max_length=30, blank=True, default="", db_default="", editable=False)

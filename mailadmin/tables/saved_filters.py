@@ -29,6 +29,8 @@ SAVED_FILTERS = CompiledQuery(
 
 def list_saved_filters(principal: Any, table: Table) -> list[SavedFilter]:
     """Return this person's filters of a table."""
+    if not principal.has_saved_filters:
+        return []
     found = SAVED_FILTERS.fetch(model=principal.model_label, key=principal.pk, table=table.slug)
     return [each for each in found if not is_later_namesake(principal, each.created)]
 

@@ -194,7 +194,8 @@ UNION ALL SELECT CONCAT('admin', d % {admins}, '@example.net'), domain, {born}, 
 INSERT INTO log (timestamp, username, domain, action, data)
 SELECT NOW() - INTERVAL {days} DAY + INTERVAL FLOOR(seq * {step}) SECOND,
     CONCAT(IF(seq % 3, CONCAT('admin', seq % {admins}, '@example.net'), '{ROOT}'), ' (192.0.2.1)'),
-    place.domain, ELT(1 + (seq + seq DIV 10) % 4, 'edit_mailbox', 'create_alias', 'edit_alias', 'edit_password'),
+    place.domain, ELT(1 + (seq + seq DIV 10) % 4,
+        'edit_mailbox', 'create_alias', 'edit_alias', 'edit_password'),
     IFNULL(username, place.domain)
 FROM seq_0_to_{last_line} AS numbers
 JOIN place ON place.d = IF(seq % 10, seq * 7919 % {domains}, 0)

@@ -1,10 +1,15 @@
 """Saved filters and chosen columns of lists."""
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
 from domains.models import DomainState
 from domains.services.admins import delete_admins
 from mailadmin.tables.models import SavedFilter
 from mailadmin.tables.saved_filters import MAX_SAVED_FILTERS
 from tests.base import World
+
+FILTER_QUERY = f"SELECT {connection.ops.quote_name('mailadmin_saved_filter')}"
 
 
 class SavedFilterTests(World):
@@ -20,6 +25,16 @@ class SavedFilterTests(World):
         pk = SavedFilter.objects.get().pk
         self.assertRedirects(self.client.post(f"/filters/{pk}/delete/"), "/mailboxes/")
         self.assertFalse(SavedFilter.objects.exists())
+
+    def test_only_who_has_filters_costs_a_query_for_them(self):
+        self.sign_in(self.alice)
+        for has_filter, queries in ((False, 0), (True, 1)):
+            if has_filter:
+                self.save()
+            with self.subTest(has_filter=has_filter), CaptureQueriesContext(connection) as found:
+                self.client.get("/mailboxes/")
+            asked = [each for each in found if each["sql"].startswith(FILTER_QUERY)]
+            self.assertEqual(len(asked), queries)
 
     def test_one_of_the_same_name_is_replaced(self):
         self.sign_in(self.alice)
