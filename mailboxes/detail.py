@@ -89,7 +89,7 @@ class AddressRouteView(AddressMixin, TemplateView):
 
 
 class AddressReferencesView(AddressMixin, TemplateView):
-    """The aliases that forward to an address: all aliases are searched."""
+    """The aliases that forward to an address: there may be many."""
 
     template_name = "mailboxes/references.html"
 

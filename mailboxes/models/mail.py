@@ -27,7 +27,12 @@ from mailadmin.db.fields import (
 )
 from mailadmin.db.models import TimestampedModel, get_table_name
 from mailadmin.names import address_to_unicode
-from mailboxes.models.goto import GotoField, is_vacation_target, split_goto
+from mailboxes.models.goto import (
+    GotoField,
+    get_target_names,
+    is_vacation_target,
+    split_goto,
+)
 
 
 class MailboxQuerySet(ScopedQuerySet):
@@ -167,6 +172,32 @@ class StandaloneAlias(models.Model):
 
     def __str__(self) -> str:
         return self.alias_id
+
+
+class AliasTarget(models.Model):
+    """Index table of the addresses and domains to which aliases point, besides their own.
+
+    Services keep it (`build_alias_targets`), the worker corrects it after other programs. It only
+    says which aliases are candidates: their targets decide.
+    """
+
+    pk = models.CompositePrimaryKey("name", "alias_id")
+    name = NameField()  # an address, or a domain as `@domain`
+    alias = mail_key(Alias, "address", related_name="target_entries")
+
+    objects = models.Manager()  # not scoped: changes of it are not recorded
+
+    class Meta:
+        db_table = "mailadmin_alias_target"
+
+    def __str__(self) -> str:
+        return f"{self.alias_id} {self.name}"
+
+
+def build_alias_targets(alias: Alias) -> list[AliasTarget]:
+    """Return the entries of an alias in the index of targets."""
+    names = get_target_names(alias.pk, alias.goto)
+    return [AliasTarget(alias_id=alias.pk, name=name) for name in sorted(names)]
 
 
 class VacationQuerySet(ScopedQuerySet):

@@ -1,17 +1,20 @@
 """Find aliases whose targets name an address or a domain."""
 
-from collections.abc import Collection, Sequence
+import datetime
+from collections.abc import Collection, Iterator, Sequence
 
-from django.db.models import Q
+from django.db.models import QuerySet
+from django.utils import timezone
 
+from mailadmin.changes.models import Log
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
 from mailboxes.models import Alias
 from mailboxes.services.target_checks import MAX_CHECKED_TARGETS, NO_DOMAIN, find_target_problems
 
-NAMES_PER_QUERY = 50
-# Quotes, comments and other forms, in which an address is not found as it is.
-QUOTING_MARKERS = ('"', "\\", "(", "%", "!", " @", "@ ", " .", ". ", "\t", "\n@", "@\n")
+LOGGED_ACTIONS = ("create_alias", "edit_alias")
+LOGGED_SINCE = datetime.timedelta(hours=1)  # the worker corrects the index every few minutes
+MAX_LOG_LINES = 500
 
 
 def find_aliases_pointing_to(principal: object, names: Sequence[str]) -> list[Alias]:
@@ -19,14 +22,35 @@ def find_aliases_pointing_to(principal: object, names: Sequence[str]) -> list[Al
 
     Only those that the principal may see.
     """
-    rows = Alias.objects.visible_to(principal)
-    rows = rows.exclude(domain__in=[name[1:] for name in names if name.startswith("@")])
-    found = {}
-    for part in chunks(names, NAMES_PER_QUERY):
-        for alias in rows.filter(build_reference_filter(part)).order_by("pk"):
-            if any(is_address_in(target, part) for target in alias.targets):
-                found[alias.pk] = alias
-    return [alias for key, alias in sorted(found.items()) if not is_address_in(key, names)]
+    if not names:
+        return []
+    wanted = {fold(name) for name in names}
+    domains = [name[1:] for name in wanted if name.startswith("@")]
+    rows = Alias.objects.visible_to(principal).exclude(domain__in=domains)
+    found = {
+        alias.pk: alias
+        for alias in iter_candidates(rows, sorted(wanted))
+        if any(is_address_in(target, wanted) for target in alias.targets)
+    }
+    return [alias for key, alias in sorted(found.items()) if not is_address_in(key, wanted)]
+
+
+def iter_candidates(rows: QuerySet[Alias], names: Sequence[str]) -> Iterator[Alias]:
+    """Yield the aliases that the index of targets has for these names.
+
+    PostfixAdmin may have written others since the worker corrected the index, as the log says.
+    """
+    for part in chunks(names):
+        yield from rows.filter(target_entries__name__in=part)
+    if logged := find_logged_aliases():
+        yield from rows.filter(pk__in=logged)
+
+
+def find_logged_aliases() -> set[str]:
+    """Return the aliases of which the last log lines say that they were written."""
+    lines = Log.objects.filter(timestamp__gte=timezone.now() - LOGGED_SINCE).order_by("-timestamp")
+    last = lines.values_list("action", "data")[:MAX_LOG_LINES]
+    return {data for action, data in last if action in LOGGED_ACTIONS}
 
 
 def find_affected_aliases(principal: object, names: Sequence[str]) -> list[Alias]:
@@ -86,12 +110,6 @@ def find_catch_alls(principal: object, names: Sequence[str]) -> set[str]:
         rows = Alias.objects.visible_to(principal).filter(pk__in=part, active=True)
         found |= {fold(key) for key in rows.values_list("pk", flat=True)}
     return found
-
-
-def build_reference_filter(names: list[str]) -> Q:
-    """Select the aliases that can hold one of these names; which do, their targets say."""
-    texts = [*names, *QUOTING_MARKERS]
-    return Q(*(Q(goto__icontains=text) for text in texts), _connector=Q.OR)
 
 
 def is_address_in(address: str, names: Collection[str]) -> bool:
