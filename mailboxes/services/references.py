@@ -15,18 +15,23 @@ from mailboxes.services.target_checks import MAX_CHECKED_TARGETS, NO_DOMAIN, fin
 LOGGED_ACTIONS = ("create_alias", "edit_alias")
 LOGGED_SINCE = datetime.timedelta(hours=1)  # the worker corrects the index every few minutes
 MAX_LOG_LINES = 500
+MAX_REFERENCES = 200  # aliases that are read for up to 500 names; more are not looked at
 
 
-def find_aliases_pointing_to(principal: object, names: Sequence[str]) -> list[Alias]:
+def find_aliases_pointing_to(
+    principal: object, names: Sequence[str], only_active: bool = False
+) -> list[Alias]:
     """Return the aliases that point to these addresses or `@domain`s and are none of them.
 
-    Only those that the principal may see.
+    Only those that the principal may see, and of very many only some.
     """
     if not names:
         return []
     wanted = {fold(name) for name in names}
     domains = [name[1:] for name in wanted if name.startswith("@")]
     rows = Alias.objects.visible_to(principal).exclude(domain__in=domains)
+    if only_active:
+        rows = rows.filter(active=True)
     found = {
         alias.pk: alias
         for alias in iter_candidates(rows, sorted(wanted))
@@ -41,7 +46,7 @@ def iter_candidates(rows: QuerySet[Alias], names: Sequence[str]) -> Iterator[Ali
     PostfixAdmin may have written others since the worker corrected the index, as the log says.
     """
     for part in chunks(names):
-        yield from rows.filter(target_entries__name__in=part)
+        yield from rows.filter(target_entries__name__in=part)[:MAX_REFERENCES]
     if logged := find_logged_aliases():
         yield from rows.filter(pk__in=logged)
 
@@ -55,7 +60,7 @@ def find_logged_aliases() -> set[str]:
 
 def find_affected_aliases(principal: object, names: Sequence[str]) -> list[Alias]:
     """Return the aliases that lose these targets; an inactive one takes no mail in any case."""
-    return [alias for alias in find_aliases_pointing_to(principal, names) if alias.active]
+    return find_aliases_pointing_to(principal, names, only_active=True)
 
 
 def classify_inbound_aliases(

@@ -10,9 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailadmin.changes.models import Log
+from mailadmin.tables import cascade
+from mailboxes import detail
 from mailboxes.models import Alias, AliasTarget, build_alias_targets
 from mailboxes.models.goto import get_target_names
-from mailboxes.services import alias_targets
+from mailboxes.services import alias_targets, references
 from mailboxes.services.alias_targets import reindex_alias_targets
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
 from mailboxes.services.domains import create_domains, delete_domains
@@ -238,6 +240,37 @@ class CandidateTests(AliasWorld):
         self.assertEqual(self.found("n999@d999.test"), ["all@example.org"])
         self.assertEqual(len(build_alias_targets(Alias.objects.get(pk="all@example.org"))), 2000)
         self.assertEqual(AliasTarget.objects.filter(alias="all@example.org").count(), 2000)
+
+
+class ManyReferencesTests(AliasWorld):
+    def setUp(self):
+        for number in range(4):
+            self.alias(f"n{number}", "bob@example.org")
+        Log.objects.all().delete()
+        self.sign_in(self.alice)
+
+    def test_of_very_many_only_some_are_read(self):
+        for limit, number in ((3, 3), (10, 5)):
+            with mock.patch.object(references, "MAX_REFERENCES", limit):
+                found = find_aliases_pointing_to(self.alice, ["bob@example.org"])
+            self.assertEqual(len(found), number)
+
+    def test_a_confirmation_shows_the_first_of_many(self):
+        url = f"/mailboxes/{self.bob.pk}/delete/"
+        with mock.patch.object(cascade, "MAX_SHOWN_REFERENCES", 2):
+            page = self.client.get(url)
+        self.assertContains(page, "info@example.org")
+        self.assertContains(page, "n0@example.org")
+        self.assertNotContains(page, "n1@example.org")
+        self.assertContains(page, "and more")
+        self.assertNotContains(self.client.get(url), "and more")
+
+    def test_the_page_of_an_address_does_not_count_more_than_were_read(self):
+        url = f"/addresses/{self.bob.pk}/references/"
+        with mock.patch.object(detail, "MAX_SHOWN_ROWS", 2):
+            self.assertContains(self.client.get(url), "and 3 more")
+            with mock.patch.object(detail, "MAX_REFERENCES", 5):
+                self.assertContains(self.client.get(url), "and more")
 
 
 class ConcurrencyTests(AliasWorld):
