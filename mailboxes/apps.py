@@ -26,7 +26,7 @@ class MailboxesConfig(AppConfig):
         register_contents_counter(count_contents)
         register_compared_fields(CachedStat, "domain")
         register_compared_fields(StandaloneAlias, "alias", "domain")
-        register_compared_fields(AliasTarget, "name", "alias")
+        register_compared_fields(AliasTarget, "name", "domain", "alias")
         self.register_background_work()
 
     def register_background_work(self) -> None:

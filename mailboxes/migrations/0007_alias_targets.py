@@ -17,10 +17,10 @@ def index_targets(apps, schema_editor):
     Not in one transaction, which a cluster would have to take as a whole; it can be run again.
     """
     Alias, AliasTarget = (apps.get_model("mailboxes", name) for name in ("Alias", "AliasTarget"))
-    aliases = Alias.objects.exclude(goto=F("address")).only("address", "goto")
+    aliases = Alias.objects.exclude(goto=F("address")).only("address", "goto", "domain")
     for page in iter_pages(aliases, ROWS):
         entries = [
-            AliasTarget(alias_id=alias.pk, name=name)
+            AliasTarget(name=name, domain_id=alias.domain_id, alias_id=alias.pk)
             for alias in page
             for name in sorted(get_target_names(alias.pk, alias.goto))
         ]
@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                     "pk",
                     models.CompositePrimaryKey(
                         "name",
+                        "domain_id",
                         "alias_id",
                         blank=True,
                         editable=False,
@@ -49,6 +50,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", mailadmin.db.fields.NameField(max_length=255)),
+                (
+                    "domain",
+                    mailadmin.db.fields.MailKey(
+                        db_column="domain",
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="domains.domain",
+                    ),
+                ),
                 (
                     "alias",
                     mailadmin.db.fields.MailKey(

@@ -8,7 +8,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin.accounts.models import Principal, PrincipalManager, Role, ScopedQuerySet
+from mailadmin.accounts.models import (
+    Principal,
+    PrincipalManager,
+    Role,
+    ScopedQuerySet,
+    VisibleQuerySet,
+)
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -178,14 +184,18 @@ class AliasTarget(models.Model):
     """Index table of the addresses and domains to which aliases point, besides their own.
 
     Services keep it (`build_alias_targets`), the worker corrects it after other programs. It only
-    says which aliases are candidates: their targets decide.
+    says which aliases are candidates: their targets decide. The domain is that of the alias, so
+    that an admin's rows are found without reading others.
     """
 
-    pk = models.CompositePrimaryKey("name", "alias_id")
+    pk = models.CompositePrimaryKey("name", "domain_id", "alias_id")
     name = NameField()  # an address, or a domain as `@domain`
+    domain = mail_key(
+        Domain, "domain", on_delete=models.DO_NOTHING, db_index=False, related_name="+"
+    )
     alias = mail_key(Alias, "address", related_name="target_entries")
 
-    objects = models.Manager()  # not scoped: changes of it are not recorded
+    objects = VisibleQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_alias_target"
@@ -197,7 +207,10 @@ class AliasTarget(models.Model):
 def build_alias_targets(alias: Alias) -> list[AliasTarget]:
     """Return the entries of an alias in the index of targets."""
     names = get_target_names(alias.pk, alias.goto)
-    return [AliasTarget(alias_id=alias.pk, name=name) for name in sorted(names)]
+    return [
+        AliasTarget(name=name, domain_id=alias.domain_id, alias_id=alias.pk)
+        for name in sorted(names)
+    ]
 
 
 class VacationQuerySet(ScopedQuerySet):

@@ -33,7 +33,7 @@ def reindex_alias_targets() -> None:
 
 def iter_outdated_aliases() -> Iterator[list[str]]:
     """Yield the keys of aliases with other entries than they should have, page by page."""
-    forwarding = Alias.objects.exclude(goto=F("address")).only("address", "goto")
+    forwarding = Alias.objects.exclude(goto=F("address")).only("address", "goto", "domain")
     entries: QuerySet = AliasTarget.objects.all()
     for page in iter_pages(forwarding, ROWS):
         last = page[-1].pk
@@ -44,14 +44,15 @@ def iter_outdated_aliases() -> Iterator[list[str]]:
 
 def find_outdated(aliases: Sequence[Alias], entries: QuerySet) -> list[str]:
     """Return the keys of these aliases with other entries, and those of entries of no alias."""
-    stored: dict[str, set[str]] = defaultdict(set)
-    for key, name in entries.values_list("alias_id", "name").iterator(ROWS):
-        stored[key].add(name)
-    outdated = [
-        alias.pk
-        for alias in aliases
-        if get_target_names(alias.pk, alias.goto) != stored.pop(alias.pk, set())
-    ]
+    stored: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    columns = ("alias_id", "domain_id", "name")
+    for key, domain, name in entries.values_list(*columns).iterator(ROWS):
+        stored[key].add((domain, name))
+    outdated = []
+    for alias in aliases:
+        names = get_target_names(alias.pk, alias.goto)
+        if {(alias.domain_id, name) for name in names} != stored.pop(alias.pk, set()):
+            outdated.append(alias.pk)
     return outdated + list(stored)
 
 
@@ -60,4 +61,4 @@ def reindex_aliases(keys: list[str]) -> None:
     with transaction.atomic():
         increment_versions(sorted({key.rpartition("@")[2] for key in keys}))
         ALIAS_TARGETS.delete(keys)
-        ALIAS_TARGETS.insert(Alias.objects.filter(pk__in=keys).only("address", "goto"))
+        ALIAS_TARGETS.insert(Alias.objects.filter(pk__in=keys).only("address", "goto", "domain"))

@@ -3,13 +3,12 @@
 import datetime
 from collections.abc import Collection, Iterator, Sequence
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from mailadmin.changes.models import Log
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
-from mailboxes.models import Alias
+from mailboxes.models import Alias, AliasTarget
 from mailboxes.services.target_checks import MAX_CHECKED_TARGETS, NO_DOMAIN, find_target_problems
 
 LOGGED_ACTIONS = ("create_alias", "edit_alias")
@@ -28,25 +27,28 @@ def find_aliases_pointing_to(
     if not names:
         return []
     wanted = {fold(name) for name in names}
-    domains = [name[1:] for name in wanted if name.startswith("@")]
-    rows = Alias.objects.visible_to(principal).exclude(domain__in=domains)
-    if only_active:
-        rows = rows.filter(active=True)
     found = {
         alias.pk: alias
-        for alias in iter_candidates(rows, sorted(wanted))
+        for alias in iter_candidates(principal, wanted, only_active)
         if any(is_address_in(target, wanted) for target in alias.targets)
     }
     return [alias for key, alias in sorted(found.items()) if not is_address_in(key, wanted)]
 
 
-def iter_candidates(rows: QuerySet[Alias], names: Sequence[str]) -> Iterator[Alias]:
-    """Yield the aliases that the index of targets has for these names.
+def iter_candidates(principal: object, names: set[str], only_active: bool) -> Iterator[Alias]:
+    """Yield the aliases outside of these domains that the index of targets has for these names.
 
     PostfixAdmin may have written others since the worker corrected the index, as the log says.
     """
-    for part in chunks(names):
-        yield from rows.filter(target_entries__name__in=part)[:MAX_REFERENCES]
+    domains = [name[1:] for name in names if name.startswith("@")]
+    entries = AliasTarget.objects.visible_to(principal).exclude(domain__in=domains)
+    rows = Alias.objects.visible_to(principal).exclude(domain__in=domains)
+    if only_active:
+        entries, rows = entries.filter(alias__active=True), rows.filter(active=True)
+    for part in chunks(sorted(names)):
+        found = entries.filter(name__in=part).select_related("alias")[:MAX_REFERENCES]
+        # Another program may have moved the alias out of scope.
+        yield from (each.alias for each in found if each.alias.domain_id == each.domain_id)
     if logged := find_logged_aliases():
         yield from rows.filter(pk__in=logged)
 

@@ -150,6 +150,8 @@ class WorkerTests(AliasWorld):
         Alias.objects.create(address="aaa@nowhere.test", goto="a@b.test", domain_id="nowhere.test")
         Alias.objects.filter(pk="info@example.org").update(goto="carol@example.com")
         Alias.objects.filter(pk="info@example.com")._raw_delete("default")
+        self.alias("moved", "x@far.test")
+        Alias.objects.filter(pk="moved@example.org").update(domain="example.com")
         self.alias("reset", "x@far.test")
         Alias.objects.filter(pk="reset@example.org").update(goto="reset@example.org")
 
@@ -164,9 +166,10 @@ class WorkerTests(AliasWorld):
                 self.assertNotEqual(indexed(), expected())
                 reindex_alias_targets()
                 self.assertEqual(indexed(), expected())
-                self.assertEqual(
-                    set(indexed()), {"aaa@nowhere.test", "info@example.org", "sql@example.org"}
-                )
+                wrong = {"aaa@nowhere.test", "info@example.org", "moved@example.org"}
+                self.assertEqual(set(indexed()), {*wrong, "sql@example.org"})
+                moved = AliasTarget.objects.filter(alias="moved@example.org")
+                self.assertEqual(set(moved.values_list("domain_id", flat=True)), {"example.com"})
 
     def test_a_correct_index_is_only_read(self):
         with CaptureQueriesContext(connection) as captured:
@@ -181,8 +184,8 @@ class WorkerTests(AliasWorld):
         ) as reindex:
             reindex_alias_targets()
         keys = sorted(key for call in reindex.call_args_list for key in call.args[0])
-        wrong = ["aaa@nowhere.test", "info@example.com", "info@example.org", "reset@example.org"]
-        self.assertEqual(keys, [*wrong, "sql@example.org"])
+        wrong = ["aaa@nowhere.test", "info@example.com", "info@example.org", "moved@example.org"]
+        self.assertEqual(keys, [*wrong, "reset@example.org", "sql@example.org"])
 
     def test_the_migration_indexes_the_aliases_that_exist(self):
         self.foreign_writes()
@@ -210,6 +213,11 @@ class CandidateTests(AliasWorld):
     def test_only_aliases_in_scope_are_found(self):
         self.alias("out", "bob@example.org", person=self.root, domain="example.com")
         self.assertEqual(self.found("bob@example.org", person=self.alice), ["info@example.org"])
+
+    def test_an_alias_that_was_moved_out_of_scope_is_not_found(self):
+        Alias.objects.filter(pk="info@example.org").update(domain="example.com")
+        Log.objects.all().delete()
+        self.assertEqual(self.found("bob@example.org", person=self.alice), [])
 
     def test_an_entry_without_its_target_finds_nothing(self):
         Alias.objects.filter(pk="info@example.org").update(goto="x@far.test")
