@@ -48,9 +48,9 @@ def get_target_names(address: str, goto: str | None) -> set[str]:
     These are its targets in lower case and, as `@domain`, their domains; except the alias's own.
     What no key of a mailbox or domain can equal is left out.
     """
-    targets = {target.lower() for target in split_goto(goto) if "@" in target}
-    targets -= {target for target in targets if is_vacation_target(target)}
-    names = targets | {get_domain_name(target) for target in targets}
+    addresses = {target.lower() for target in split_goto(goto) if "@" in target}
+    targets = [address for address in addresses if not is_vacation_target(address)]
+    names = {*targets, *map(get_domain_name, targets)}
     names -= {address.lower(), get_domain_name(address.lower())}
     return {name for name in names if is_indexable(name)}
 
