@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from django.db.models import Model
 
+    from mailadmin.changes.derived_rows import DerivedRows
     from mailadmin.changes.models import Change
     from mailadmin.jobs.models import Job
     from mailadmin.menu import MenuEntry
@@ -31,6 +32,7 @@ action_tables: dict[str, set[str]] = {}
 superadmin_actions: set[str] = set()
 change_titles: dict[str, Callable[[Change], Text]] = {}
 filter_tabs: dict[str, str] = {}
+derived_rows: dict[type[Model], DerivedRows] = {}
 
 
 def register_table(table: Table) -> None:
@@ -91,6 +93,14 @@ def register_filter_tabs(name: str, template: str) -> None:
     The context of the template is the filter's value under its name, and `tab`, a table's slug.
     """
     filter_tabs[name] = template
+
+
+def register_derived_rows(model: type[Model], derived: DerivedRows) -> None:
+    """Have every service that writes rows of this model keep the rows derived from them.
+
+    A derived row that points to its own by a key is deleted with it, as any other.
+    """
+    derived_rows[model] = derived
 
 
 def register_completed_options(model: type[Model], *names: str) -> None:

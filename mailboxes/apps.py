@@ -7,24 +7,38 @@ class MailboxesConfig(AppConfig):
     name = "mailboxes"
 
     def ready(self) -> None:
-        from domains.services.locks import DELETION_JOB_KIND, register_contents_counter
+        from domains.services.locks import register_contents_counter
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
         from mailboxes import log_actions
         from mailboxes.menu import MENU_ENTRIES
-        from mailboxes.models import CachedStat, StandaloneAlias
+        from mailboxes.models import Alias, AliasTarget, CachedStat, StandaloneAlias
+        from mailboxes.services.alias_targets import ALIAS_TARGETS
         from mailboxes.services.contents import count_contents
-        from mailboxes.services.domain_deletion import get_next_deletion_step
-        from mailboxes.services.tallies import recount_tallies
         from mailboxes.tables import AliasDomainTable, AliasTable, DomainTable, MailboxTable
-        from mailboxes.transfer import job_steps
-        from mailboxes.welcome_mail import purge_failed_welcome_jobs, run_welcome_step
 
         registry.register_menu_entries(*MENU_ENTRIES)
         for table in (DomainTable(), AliasDomainTable(), MailboxTable(), AliasTable()):
             registry.register_table(table)
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
         registry.register_change_titles(log_actions.CHANGE_TITLES)
+        registry.register_derived_rows(Alias, ALIAS_TARGETS)
+        register_contents_counter(count_contents)
+        register_compared_fields(CachedStat, "domain")
+        register_compared_fields(StandaloneAlias, "alias", "domain")
+        register_compared_fields(AliasTarget, "name", "domain", "alias")
+        self.register_background_work()
+
+    def register_background_work(self) -> None:
+        """Register what the worker does: the steps of jobs, and housekeeping."""
+        from domains.services.locks import DELETION_JOB_KIND
+        from mailadmin import registry
+        from mailboxes.services.alias_targets import reindex_alias_targets
+        from mailboxes.services.domain_deletion import get_next_deletion_step
+        from mailboxes.services.tallies import recount_tallies
+        from mailboxes.transfer import job_steps
+        from mailboxes.welcome_mail import purge_failed_welcome_jobs, run_welcome_step
+
         registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
@@ -32,7 +46,5 @@ class MailboxesConfig(AppConfig):
         registry.register_job_step("welcome", run_welcome_step)
         registry.register_housekeeping(purge_failed_welcome_jobs)
         registry.register_housekeeping(recount_tallies)
+        registry.register_housekeeping(reindex_alias_targets)
         registry.register_housekeeping(job_steps.purge_plans)
-        register_contents_counter(count_contents)
-        register_compared_fields(CachedStat, "domain")
-        register_compared_fields(StandaloneAlias, "alias", "domain")

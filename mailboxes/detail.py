@@ -16,7 +16,7 @@ from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_headline
 from mailboxes.postfix.explain.sentences import format_sentences
 from mailboxes.postfix.routing import build_panel_config
-from mailboxes.services.references import find_aliases_pointing_to
+from mailboxes.services.references import MAX_REFERENCES, find_aliases_pointing_to
 from mailboxes.tables import AliasTable, MailboxTable
 from mailboxes.welcome_mail import find_welcome_job
 
@@ -89,7 +89,7 @@ class AddressRouteView(AddressMixin, TemplateView):
 
 
 class AddressReferencesView(AddressMixin, TemplateView):
-    """The aliases that forward to an address: all aliases are searched."""
+    """The aliases that forward to an address: there may be many."""
 
     template_name = "mailboxes/references.html"
 
@@ -98,5 +98,6 @@ class AddressReferencesView(AddressMixin, TemplateView):
         return super().get_context_data(
             references=found[:MAX_SHOWN_ROWS],
             more_references=max(0, len(found) - MAX_SHOWN_ROWS),
+            is_truncated=len(found) >= MAX_REFERENCES,
             **kwargs,
         )

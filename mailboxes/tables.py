@@ -23,12 +23,14 @@ from mailadmin.tables.filters import build_search_condition
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext, gettext_lazy, ngettext_lazy
 from mailboxes import cells, deletion_references
+from mailboxes.deletion_counts import count_with_contents
 from mailboxes.domain_forms import DomainForm
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.models import Alias, Mailbox, StandaloneAlias
 from mailboxes.row_values import MAILBOX_KEYS, VACATIONS, add_delivery, add_usage
 from mailboxes.services import cached_stats
 from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
+from mailboxes.services.contents import CONTENT_MODELS
 from mailboxes.services.default_aliases import find_missing_targets
 from mailboxes.services.domain_deletion import (
     is_large_deletion,
@@ -85,12 +87,12 @@ class DomainTable(BaseDomainTable):
         return get_known_count("domains", principal, filters)
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
-        """Count the alias of a mailbox as a part of it, here as in all other numbers."""
-        rows = [
-            Alias.objects.filter(domain__in=keys).without_mailbox() if each.model is Alias else each
-            for each in super().cascade_querysets(keys)
-        ]
-        return [*rows, *get_indirect_dependents(keys), *get_text_references(keys)]
+        """Return all but the mailboxes and aliases, which may be very many."""
+        others = (q for q in super().cascade_querysets(keys) if q.model not in CONTENT_MODELS)
+        return [*others, *get_indirect_dependents(keys), *get_text_references(keys)]
+
+    def cascade_counts(self, keys: Sequence[str]) -> list[tuple[str, int]]:
+        return count_with_contents(self.cascade_querysets, keys)
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> list[ReferenceGroup]:
         return deletion_references.find_domain_references(principal, keys)

@@ -39,16 +39,17 @@ def register_contents_counter(counter: ContentsCounter) -> None:
 def lock_domains(changes: Changes, names: Iterable[object]) -> None:
     """Lock these domains until the transaction ends. The lock is a write, in order of name."""
     for part in chunks(sorted({str(name) for name in names})):
-        if _increment_versions(part) < len(part):
+        if increment_versions(part) < len(part):
             present = set(
                 DomainState.objects.filter(pk__in=part).values_list("domain_id", flat=True)
             )
             new = build_domain_states(name for name in part if name not in present)
             DomainState.objects.bulk_create(new, ignore_conflicts=True)
-            _increment_versions(part)
+            increment_versions(part)
 
 
-def _increment_versions(names: list[str]) -> int:
+def increment_versions(names: list[str]) -> int:
+    """Lock those of these domains that have a state; return how many."""
     return DomainState.objects.filter(pk__in=names).update(version=F("version") + 1)
 
 

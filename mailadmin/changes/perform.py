@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import OperationalError, models, router, transaction
+from django.db import models, router, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import Role, is_scoped_model, visible_rows
 from mailadmin.accounts.requests import as_panel_request
+from mailadmin.changes import derived_rows
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.changes.records import (
     changed_values,
@@ -28,6 +29,7 @@ from mailadmin.changes.records import (
     format_row_key,
     get_row_domain,
     has_field,
+    is_batch_stored,
     reload_full_rows,
     serialize_value,
 )
@@ -129,19 +131,11 @@ def perform(
                     after(changes, result)
                 changes.finish()
         except CommitOutcomeUnknown:
-            if changes is None or not was_committed(changes):
+            if changes is None or not is_batch_stored(changes.batch):
                 raise
         return result
 
     return retry_on_deadlock(run_once)
-
-
-def was_committed(changes: "Changes") -> bool:
-    """Return whether the records of these changes are stored; if not, they may still appear."""
-    try:
-        return Change.objects.filter(batch=changes.batch).exists()
-    except OperationalError:
-        return False
 
 
 @dataclass
@@ -210,6 +204,7 @@ class Changes:
                 row.save(force_insert=True)
         else:
             insert_rows(rows)
+        derived_rows.insert_for(rows)
         for row in rows:
             self._record("create", row, created_values(row))
         self._mark_touched(rows)
@@ -233,6 +228,7 @@ class Changes:
         for row in changed:
             for name, value in values.items():
                 setattr(row, name, value)
+        derived_rows.replace_for(changed, values)
         self._mark_touched(changed)
         return changed
 

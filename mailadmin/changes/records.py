@@ -4,12 +4,13 @@ import datetime
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
-from django.db import models
+from django.db import OperationalError, models
 from django.utils import timezone
 
 from mailadmin.accounts.models import is_scoped_model
-from mailadmin.changes.models import Log
+from mailadmin.changes.models import Change, Log
 from mailadmin.db.bulk import chunks
 from mailadmin.db.fields import ListTextField, fits_column
 
@@ -106,3 +107,11 @@ def fit_log_line(line: Log) -> None:
         line.data = line.data.encode("ascii", "backslashreplace").decode()
     line.data = line.data[:255]
     line.username = line.username.encode("ascii", "backslashreplace").decode()[:255]
+
+
+def is_batch_stored(batch: UUID) -> bool:
+    """Return whether records of this batch are stored; if not, they may still appear."""
+    try:
+        return Change.objects.filter(batch=batch).exists()
+    except OperationalError:
+        return False

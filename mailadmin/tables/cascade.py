@@ -12,6 +12,8 @@ from django.utils.text import capfirst
 from mailadmin.accounts.models import is_scoped_model
 from mailadmin.db.bulk import chunks
 
+MAX_SHOWN_REFERENCES = 50
+
 
 @dataclass(frozen=True)
 class ReferenceGroup:
@@ -20,6 +22,14 @@ class ReferenceGroup:
     text: str
     rows: Sequence[Any]
     level: str = "info"  # or warning
+
+    @property
+    def shown(self) -> Sequence[Any]:
+        return self.rows[:MAX_SHOWN_REFERENCES]
+
+    @property
+    def has_more(self) -> bool:
+        return len(self.rows) > MAX_SHOWN_REFERENCES
 
 
 def related_querysets(model: type[models.Model], keys: Sequence[Any]) -> list[QuerySet]:

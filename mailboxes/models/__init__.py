@@ -4,10 +4,12 @@ from mailboxes.models.cached_stats import CachedStat
 from mailboxes.models.goto import is_vacation_target, vacation_target
 from mailboxes.models.mail import (
     Alias,
+    AliasTarget,
     Mailbox,
     StandaloneAlias,
     Vacation,
     VacationNotification,
+    build_alias_targets,
     build_maildir,
 )
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
@@ -16,6 +18,7 @@ from mailboxes.models.verification import Verification
 
 __all__ = [
     "Alias",
+    "AliasTarget",
     "AppPassword",
     "CachedStat",
     "EnumField",
@@ -30,7 +33,8 @@ __all__ = [
     "Vacation",
     "VacationNotification",
     "Verification",
-    "is_vacation_target",
+    "build_alias_targets",
     "build_maildir",
+    "is_vacation_target",
     "vacation_target",
 ]

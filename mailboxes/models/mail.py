@@ -10,7 +10,13 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
 from domains.queries import find_domain
-from mailadmin.accounts.models import Principal, PrincipalManager, Role, ScopedQuerySet
+from mailadmin.accounts.models import (
+    Principal,
+    PrincipalManager,
+    Role,
+    ScopedQuerySet,
+    VisibleQuerySet,
+)
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -29,7 +35,12 @@ from mailadmin.db.fields import (
 )
 from mailadmin.db.models import TimestampedModel, get_table_name
 from mailadmin.names import address_to_unicode
-from mailboxes.models.goto import GotoField, is_vacation_target, split_goto
+from mailboxes.models.goto import (
+    GotoField,
+    get_target_names,
+    is_vacation_target,
+    split_goto,
+)
 
 
 class MailboxQuerySet(ScopedQuerySet):
@@ -183,6 +194,39 @@ class StandaloneAlias(models.Model):
 
     def __str__(self) -> str:
         return self.alias_id
+
+
+class AliasTarget(models.Model):
+    """Index table of the addresses and domains to which aliases point, besides their own.
+
+    Services keep it (`build_alias_targets`), the worker corrects it after other programs. It only
+    says which aliases are candidates: their targets decide. The domain is that of the alias, so
+    that an admin's rows are found without reading others.
+    """
+
+    pk = models.CompositePrimaryKey("name", "domain_id", "alias_id")
+    name = NameField()  # an address, or a domain as `@domain`
+    domain = mail_key(
+        Domain, "domain", on_delete=models.DO_NOTHING, db_index=False, related_name="+"
+    )
+    alias = mail_key(Alias, "address", related_name="target_entries")
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        db_table = "mailadmin_alias_target"
+
+    def __str__(self) -> str:
+        return f"{self.alias_id} {self.name}"
+
+
+def build_alias_targets(alias: Alias) -> list[AliasTarget]:
+    """Return the entries of an alias in the index of targets."""
+    names = get_target_names(alias.pk, alias.goto)
+    return [
+        AliasTarget(name=name, domain_id=alias.domain_id, alias_id=alias.pk)
+        for name in sorted(names)
+    ]
 
 
 class VacationQuerySet(ScopedQuerySet):

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.bulk import chunks
@@ -33,6 +33,22 @@ def count_contents(**which: Any) -> Mapping[str, dict[str, int]]:
     return counted
 
 
+def get_contents(domains: Sequence[str]) -> list[QuerySet]:
+    """Return the mailboxes and the aliases of these domains; a mailbox's own is a part of it."""
+    aliases = Alias.objects.filter(domain__in=domains).without_mailbox()
+    return [Mailbox.objects.filter(domain__in=domains), aliases]
+
+
 def count_rows_in_domains(model: type[Mailbox | Alias], keys: Sequence[str]) -> int:
     """Count the mailboxes or the aliases in all of these domains."""
     return sum(model.objects.filter(domain__in=part).count() for part in chunks(keys))
+
+
+def has_more_rows_than(limit: int, model: type[Mailbox | Alias], keys: Sequence[str]) -> bool:
+    """Return whether there are more mailboxes or aliases in these domains; read no more."""
+    count = 0
+    for part in chunks(keys):
+        count += model.objects.filter(domain__in=part)[: limit + 1].count()
+        if count > limit:
+            return True
+    return False

@@ -17,7 +17,11 @@ from mailadmin.jobs.services import ROWS_PER_STEP, add_job_within_limit
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.contents import CONTENT_MODELS, count_rows_in_domains
+from mailboxes.services.contents import (
+    CONTENT_MODELS,
+    count_rows_in_domains,
+    has_more_rows_than,
+)
 from mailboxes.services.domains import delete_domains
 
 LARGE_DOMAIN_MAILBOXES = 500  # mailboxes that one transaction deletes in well under a second
@@ -26,7 +30,7 @@ LARGE_DOMAIN_MAILBOXES = 500  # mailboxes that one transaction deletes in well u
 def is_large_deletion(keys: Sequence[str]) -> bool:
     """Return whether these domains hold more than what one transaction should delete."""
     limits = ((Mailbox, LARGE_DOMAIN_MAILBOXES), (Alias, 2 * LARGE_DOMAIN_MAILBOXES))
-    return any(count_rows_in_domains(model, keys) > limit for model, limit in limits)
+    return any(has_more_rows_than(limit, model, keys) for model, limit in limits)
 
 
 def start_domain_deletion(changes: Changes, keys: list[str]) -> Job:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet, Subquery
+from django.db.models import Q, QuerySet, Subquery
 from django.utils.formats import number_format
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain, DomainState
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.models import Role
 from mailadmin.db.aggregates import bounded_sum
+from mailadmin.db.bulk import chunks
 from mailadmin.db.compiled import CompiledQuery
 from mailadmin.db.fields import validate_column
 from mailadmin.translation import gettext_lazy as _
@@ -52,6 +53,18 @@ def get_trusted_tallies(domain: Domain) -> DomainState | None:
     state = TALLIES.first(domain=domain.pk)
     is_large = state is not None and state.mailboxes > SMALL_DOMAIN_LIMIT
     return state if is_large and cached_stats.is_recent_refresh(state.refreshed) else None
+
+
+def find_trusted_tallies(names: Sequence[str]) -> list[DomainState]:
+    """Return the tallies of those of these domains that are large, if they may be used."""
+    is_large = Q(mailboxes__gt=SMALL_DOMAIN_LIMIT) | Q(aliases__gt=SMALL_DOMAIN_LIMIT)
+    found = [
+        state
+        for part in chunks(names)
+        for state in DomainState.objects.filter(is_large, domain__in=part)
+    ]
+    is_fresh = bool(found) and cached_stats.is_recent_refresh(cached_stats.get_last_refresh())
+    return found if is_fresh else []
 
 
 def is_far_below_limit(limit: int, count: int) -> bool:

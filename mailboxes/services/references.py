@@ -1,37 +1,68 @@
 """Find aliases whose targets name an address or a domain."""
 
-from collections.abc import Collection, Sequence
+import datetime
+from collections.abc import Collection, Iterator, Sequence
 
-from django.db.models import Q
+from django.utils import timezone
 
+from mailadmin.changes.models import Log
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
-from mailboxes.models import Alias
+from mailboxes.models import Alias, AliasTarget
 from mailboxes.services.target_checks import MAX_CHECKED_TARGETS, NO_DOMAIN, find_target_problems
 
-NAMES_PER_QUERY = 50
-# Quotes, comments and other forms, in which an address is not found as it is.
-QUOTING_MARKERS = ('"', "\\", "(", "%", "!", " @", "@ ", " .", ". ", "\t", "\n@", "@\n")
+LOGGED_ACTIONS = ("create_alias", "edit_alias")
+LOGGED_SINCE = datetime.timedelta(hours=1)  # the worker corrects the index every few minutes
+MAX_LOG_LINES = 500
+MAX_REFERENCES = 200  # aliases that are read for up to 500 names; more are not looked at
 
 
-def find_aliases_pointing_to(principal: object, names: Sequence[str]) -> list[Alias]:
+def find_aliases_pointing_to(
+    principal: object, names: Sequence[str], only_active: bool = False
+) -> list[Alias]:
     """Return the aliases that point to these addresses or `@domain`s and are none of them.
 
-    Only those that the principal may see.
+    Only those that the principal may see, and of very many only some.
     """
-    rows = Alias.objects.visible_to(principal)
-    rows = rows.exclude(domain__in=[name[1:] for name in names if name.startswith("@")])
-    found = {}
-    for part in chunks(names, NAMES_PER_QUERY):
-        for alias in rows.filter(build_reference_filter(part)).order_by("pk"):
-            if any(is_address_in(target, part) for target in alias.targets):
-                found[alias.pk] = alias
-    return [alias for key, alias in sorted(found.items()) if not is_address_in(key, names)]
+    if not names:
+        return []
+    wanted = {fold(name) for name in names}
+    found = {
+        alias.pk: alias
+        for alias in iter_candidates(principal, wanted, only_active)
+        if any(is_address_in(target, wanted) for target in alias.targets)
+    }
+    return [alias for key, alias in sorted(found.items()) if not is_address_in(key, wanted)]
+
+
+def iter_candidates(principal: object, names: set[str], only_active: bool) -> Iterator[Alias]:
+    """Yield the aliases outside of these domains that the index of targets has for these names.
+
+    PostfixAdmin may have written others since the worker corrected the index, as the log says.
+    """
+    domains = [name[1:] for name in names if name.startswith("@")]
+    entries = AliasTarget.objects.visible_to(principal).exclude(domain__in=domains)
+    rows = Alias.objects.visible_to(principal).exclude(domain__in=domains)
+    if only_active:
+        entries, rows = entries.filter(alias__active=True), rows.filter(active=True)
+    for part in chunks(sorted(names)):
+        found = entries.filter(name__in=part).select_related("alias")[:MAX_REFERENCES]
+        # Another program may have moved the alias out of scope.
+        yield from (each.alias for each in found if each.alias.domain_id == each.domain_id)
+    if logged := find_logged_aliases():
+        yield from rows.filter(pk__in=logged)
+
+
+def find_logged_aliases() -> set[str]:
+    """Return the aliases of which the last log lines say that they were written."""
+    lines = Log.objects.filter(timestamp__gte=timezone.now() - LOGGED_SINCE).order_by("-timestamp")
+    last = lines.values_list("action", "data")[:MAX_LOG_LINES]
+    return {data for action, data in last if action in LOGGED_ACTIONS}
 
 
 def find_affected_aliases(principal: object, names: Sequence[str]) -> list[Alias]:
     """Return the aliases that lose these targets; an inactive one takes no mail in any case."""
-    return [alias for alias in find_aliases_pointing_to(principal, names) if alias.active]
+    return find_aliases_pointing_to(principal, names, only_active=True)
 
 
 def classify_inbound_aliases(
@@ -86,12 +117,6 @@ def find_catch_alls(principal: object, names: Sequence[str]) -> set[str]:
         rows = Alias.objects.visible_to(principal).filter(pk__in=part, active=True)
         found |= {fold(key) for key in rows.values_list("pk", flat=True)}
     return found
-
-
-def build_reference_filter(names: list[str]) -> Q:
-    """Select the aliases that can hold one of these names; which do, their targets say."""
-    texts = [*names, *QUOTING_MARKERS]
-    return Q(*(Q(goto__icontains=text) for text in texts), _connector=Q.OR)
 
 
 def is_address_in(address: str, names: Collection[str]) -> bool:

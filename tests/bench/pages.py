@@ -40,7 +40,6 @@ def api(name, path, people=ADMINS, /, method="GET", body=None, status=200, **mor
 
 
 SUPER = (ROOT,)
-LOOKS_FOR_NAMES = "looks through the targets of all aliases"
 COUNTS_DOMAINS = "counts the domains of its admins, one of whom has a fifth of all"
 LOOKS_EVERYWHERE = "looks for a part of a word everywhere"
 NEW_MAILBOX = {
@@ -62,7 +61,7 @@ PAGES = [
     Page("domain, few rows", f"/domains/{FEW}/"),
     Page("domain, form", f"/domains/{LARGEST}/edit/", SUPER),
     Page("new domain, form", "/domains/create/", SUPER),
-    Page("domain, delete?", f"/domains/{LARGEST}/delete/", SUPER, exempt=LOOKS_FOR_NAMES),
+    Page("domain, delete?", f"/domains/{LARGEST}/delete/", SUPER),
     Page("alias domains", "/alias-domains/"),
     Page("alias domains of a domain", "/alias-domains/?domain={mirrored}"),
     Page("alias domain, form", "/alias-domains/{mirror}/edit/", SUPER),
@@ -80,7 +79,7 @@ PAGES = [
     Page("new mailbox, form", f"/mailboxes/create/?domain={LARGEST}"),
     Page("new mailbox, room", f"/mailboxes/room/?domain={LARGEST}"),
     Page("new alias, room", f"/aliases/room/?domain={LARGEST}"),
-    Page("mailbox, delete?", "/mailboxes/{mailbox}/delete/", exempt=LOOKS_FOR_NAMES),
+    Page("mailbox, delete?", "/mailboxes/{mailbox}/delete/"),
     Page("mailbox, vacation", "/mailboxes/{mailbox}/vacation/"),
     Page("mailbox, forwarding", "/mailboxes/{mailbox}/forwarding/"),
     Page("aliases", "/aliases/", busy=True),
@@ -91,7 +90,7 @@ PAGES = [
     Page("aliases of the smallest", f"/aliases/?domain={FEW}"),
     Page("alias, form", f"/aliases/info@{FEW}/edit/"),
     Page("new alias, form", f"/aliases/create/?domain={LARGEST}"),
-    Page("alias, delete?", f"/aliases/info@{FEW}/delete/", exempt=LOOKS_FOR_NAMES),
+    Page("alias, delete?", f"/aliases/info@{FEW}/delete/"),
     Page("transports", "/transports/", SUPER),
     Page("admins", "/admins/", SUPER),
     Page("admins of a domain", f"/admins/?domain={LARGEST}", SUPER, exempt=COUNTS_DOMAINS),

@@ -2,19 +2,24 @@
 
 import datetime
 import os
+import re
 import zoneinfo
 from unittest import mock
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from domains.models import Domain, DomainState
 from mailadmin.changes.models import Log
-from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage
+from mailboxes import tables
+from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
 from mailboxes.models.cached_stats import CachedStat
 from mailboxes.services import cached_stats, limits
 from mailboxes.services.aliases import create_aliases, delete_aliases
+from mailboxes.services.contents import has_more_rows_than
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
 from mailboxes.services.tallies import recount_tallies
@@ -96,6 +101,51 @@ class HomeTests(LargeWorld):
         self.perform(self.root, delete_domains, ["example.com"])
         self.perform(self.root, create_domains, [{"domain": "example.com"}])
         self.assertFalse(CachedStat.objects.filter(domain="example.com").exists())
+
+
+class DeletionCountTests(LargeWorld):
+    def counts(self, url="/domains/example.org/delete/"):
+        self.sign_in(self.root)
+        return dict(self.client.get(url).context["cascade_counts"])
+
+    def test_tallies_equal_counted_rows(self):
+        Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="s", body="b")
+        self.alias("new")
+        counted = self.counts()
+        recount_tallies()
+        with CaptureQueriesContext(connection) as captured:
+            self.assertEqual(self.counts(), counted)
+        self.assertEqual(
+            counted, {"Mailboxes": 1, "Aliases": 2, "Domain assignments": 1, "Vacation replies": 1}
+        )
+        counted_tables = re.findall(r"COUNT\(\*\) AS .count. FROM .(\w+)", str(captured[:]))
+        self.assertIn("vacation", counted_tables)
+        self.assertNotIn("mailbox", counted_tables)
+        self.assertNotIn("alias", counted_tables)
+
+    def test_large_and_small_domains_together(self):
+        recount_tallies()
+        keys = ["example.org", "example.com"]
+        limit = mock.patch.object(limits, "SMALL_DOMAIN_LIMIT", 1)
+        with limit:
+            self.alias("a", "example.com")
+            self.alias("b", "example.com")
+            self.assertEqual(
+                [state.pk for state in limits.find_trusted_tallies(keys)], ["example.com"]
+            )
+            counts = dict(tables.DomainTable().cascade_counts(keys))
+        self.assertEqual((counts["Mailboxes"], counts["Aliases"]), (2, 4))
+
+    def test_old_tallies_are_not_used(self):
+        recount_tallies()
+        CachedStat.objects.filter(name="counted").update(number=1)
+        self.assertEqual(limits.find_trusted_tallies(["example.org"]), [])
+
+    def test_a_deletion_is_large_by_all_its_domains(self):
+        keys = ["example.org", "example.com"]
+        self.assertFalse(has_more_rows_than(2, Mailbox, keys))
+        self.assertTrue(has_more_rows_than(1, Mailbox, keys))
+        self.assertFalse(has_more_rows_than(1, Mailbox, keys[:1]))
 
 
 def summary(context):

@@ -11,6 +11,7 @@ from mailboxes.models import (
     Vacation,
     VacationNotification,
 )
+from mailboxes.services.alias_targets import reindex_alias_targets
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.mailboxes import delete_mailboxes
 from mailboxes.services.references import find_aliases_pointing_to
@@ -61,6 +62,7 @@ class MailboxDeletionTests(AliasWorld):
             Alias.objects.create(
                 address=f"n{number}@example.org", goto=goto, domain_id="example.org"
             )
+        reindex_alias_targets()
         found = find_aliases_pointing_to(self.alice, ["bob@example.org"])
         self.assertEqual(
             [alias.pk for alias in found],
@@ -102,6 +104,7 @@ class MailboxDeletionTests(AliasWorld):
         self.alias("dead", "bob@example.org", "nobody@example.org")
         self.alias("root", "bob@example.org", "root", person=self.root)
         Alias.objects.filter(pk=self.carol.pk).update(goto=f"bob@example.org,{self.carol.pk}")
+        reindex_alias_targets()
         working = ["both@example.org", "carol@example.com", "root@example.org"]
         broken = ["dead@example.org", "info@example.org"]
         self.assertEqual(self.references(self.bob.pk), [broken, [], working])
@@ -116,6 +119,7 @@ class MailboxDeletionTests(AliasWorld):
         page = self.client.get(f"/mailboxes/{self.bob.pk}/delete/")
         self.assertContains(page, "Mail to these aliases will go to the catch-all instead")
         Alias.objects.filter(pk="@example.org").update(goto="bob@example.org")
+        reindex_alias_targets()
         lost = ["@example.org", "info@example.org"]
         self.assertEqual(self.references(self.bob.pk), [lost, [], []])
 
