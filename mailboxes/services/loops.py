@@ -16,9 +16,8 @@ from mailadmin.changes.perform import Changes
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.goto import split_goto
-from mailboxes.postfix.routing import ALIAS_EXPANSION_LIMIT, split_address, split_extension
-from mailboxes.postfix.routing.addresses import add_extension
-from mailboxes.postfix.routing.loops import find_shortest_path
+from mailboxes.postfix.addresses import add_extension, split_address, split_extension
+from mailboxes.postfix.paths import ALIAS_EXPANSION_LIMIT, find_shortest_path
 from mailboxes.services.lookup_keys import iter_lookup_keys
 
 
