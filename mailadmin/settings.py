@@ -33,7 +33,6 @@ INSTALLED_APPS = [
     "django.forms",
     "crispy_forms",
     "crispy_bootstrap5",
-    "csp",
     "mailadmin",
     "domains",
     "mailboxes",
