@@ -44,7 +44,6 @@ def when_ready(server):
     from mailadmin import wsgi  # noqa: F401 (sets Django up, which the pages need)
 
     import_module(settings.ROOT_URLCONF)
-    gc.collect()
     gc.freeze()  # a collection in a worker would copy the memory of all that it looks at
 
 
