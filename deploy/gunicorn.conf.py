@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
@@ -38,18 +39,19 @@ def post_fork(server, worker):
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def when_ready(server):
+    """Load the panel before the workers are forked: they share the memory of what is loaded."""
+    from mailadmin import wsgi  # noqa: F401 (sets Django up, which the pages need)
+
+    import_module(settings.ROOT_URLCONF)
+    gc.freeze()  # a collection in a worker would copy the memory of all that it looks at
+
+
 def post_worker_init(worker):
     """Say where the panel is as soon as it answers there."""
-    configure_garbage_collector()
+    gc.set_threshold(50_000, 20, 50)
     if worker.age == 1:
         print(f"mailadmin: {settings.MAILADMIN_URL or address()}", flush=True)
-
-
-def configure_garbage_collector():
-    """Leave the loaded modules out of each collection, and collect less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def address():

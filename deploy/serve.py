@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
 
+from mailadmin import reduce_garbage_collection  # noqa: E402
+
+reduce_garbage_collection()  # before everything is loaded
+
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.management import BaseCommand, CommandError, call_command  # noqa: E402

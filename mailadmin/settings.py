@@ -32,7 +32,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.forms",
     "crispy_forms",
-    "csp",
     "mailadmin",
     "domains",
     "mailboxes",

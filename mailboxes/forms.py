@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.functional import cached_property
+from django.utils.functional import SimpleLazyObject, cached_property
 
 from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB, Domain
@@ -26,7 +26,7 @@ from mailadmin.tables.forms import TableForm
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox
-from mailboxes.quota_hints import QuotaHint, build_limit_notice
+from mailboxes.quota_hints import QuotaHint, build_limit_notice, get_new_mailbox_hint
 from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
@@ -74,7 +74,7 @@ class AddressFormMixin(forms.Form):
         name = self.data.get("domain") or self.initial.get("domain") or ""
         if not name and isinstance(field.widget, forms.Select) and len(widget.choices) == 1:
             name = widget.choices[0][0]
-        return field.rows.filter(pk=try_normalize_domain(name)).first()
+        return field.find_row(try_normalize_domain(name))
 
     @property
     def domain_to_raise(self) -> str:
@@ -89,7 +89,7 @@ class AddressFormMixin(forms.Form):
         if domain := get_address_domain(local_part):
             field: Any = self.fields["domain"]
             text = _("%(domain)s is not one of your domains. Enter only the part before the @.")
-            if field.rows.filter(pk=domain).exists():
+            if field.find_row(domain):
                 text = _(
                     "This address belongs to %(domain)s: select that domain, or enter only the part"
                     " before the @."
@@ -170,15 +170,21 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
             "hx-trigger": "change",
             "hx-target": "#id_quota_helptext",
         }
-        hint = QuotaHint(self.selected_domain, principal=self.actor.principal)
-        self.initial.setdefault("quota", hint.suggestion)
-        self.fields["quota"].help_text = hint.help_text
+        hint = get_new_mailbox_hint(self.selected_domain, self.actor.principal)
+        if "quota" not in self.initial:
+            self.initial["quota"] = hint.suggestion
+        quota: Any = self.fields["quota"]
+        quota.help_text = SimpleLazyObject(lambda: hint.help_text)  # no program reads it
 
     def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
+        quota: Any = self.fields["quota"]
+        quota.help_text = SimpleLazyObject(self._get_edit_help_text)
+
+    def _get_edit_help_text(self) -> str:
+        """Return how large the mailbox may be."""
         mailbox = self.instance
-        hint = QuotaHint(mailbox.own_domain, mailbox, self.actor.principal)
-        self.fields["quota"].help_text = hint.help_text
+        return QuotaHint(mailbox.own_domain, mailbox, self.actor.principal).help_text
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}

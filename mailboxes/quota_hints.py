@@ -65,3 +65,11 @@ class QuotaHint:
             return limits.format_no_quota_left(self.domain, self.principal)
         room = limits.format_whole_megabytes(min(self.bounds))
         return _("Enter at most %(room)s MB.") % {"room": room}
+
+
+def get_new_mailbox_hint(domain: Domain | None, principal: Any) -> QuotaHint:
+    """Return the hint for a new mailbox; the forms of one request share that of a domain."""
+    hint = QuotaHint(domain, principal=principal)
+    if domain is None or principal.form_choices is None:
+        return hint
+    return principal.form_choices.setdefault(QuotaHint, {}).setdefault(domain.pk, hint)

@@ -89,7 +89,7 @@ class Principal(AbstractBaseUser):
     token = CharField(
         max_length=255, blank=True, default="", db_default="", secret=True, editable=False
     )
-    form_choices: dict[type[models.Model], Any] | None = None  # the choice caches of one request
+    form_choices: dict[type, Any] | None = None  # what the forms of one request share
     token_validity = DateTimeField(default=timezone.now, db_default=UnknownDate(), editable=False)
     totp_secret = CharField(max_length=255, null=True, blank=True, secret=True, editable=False)  # noqa: DJ001 (PostfixAdmin tests "IS NULL")
 

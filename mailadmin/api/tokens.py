@@ -9,7 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -68,7 +68,7 @@ class TokenPrincipal:
         self.token, self.token_id, self.owner = token, token.pk, token.owner
         self.pk = self.username = self.owner.pk
         self.model_label, self.created = self.owner.model_label, self.owner.created
-        self.form_choices: dict[type[Model], Any] = {}  # of the form fields of this request
+        self.form_choices: dict[type, Any] = {}  # of the form fields of this request
 
     @property
     def role(self) -> Role:

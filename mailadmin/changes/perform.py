@@ -22,6 +22,8 @@ from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes import derived_rows
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.changes.records import (
+    ChangeRecord,
+    LogLine,
     changed_values,
     created_values,
     deleted_values,
@@ -149,8 +151,8 @@ class Changes:
     seen: dict[tuple[type[models.Model], str], SeenVersion] = field(default_factory=dict)
     at: datetime.datetime = field(default_factory=lambda: timezone.now().replace(microsecond=0))
     batch: uuid.UUID = field(default_factory=uuid.uuid4)
-    _lines: list[Log] = field(default_factory=list)
-    _records: list[Change] = field(default_factory=list)
+    _lines: list[LogLine] = field(default_factory=list)
+    _records: list[ChangeRecord] = field(default_factory=list)
     _secrets: list[ChangeSecret] = field(default_factory=list)
     _touched: dict[type[models.Model], set[Any]] = field(default_factory=lambda: defaultdict(set))
     _at_end: dict[Callable[[list[Any]], None], list[Any]] = field(
@@ -253,15 +255,7 @@ class Changes:
 
     def log(self, action: str, domain: str, data: str) -> None:
         """Add PostfixAdmin's log line."""
-        self._lines.append(
-            Log(
-                timestamp=self.at,
-                username=str(self.actor),
-                domain_id=domain,
-                action=action,
-                data=data,
-            )
-        )
+        self._lines.append(LogLine(self.at, str(self.actor), domain, action, data))
 
     def run_at_end(self, function: Callable[[list[Any]], None], rows: Iterable[Any]) -> None:
         """Call the function once after the service, with the rows of all such calls."""
@@ -275,8 +269,9 @@ class Changes:
             self._check_scope()
         for line in self._lines:
             fit_log_line(line)
-        for rows in (self._lines, self._records, self._secrets):
-            insert_rows(rows)
+        insert_rows(self._lines, Log)
+        insert_rows(self._records, Change)
+        insert_rows(self._secrets)
 
     def _check_scope(self) -> None:
         for model, keys in self._touched.items():
@@ -305,7 +300,7 @@ class Changes:
         if not is_scoped_model(type(row)):
             return
         self._records.append(
-            Change(
+            ChangeRecord(
                 at=self.at,
                 actor=str(self.actor)[:255],
                 batch=self.batch,

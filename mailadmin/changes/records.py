@@ -2,7 +2,9 @@
 
 import datetime
 import functools
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,31 @@ from mailadmin.accounts.models import is_scoped_model
 from mailadmin.changes.models import Change, Log
 from mailadmin.db.bulk import chunks
 from mailadmin.db.fields import ListTextField, fits_column
+
+
+@dataclass(slots=True)
+class LogLine:
+    """A line to write into `Log`, whose instances take ten times as long to make."""
+
+    timestamp: datetime.datetime
+    username: str
+    domain_id: str
+    action: str
+    data: str
+
+
+@dataclass(slots=True)
+class ChangeRecord:
+    """A record to write as a `Change`."""
+
+    at: datetime.datetime
+    actor: str
+    batch: uuid.UUID
+    verb: str
+    table: str
+    key: str
+    domain: str
+    values: Mapping[str, Any]
 
 
 def created_values(row: models.Model) -> dict[str, Any]:
@@ -65,8 +92,13 @@ def redact_values(field: models.Field, old: Any, new: Any) -> Any:
 
 def serialize_value(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
-        return timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
+        return format_moment(value, timezone.get_current_timezone())
     return value
+
+
+@functools.lru_cache(maxsize=64)  # many rows of one change have the same time
+def format_moment(moment: datetime.datetime, zone: datetime.tzinfo) -> str:
+    return timezone.localtime(moment, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def get_field_default(field: models.Field) -> Any:
@@ -101,7 +133,7 @@ def reload_full_rows(model: type[models.Model], instances: Iterable[Any]) -> Ite
         yield from model._base_manager.filter(pk__in=[row.pk for row in part])
 
 
-def fit_log_line(line: Log) -> None:
+def fit_log_line(line: LogLine) -> None:
     """Shorten a line to what an adopted log holds: 2.1 had 255 characters of latin1."""
     if not fits_column(Log._meta.get_field("data"), line.data):
         line.data = line.data.encode("ascii", "backslashreplace").decode()

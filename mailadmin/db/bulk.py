@@ -23,11 +23,15 @@ def chunks(values: Iterable[Item], size: int = MAX_ROWS_PER_STATEMENT) -> Iterat
         yield items[start : start + size]
 
 
-def insert_rows(rows: Sequence[models.Model]) -> None:
-    """Insert rows of one model by multi-row INSERTs; bulk_create does more work for each row."""
+def insert_rows(rows: Sequence[Any], model: type[models.Model] | None = None) -> None:
+    """Insert rows of one model by multi-row INSERTs; bulk_create does more work for each row.
+
+    They are instances of the model, or else have its values in attributes of the same names; a
+    key that the database gives may be missing.
+    """
     if not rows:
         return
-    model = type(rows[0])
+    model = model or type(rows[0])
     connection = connections[router.db_for_write(model)]
     columns = [f for f in model._meta.concrete_fields if not _is_set_by_database(f, rows[0])]
     quote = connection.ops.quote_name
@@ -71,6 +75,9 @@ def get_value_converter(
     each value took a third of an import's time.
     """
     prepare = functools.partial(field.get_db_prep_save, connection=connection)
+    if type(field) is models.JSONField:
+        adapt = functools.partial(connection.ops.adapt_json_value, encoder=field.encoder)
+        return lambda value: adapt(value) if type(value) in (dict, list) else prepare(value)
     if isinstance(field, models.DateTimeField):
         return functools.lru_cache(maxsize=64)(prepare)
     if not isinstance(field, PLAIN_FIELDS) or isinstance(field, TranslatedMixin):
@@ -78,5 +85,5 @@ def get_value_converter(
     return lambda value: value if value and type(value) in (str, int) else prepare(value)
 
 
-def _is_set_by_database(field: models.Field, row: models.Model) -> bool:
-    return isinstance(field, models.AutoField) and getattr(row, field.attname) is None
+def _is_set_by_database(field: models.Field, row: Any) -> bool:
+    return isinstance(field, models.AutoField) and getattr(row, field.attname, None) is None

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import bcrypt
-from passlib.hash import apr_md5_crypt, des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
 from mailadmin.passwords.limits import (
     MAX_BCRYPT_BYTES,
@@ -71,12 +70,12 @@ def _hash_with_bcrypt(password: bytes, setting: bytes) -> bytes:
 
 
 class CryptFormat(NamedTuple):
-    """A hash format: its name, its pattern, a check of its cost, and passlib's implementation."""
+    """A hash format: its name, its pattern, a check of its cost, and passlib's name for it."""
 
     name: str
     pattern: re.Pattern[bytes]
     is_affordable: Callable[[re.Match], bool] = _is_always_affordable
-    passlib_hasher: Any = None
+    passlib_name: str = ""
 
 
 def _build_format(name: str, pattern: bytes, *rest: Any) -> CryptFormat:
@@ -89,19 +88,22 @@ CRYPT_FORMATS = (
     _build_format("BLF-CRYPT-2X", rb"\$2x\$(?P<cost>\d\d)\$#{53}", _is_bcrypt_affordable),
     # Dovecot ignores what follows a third $
     _build_format(
-        "MD5-CRYPT", rb"(?P<hash>\$1\$[^$]{0,8}\$#{22})(?:\$.*)?", _is_always_affordable, md5_crypt
+        "MD5-CRYPT",
+        rb"(?P<hash>\$1\$[^$]{0,8}\$#{22})(?:\$.*)?",
+        _is_always_affordable,
+        "md5_crypt",
     ),
     _build_format(
         "SHA256-CRYPT",
         rb"\$5\$(?:rounds=(?P<rounds>\d{1,10})\$)?[^$]{0,16}\$#{43}",
         _are_rounds_affordable,
-        sha256_crypt,
+        "sha256_crypt",
     ),
     _build_format(
         "SHA512-CRYPT",
         rb"\$6\$(?:rounds=(?P<rounds>\d{1,10})\$)?[^$]{0,16}\$#{86}",
         _are_rounds_affordable,
-        sha512_crypt,
+        "sha512_crypt",
     ),
     _build_format(
         "YESCRYPT",
@@ -124,11 +126,18 @@ CRYPT_FORMATS = (
         rb"\$md5(?:,rounds=(?P<rounds>\d{1,10}))?\$[^$]{0,64}\${1,2}#{22}",
         _are_rounds_affordable,
     ),
-    _build_format("APR1", rb"\$apr1\$[^$]{0,8}\$#{22}", _is_always_affordable, apr_md5_crypt),
+    _build_format("APR1", rb"\$apr1\$[^$]{0,8}\$#{22}", _is_always_affordable, "apr_md5_crypt"),
     _build_format("NT", rb"\$3\$\$[0-9a-f]{32}"),
     _build_format("BSDI", rb"_(?P<rounds>#{4})#{4}#{11}", _are_bsdi_rounds_affordable),
-    _build_format("DES-CRYPT", rb"#{13}", _is_always_affordable, des_crypt),
+    _build_format("DES-CRYPT", rb"#{13}", _is_always_affordable, "des_crypt"),
 )
+
+
+def get_passlib_hasher(name: str) -> Any:
+    """Return passlib's implementation; most processes hash nothing by it and do not load it."""
+    from passlib.registry import get_crypt_handler
+
+    return get_crypt_handler(name)
 
 
 @functools.cache
@@ -191,14 +200,13 @@ def detect_scheme_name(stored: bytes) -> str:
 
 
 def _verify_with_passlib(crypt_format: CryptFormat, match: re.Match, password: bytes) -> bool:
-    if crypt_format.passlib_hasher is None:
+    if not crypt_format.passlib_name:
         raise UnverifiableHash(f"the C library does not support {crypt_format.name}")
     if len(password) > MAX_CRYPT_BYTES and match.groupdict().get("rounds"):
         return False  # the cost is rounds times length; crypt(3) refuses it too
     try:
-        return crypt_format.passlib_hasher.verify(
-            password, match.groupdict().get("hash") or match[0]
-        )
+        hasher = get_passlib_hasher(crypt_format.passlib_name)
+        return hasher.verify(password, match.groupdict().get("hash") or match[0])
     except ValueError as error:
         raise UnverifiableHash(f"malformed {crypt_format.name} hash") from error
 

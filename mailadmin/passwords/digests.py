@@ -6,17 +6,16 @@ import os
 import struct
 from math import floor, sin
 
-from passlib.crypto.digest import lookup_hash
-
 from mailadmin.passwords.limits import MAX_OTP_ROUNDS, UnverifiableHash, check_rounds, match_hash
 
 OTP_SEED_BYTES = 8
 
-MD4_CONSTRUCTOR = lookup_hash("md4").const  # OpenSSL 3 has none; passlib brings its own
-
 
 def md4(data: bytes) -> bytes:
-    return MD4_CONSTRUCTOR(data).digest()
+    """Compute by passlib, which brings its own: OpenSSL 3 has none."""
+    from passlib.crypto.digest import lookup_hash
+
+    return lookup_hash("md4").const(data).digest()
 
 
 def md5(data: bytes) -> bytes:

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import bcrypt
-from passlib.hash import des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
 from mailadmin.passwords import crypt3, digests, stretched
 from mailadmin.passwords.encodings import DECODERS, ENCODERS
@@ -102,8 +101,16 @@ def _make_bcrypt(password: bytes, username: str, rounds: int) -> bytes:
     return bcrypt.hashpw(password, b"$2y$" + bcrypt.gensalt(rounds)[4:])
 
 
-def _make_sha_crypt(handler: Any) -> Callable[[bytes, str, int], bytes]:
-    return lambda password, username, rounds: handler.using(rounds=rounds).hash(password).encode()
+def _make_with_passlib(name: str) -> Callable[[bytes, str, int], bytes]:
+    return lambda password, username, rounds: (
+        crypt3.get_passlib_hasher(name).hash(password).encode()
+    )
+
+
+def _make_sha_crypt(name: str) -> Callable[[bytes, str, int], bytes]:
+    return lambda password, username, rounds: (
+        crypt3.get_passlib_hasher(name).using(rounds=rounds).hash(password).encode()
+    )
 
 
 def _libcrypt_scheme(gensalt_prefix: bytes, **options: Any) -> Scheme:
@@ -161,20 +168,18 @@ def _check_md5(password: bytes, stored: bytes, username: str) -> bool:
 
 SHA_CRYPT_ROUNDS = (5000, 1000, MAX_ROUNDS)
 BCRYPT = _crypt_scheme(_make_bcrypt, MAX_BCRYPT_BYTES, rounds=(10, 4, MAX_BCRYPT_COST))
-MD5_CRYPT = _crypt_scheme(lambda password, username, rounds: md5_crypt.hash(password).encode())
+MD5_CRYPT = _crypt_scheme(_make_with_passlib("md5_crypt"))
 ARGON2ID = _argon2_scheme("id", 64 * 1024, 3)
 PLAIN = Scheme(_check_plain, lambda password, username, rounds: password)
 
 SCHEMES = {
     "BLF-CRYPT": BCRYPT,
     "CRYPT": BCRYPT,
-    "DES-CRYPT": _crypt_scheme(
-        lambda password, username, rounds: des_crypt.hash(password).encode()
-    ),
+    "DES-CRYPT": _crypt_scheme(_make_with_passlib("des_crypt")),
     "MD5-CRYPT": MD5_CRYPT,
     "MD5": replace(MD5_CRYPT, check=_check_md5),
-    "SHA256-CRYPT": _crypt_scheme(_make_sha_crypt(sha256_crypt), rounds=SHA_CRYPT_ROUNDS),
-    "SHA512-CRYPT": _crypt_scheme(_make_sha_crypt(sha512_crypt), rounds=SHA_CRYPT_ROUNDS),
+    "SHA256-CRYPT": _crypt_scheme(_make_sha_crypt("sha256_crypt"), rounds=SHA_CRYPT_ROUNDS),
+    "SHA512-CRYPT": _crypt_scheme(_make_sha_crypt("sha512_crypt"), rounds=SHA_CRYPT_ROUNDS),
     "YESCRYPT": _libcrypt_scheme(b"$y$", rounds=(5, 1, 9)),
     "GOST-YESCRYPT": _libcrypt_scheme(b"$gy$", rounds=(5, 1, 9)),
     "SCRYPT": _libcrypt_scheme(b"$7$", rounds=(7, 6, 9)),

@@ -4,9 +4,6 @@ import hashlib
 import hmac
 import os
 
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
-from argon2.low_level import Type, hash_secret, verify_secret
-
 from mailadmin.passwords.encodings import from_base64, to_base64
 from mailadmin.passwords.limits import (
     MAX_ARGON2_KIB,
@@ -20,7 +17,6 @@ from mailadmin.passwords.limits import (
 SALT_BYTES = 16
 SCRAM_SALT_BYTES = 12  # so that .HEX fits into a column of 255
 ARGON2_HASH_BYTES = 32
-ARGON2_TYPES = {"i": Type.I, "d": Type.D, "id": Type.ID}
 
 
 # PBKDF2, in a format that only Dovecot has
@@ -63,7 +59,7 @@ def make_scram(algorithm: str, password: bytes, username: str, rounds: int) -> b
     return f"{rounds},{to_base64(salt)},{keys}".encode()
 
 
-# Argon2
+# Argon2. Its package is loaded by the first such hash: most processes meet none.
 
 ARGON2_PATTERN = (
     r"\$argon2(i|d|id)\$(?:v=\d{1,3}\$)?m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})"
@@ -72,12 +68,15 @@ ARGON2_PATTERN = (
 
 
 def check_argon2(password: bytes, stored: bytes, username: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+    from argon2.low_level import Type, verify_secret
+
     match = match_hash(ARGON2_PATTERN, stored)
     memory, passes, lanes = (int(match[i]) for i in (2, 3, 4))
     if memory > MAX_ARGON2_KIB or memory * passes > MAX_ARGON2_WORK or lanes > MAX_ARGON2_LANES:
         raise UnverifiableHash("argon2 hash with a cost above the limit")
     try:
-        return verify_secret(stored, password, ARGON2_TYPES[match[1]])
+        return verify_secret(stored, password, Type[match[1].upper()])
     except VerifyMismatchError:
         return False
     except (VerificationError, InvalidHashError) as error:
@@ -87,7 +86,8 @@ def check_argon2(password: bytes, stored: bytes, username: str) -> bool:
 def make_argon2(
     variant: str, memory_kib: int, password: bytes, username: str, rounds: int
 ) -> bytes:
+    from argon2.low_level import Type, hash_secret
+
     salt = os.urandom(SALT_BYTES)
-    return hash_secret(
-        password, salt, rounds, memory_kib, 1, ARGON2_HASH_BYTES, ARGON2_TYPES[variant]
-    )
+    variant_type = Type[variant.upper()]
+    return hash_secret(password, salt, rounds, memory_kib, 1, ARGON2_HASH_BYTES, variant_type)

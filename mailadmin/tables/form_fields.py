@@ -112,28 +112,30 @@ class PickerInput(forms.TextInput):
 class ChoiceCache:
     """Rows that the forms of one request have looked up: a thousand forms ask once."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: QuerySet) -> None:
+        self.rows = rows  # those in scope
         self.names: dict[int, list[str]] = {}
-        self.rows: dict[str, Any] = {}
+        self.found: dict[str, Any] = {}
 
-    def get_names(self, rows: QuerySet, count: int) -> list[str]:
-        """Return the first keys of these rows."""
+    def get_names(self, count: int) -> list[str]:
+        """Return the first keys of the rows."""
         if count not in self.names:
-            self.names[count] = list(rows.order_by("pk").values_list("pk", flat=True)[:count])
+            self.names[count] = list(self.rows.order_by("pk").values_list("pk", flat=True)[:count])
         return self.names[count]
 
-    def get_row(self, rows: QuerySet, name: str) -> Any:
+    def get_row(self, name: str) -> Any:
         """Return the row of this key; one that is missing is looked up again next time."""
-        if name not in self.rows and (row := rows.filter(pk=name).first()):
-            self.rows[name] = row
-        return self.rows.get(name)
+        if name not in self.found and (row := self.rows.filter(pk=name).first()):
+            self.found[name] = row
+        return self.found.get(name)
 
 
 def get_choice_cache(principal: Any, model: type[models.Model]) -> ChoiceCache:
     """Return the cache of this principal's request, in which programs may send many rows."""
-    if principal.form_choices is None:
-        return ChoiceCache()
-    return principal.form_choices.setdefault(model, ChoiceCache())
+    shared = {} if principal.form_choices is None else principal.form_choices
+    if model not in shared:
+        shared[model] = ChoiceCache(visible_rows(model, principal))
+    return shared[model]
 
 
 class RowChoiceMixin(UntruncatedCharField):
@@ -153,9 +155,8 @@ class RowChoiceMixin(UntruncatedCharField):
 
     def limit_to_principal(self, principal: Any) -> None:
         """Limit the field to the rows in the scope of this principal."""
-        self.rows = visible_rows(self.model, principal)
         self.choice_cache = get_choice_cache(principal, self.model)
-        keys = self.choice_cache.get_names(self.rows, self.max_select_choices + 1)
+        keys = self.choice_cache.get_names(self.max_select_choices + 1)
         if len(keys) <= self.max_select_choices:
             get_label = super().prepare_value
             choices = [(key, get_label(key)) for key in keys]
@@ -165,10 +166,14 @@ class RowChoiceMixin(UntruncatedCharField):
 
     def clean(self, value: Any) -> Any:
         key = super().clean(value)
-        row = self.choice_cache.get_row(self.rows, key) if key else None
+        row = self.find_row(key) if key else None
         if key and row is None:
             raise ValidationError(self.missing_text, params={"name": key})
         return row
+
+    def find_row(self, key: str) -> Any:
+        """Return the row of this key, if it is in the user's scope."""
+        return self.choice_cache.get_row(key)
 
     def prepare_value(self, value: Any) -> Any:
         value = getattr(value, "pk", value)

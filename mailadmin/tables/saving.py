@@ -96,14 +96,20 @@ def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
 def run_service_calls(
     changes: Changes, calls: Sequence[ServiceCall], is_creation: bool
 ) -> list[Any]:
-    """Run all calls, those that create rows at once; if one is refused, report which."""
+    """Run all calls; if one is refused, report which."""
     if len(calls) > 1:
         check_transactional_tables()
     try:
         with changes.savepoint():
-            return run_all(changes, merge_creations(calls) if is_creation else calls)
+            return run_together(changes, calls, is_creation)
     except ValidationError as error:
-        raise RowsRefused(find_refused(changes, calls) or {0: validation_texts(error)}) from error
+        refused = find_refused(changes, calls, is_creation)
+        raise RowsRefused(refused or {0: validation_texts(error)}) from error
+
+
+def run_together(changes: Changes, calls: Sequence[ServiceCall], is_creation: bool) -> list[Any]:
+    """Run the calls, those that create rows as one, and return all rows."""
+    return run_all(changes, merge_creations(calls) if is_creation else calls)
 
 
 def merge_creations(calls: Sequence[ServiceCall]) -> Sequence[ServiceCall]:
@@ -121,15 +127,24 @@ def run_all(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
     return rows
 
 
-def find_refused(changes: Changes, calls: Sequence[ServiceCall]) -> dict[int, ErrorTexts]:
-    """Run the calls one by one, and return the errors of those refused; nothing is saved."""
+def find_refused(
+    changes: Changes, calls: Sequence[ServiceCall], is_creation: bool
+) -> dict[int, ErrorTexts]:
+    """Return the errors of the calls that are refused in their order; nothing is saved.
+
+    Calls run together; if that is refused, in two halves, and so on to the single ones.
+    """
     refused: dict[int, ErrorTexts] = {}
-    for number, call in enumerate(calls):
+    waiting = [range(len(calls))]
+    while waiting and len(refused) < MAX_REFUSED_ROWS:
+        part = waiting.pop()
         try:
             with changes.savepoint():
-                run_all(changes, [call])
+                run_together(changes, [calls[number] for number in part], is_creation)
         except ValidationError as error:
-            refused[number] = validation_texts(error)
-        if len(refused) == MAX_REFUSED_ROWS:
-            break
+            if len(part) == 1:
+                refused[part[0]] = validation_texts(error)
+            else:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
     return refused

@@ -20,7 +20,8 @@ from mailboxes.mailserver.config_parser.lines import ConfigProblem
 from mailboxes.mailserver.config_parser.maps import PATTERN_TYPES, MapReference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.programs import find_program
-from mailboxes.postfix.routing import Lookup, LookupTable, split_address
+from mailboxes.postfix.addresses import split_address
+from mailboxes.postfix.routing import Lookup, LookupTable
 
 QUERY_TIMEOUT_SECONDS = 2
 CONNECT_TIMEOUT_SECONDS = 10  # for a connection and for postmap

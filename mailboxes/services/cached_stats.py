@@ -22,7 +22,7 @@ from mailboxes.models.cached_stats import (
     REROUTED_DOMAIN_STAT,
     CachedStat,
 )
-from mailboxes.postfix.routing import split_address
+from mailboxes.postfix.addresses import split_address
 from mailboxes.services import statistics
 from mailboxes.services.standalone_aliases import (
     reindex_standalone_aliases,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 
-from mailboxes.postfix.routing import split_address, split_extension
+from mailboxes.postfix.addresses import split_address, split_extension
 
 
 def iter_lookup_keys(address: str, alias_domains: Mapping[str, str] | None = None) -> Iterator[str]:

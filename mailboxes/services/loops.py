@@ -13,22 +13,43 @@ from django.core.exceptions import ValidationError
 
 from domains.models import AliasDomain
 from mailadmin.changes.perform import Changes
+from mailadmin.db.bulk import chunks
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.goto import split_goto
-from mailboxes.postfix.routing import ALIAS_EXPANSION_LIMIT, split_address, split_extension
-from mailboxes.postfix.routing.addresses import add_extension
-from mailboxes.postfix.routing.loops import find_shortest_path
+from mailboxes.postfix.addresses import add_extension, split_address, split_extension
+from mailboxes.postfix.paths import ALIAS_EXPANSION_LIMIT, find_shortest_path
 from mailboxes.services.lookup_keys import iter_lookup_keys
+
+MAX_EXPANDED_TOGETHER = 100 * ALIAS_EXPANSION_LIMIT  # addresses of many aliases
 
 
 def refuse_loops(changes: Changes, aliases: Iterable[Alias]) -> None:
     """Refuse aliases that would form a loop, unless an address in it keeps a copy for itself."""
     new = {alias.pk: alias for alias in aliases if alias.active}
-    for alias in new.values():
+    for alias in iter_suspects(list(new.values()), new):
         if loop := find_loop(alias, new):
             text = " → ".join(redact_loop(changes, alias, loop))
             raise ValidationError({"goto": _("Alias loop: %(loop)s") % {"loop": text}})
+
+
+def iter_suspects(aliases: list[Alias], new: Mapping[str, Alias]) -> Iterator[Alias]:
+    """Yield the aliases that may forward to a loop, in order; many are looked up together."""
+    waiting = [aliases]
+    while waiting:
+        part = waiting.pop()
+        if len(part) == 1:
+            yield part[0]
+        elif part and has_any_loop(part, new):
+            middle = len(part) // 2
+            waiting += [part[middle:], part[:middle]]
+
+
+def has_any_loop(aliases: Iterable[Alias], new: Mapping[str, Alias]) -> bool:
+    """Return whether any of these forwards to a loop; True if that is too much to look up."""
+    starts = {address for alias in aliases for address in get_start_addresses(alias)}
+    hops, is_complete = expand_reachable(starts, new, MAX_EXPANDED_TOGETHER)
+    return not is_complete or bool(find_simple_loop(hops) or find_growing_loop(hops))
 
 
 def redact_loop(changes: Changes, alias: Alias, loop: Sequence[str]) -> Iterator[str]:
@@ -56,7 +77,7 @@ def strip_wildcard_extension(address: str) -> str:
 def find_loop(alias: Alias, new: Mapping[str, Alias]) -> list[str] | None:
     """Return addresses of which each forwards to the next and the last is the first again."""
     start = get_start_addresses(alias)
-    hops = expand_reachable(start, new)
+    hops, _is_complete = expand_reachable(start, new)
     return (
         find_simple_loop(get_reachable_subgraph(start[0], hops))
         or find_simple_loop(hops)
@@ -127,15 +148,20 @@ def find_growing_loop(hops: Graph) -> list[str] | None:
     return None
 
 
-def expand_reachable(addresses: Iterable[str], new: Mapping[str, Alias]) -> Graph:
-    """Return every address that these forward to, directly or not; looked up level by level."""
+def expand_reachable(
+    addresses: Iterable[str], new: Mapping[str, Alias], limit: int = ALIAS_EXPANSION_LIMIT
+) -> tuple[Graph, bool]:
+    """Return every address that these forward to, directly or not, and whether these are all.
+
+    They are looked up level by level, until there are more than the limit.
+    """
     hops: Graph = {}
     frontier = set(addresses)
-    while frontier and len(hops) < ALIAS_EXPANSION_LIMIT:
+    while frontier and len(hops) < limit:
         answers = _find_aliases(frontier, new)
         hops |= {address: _build_node(address, answers.get(address)) for address in frontier}
         frontier = {target for address in frontier for target in hops[address].targets} - set(hops)
-    return hops
+    return hops, not frontier
 
 
 def _build_node(address: str, alias: Alias | None) -> AliasNode:
@@ -169,10 +195,12 @@ def _find_aliases(addresses: Iterable[str], new: Mapping[str, Alias]) -> dict[st
     """Return address → the active alias that Postfix finds for it, unless a mailbox comes first."""
     alias_domains = _find_alias_domain_targets(addresses)
     keys = {address: list(iter_lookup_keys(address, alias_domains)) for address in addresses}
-    wanted = {key for options in keys.values() for key in options}
-    found: dict[str, Alias | None] = dict.fromkeys(_find_mailboxes(wanted))
-    stored = Alias.objects.filter(pk__in=wanted, active=True)
-    found |= {alias.pk.lower(): alias for alias in stored} | dict(new)
+    found: dict[str, Alias | None] = {}
+    for part in chunks(sorted({key for options in keys.values() for key in options})):
+        found |= dict.fromkeys(_find_mailboxes(part))
+        stored = Alias.objects.filter(pk__in=part, active=True)
+        found |= {alias.pk.lower(): alias for alias in stored}
+    found |= new
     hits = {
         address: next((found[key] for key in options if key in found), None)
         for address, options in keys.items()
@@ -182,9 +210,11 @@ def _find_aliases(addresses: Iterable[str], new: Mapping[str, Alias]) -> dict[st
 
 def _find_alias_domain_targets(addresses: Iterable[str]) -> dict[str, str]:
     """Return alias domain → target domain of the active alias domains among these addresses."""
-    domains = {split_address(address)[1] for address in addresses}
-    active = AliasDomain._base_manager.filter(alias_domain__in=domains, active=True)
-    return dict(active.values_list("alias_domain_id", "target_domain_id"))
+    found: dict[str, str] = {}
+    for part in chunks(sorted({split_address(address)[1] for address in addresses})):
+        active = AliasDomain._base_manager.filter(alias_domain__in=part, active=True)
+        found |= active.values_list("alias_domain_id", "target_domain_id")
+    return found
 
 
 def _find_mailboxes(keys: Iterable[str]) -> list[str]:

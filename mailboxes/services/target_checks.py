@@ -18,7 +18,7 @@ from mailadmin.names import fold
 from mailadmin.translation import gettext as _
 from mailadmin.translation import ngettext
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfix.routing import split_address
+from mailboxes.postfix.addresses import split_address
 from mailboxes.services.lookup_keys import iter_lookup_keys
 
 MISSING, INACTIVE, NO_DOMAIN = "missing", "inactive", "bare"

@@ -2,12 +2,17 @@
 
 from unittest import mock
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
 from domains.models import Domain
 from mailadmin.changes.models import Log
 from mailboxes.models import Alias, Mailbox
 from tests.base import World
 from tests.mailadmin.api_rows import DAVE
 from tests.mailadmin.test_api import overtaken_once
+
+HASH = "$2y$10$" + "x" * 53
 
 
 class MultipleRowTests(World):
@@ -110,3 +115,39 @@ class MultipleRowTests(World):
         row = {"domain": "new.example"}
         answer = self.api(self.root).post("domains", [row, row])
         self.assertEqual([item["index"] for item in answer.json()["items"]], [1])
+
+    def count_statements(self, table, rows, status):
+        """Return how many statements a request takes."""
+        with CaptureQueriesContext(connection) as queries:
+            answer = self.api(self.root).post(table, rows)
+        self.assertEqual(answer.status_code, status, answer.content)
+        return len(queries)
+
+    def test_more_rows_take_no_more_statements(self):
+        Domain.objects.update(quota=10**6, maxquota=1000)
+        mailboxes = [
+            {"local_part": f"p{n}", "domain": "example.org", "password_hash": HASH}
+            for n in range(60)
+        ]
+        aliases = self.rows(60)
+        for table, rows in (("mailboxes", mailboxes), ("aliases", aliases)):
+            self.count_statements(table, rows[-1:], 201)  # creates the state of the domain
+            few = self.count_statements(table, rows[:2], 201)
+            self.assertEqual(self.count_statements(table, rows[10:-1], 201), few, table)
+            few = self.count_statements(table, rows[:2], 422)
+            self.assertEqual(self.count_statements(table, rows[10:], 422), few, table)
+
+    def test_the_rows_beyond_a_limit_are_found_in_few_statements(self):
+        Domain.objects.update(aliases=60)
+        statements = self.count_statements("aliases", self.rows(64), 422)
+        self.assertLess(statements, 64 * 6)
+
+    def test_a_loop_among_many_rows_names_its_rows(self):
+        rows = self.rows(40)
+        for n, target in ((7, 30), (30, 7), (20, 21), (21, 20)):
+            rows[n]["goto"] = [f"m{target}@example.org"]
+        answer = self.program.post("aliases", rows)
+        errors = {item["index"]: item["errors"] for item in answer.json()["items"]}
+        self.assertEqual(list(errors), [21, 30])
+        loop = "m30@example.org → m7@example.org → m30@example.org"
+        self.assertEqual(errors[30], {"goto": [f"Alias loop: {loop}"]})

@@ -93,3 +93,18 @@ def test_commands_do_not_import_metrics():
     environ = environment(MAILADMIN_DATABASE_URL=os.environ["TEST_DATABASE_URL"])
     assert subprocess.run([sys.executable, "-c", code], cwd=BASE_DIR, env=environ).returncode == 0
     assert metrics.REGISTRY
+
+
+@pytest.mark.sqlite
+def test_the_panel_is_loaded_before_the_web_processes_are_forked(tmp_path):
+    """They share its memory then; a connection to the database must not be shared."""
+    code = (
+        "import gc, runpy, sys; conf = runpy.run_path('deploy/gunicorn.conf.py');"
+        " conf['when_ready'](None); from django.db import connection;"
+        " print('mailadmin.urls' in sys.modules, gc.get_freeze_count() > 50_000,"
+        " connection.connection)"
+    )
+    environ = environment(MAILADMIN_DATABASE_URL=f"sqlite://{tmp_path}/x.sqlite3")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=BASE_DIR, env=environ, capture_output=True, text=True)
+    assert done.stdout == "True True None\n", done.stderr

@@ -11,6 +11,7 @@ from domains.patterns import validate_pattern, validate_transport
 from mailboxes.models import Alias, Mailbox
 from mailboxes.models.goto import split_goto
 from mailboxes.postfix import routing
+from mailboxes.postfix.addresses import quote_address
 from mailboxes.services.loops import find_loop
 from tests import postfix_server, servers
 from tests.mailboxes.routing_worlds import AGENTS, BROKEN, SHARED
@@ -76,7 +77,7 @@ def answers(postfix, addresses):
         client.mail("")
         replies = {}
         for address in addresses:
-            code, text = client.rcpt(routing.quote_address(address))
+            code, text = client.rcpt(quote_address(address))
             replies[address] = "" if code == 250 else f"{code} {text.decode()}"
         return replies
 
@@ -87,7 +88,7 @@ def send(postfix, addresses):
         client.ehlo()
         client.mail("")
         for address in addresses:
-            code, text = client.rcpt(routing.quote_address(address))
+            code, text = client.rcpt(quote_address(address))
             assert code == 250, text
         try:
             code, reply = client.data("Subject: x\n\nx\n")

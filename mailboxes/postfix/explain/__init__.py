@@ -17,6 +17,7 @@ from domains.models import AliasDomain, Domain
 from domains.patterns import VIRTUAL_AGENT, find_service_problem
 from mailadmin.names import normalize_domain
 from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
+from mailboxes.postfix.addresses import parse_typed_address, quote_address, split_address
 from mailboxes.postfix.explain import messages
 from mailboxes.postfix.explain.alias_domains import find_handled_as
 from mailboxes.postfix.explain.html import ROW_URL_NAMES
@@ -35,9 +36,6 @@ from mailboxes.postfix.routing import (
     RoutingConfig,
     build_panel_config,
     format_sender_reply,
-    parse_typed_address,
-    quote_address,
-    split_address,
 )
 
 if TYPE_CHECKING:

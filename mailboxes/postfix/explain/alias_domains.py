@@ -7,8 +7,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain
+from mailboxes.postfix.addresses import split_address
 from mailboxes.postfix.explain.redaction import VisibleScope
-from mailboxes.postfix.routing import Route, split_address
+from mailboxes.postfix.routing import Route
 
 ADDRESS_MAPS = ("virtual_alias", "refused_recipients")  # how the names of these maps begin
 # Those of rows with the address itself, which come before the rows of the target domain.

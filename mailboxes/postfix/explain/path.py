@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from mailadmin.formatting import fill_html, unicode_address
 from mailadmin.names import fold
 from mailboxes.models import Mailbox, is_vacation_target
+from mailboxes.postfix.addresses import add_extension, split_address, split_extension
 from mailboxes.postfix.explain import messages
 from mailboxes.postfix.explain.html import (
     MAX_NAMED,
@@ -21,8 +22,7 @@ from mailboxes.postfix.explain.html import (
     link_row,
     list_in_words,
 )
-from mailboxes.postfix.routing import add_extension, split_address, split_extension
-from mailboxes.postfix.routing.loops import Targets, find_shortest_path
+from mailboxes.postfix.paths import Targets, find_shortest_path
 
 LEVELS = {
     messages.DELIVERED: "ok",

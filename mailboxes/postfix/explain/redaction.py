@@ -7,7 +7,8 @@ from django.conf import settings
 from domains.models import Domain
 from mailadmin.accounts.models import Role
 from mailboxes.models import Mailbox, is_vacation_target
-from mailboxes.postfix.routing import Lookup, split_address
+from mailboxes.postfix.addresses import split_address
+from mailboxes.postfix.routing import Lookup
 from mailboxes.postfix.vacation_addresses import find_possible_owners
 
 TRANSPORT_MAPS = ("transport_pattern", "transport")

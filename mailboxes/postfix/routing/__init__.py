@@ -5,15 +5,7 @@ files. After access(5), virtual(5), transport(5) and cleanup(8);
 `tests/mailboxes/test_routing.py` compares it with a real Postfix.
 """
 
-from mailboxes.postfix.routing.addresses import (
-    add_extension,
-    parse_typed_address,
-    quote_address,
-    split_address,
-    split_extension,
-)
 from mailboxes.postfix.routing.postfix import (
-    ALIAS_EXPANSION_LIMIT,
     TERMINAL_SERVICES,
     PostfixRouter,
 )
@@ -39,7 +31,6 @@ from mailboxes.postfix.routing.tables import (
 
 __all__ = [
     "ALIAS_EXPANSION_ERROR_REPLY",
-    "ALIAS_EXPANSION_LIMIT",
     "AliasExpansion",
     "BAD_RECIPIENT_REPLY",
     "DOVECOT_LMTP_TRANSPORT",
@@ -56,11 +47,6 @@ __all__ = [
     "RoutingConfig",
     "StaticTable",
     "TERMINAL_SERVICES",
-    "add_extension",
     "build_panel_config",
     "format_sender_reply",
-    "parse_typed_address",
-    "quote_address",
-    "split_address",
-    "split_extension",
 ]

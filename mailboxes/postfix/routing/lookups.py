@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from domains.patterns import WILDCARD_PATTERN, get_parent_domains
 from mailadmin.translation import gettext_lazy as _
-from mailboxes.postfix.routing.addresses import (
+from mailboxes.postfix.addresses import (
     quote_address,
     quote_local_part,
     split_address,

@@ -1,12 +1,11 @@
 """The addresses of an alias loop, or the beginning of a chain that is too long."""
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from mailboxes.postfix.paths import Targets, find_shortest_path
 from mailboxes.postfix.routing.route import AliasExpansion
 
 MAX_SHOWN_ADDRESSES = 5  # of a chain that never ends
-Targets = Mapping[str, Sequence[str]]  # of each address
 
 
 def find_expansion_loop(expansions: Sequence[AliasExpansion]) -> tuple[list[str], bool]:
@@ -26,26 +25,3 @@ def find_cycle(start: str, targets: Targets) -> list[str]:
         if target != start and (path := find_shortest_path(target, start, targets)):
             return [start, *path]
     return []
-
-
-def find_shortest_path(start: str, end: str, targets: Targets) -> list[str]:
-    """Return the shortest path from one address to another, both included."""
-    previous: dict[str, str | None] = {start: None}
-    queue = deque([start])
-    while queue:
-        address = queue.popleft()
-        if address == end:
-            return reconstruct_path(address, previous)
-        for target in targets.get(address, []):
-            if target not in previous:
-                previous[target] = address
-                queue.append(target)
-    return []
-
-
-def reconstruct_path(end: str, previous: Mapping[str, str | None]) -> list[str]:
-    path, address = [end], previous[end]
-    while address is not None:
-        path.insert(0, address)
-        address = previous[address]
-    return path

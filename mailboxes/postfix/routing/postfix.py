@@ -5,14 +5,15 @@ import re
 
 from domains.patterns import VIRTUAL_AGENT
 from mailadmin.address_lists import parse_address_list, rewrite_address, strip_domain_spaces
-from mailboxes.postfix.maps import VACATION_SERVICE
-from mailboxes.postfix.routing.addresses import (
+from mailboxes.postfix.addresses import (
     add_extension,
     has_deliverable_syntax,
     quote_address,
     remove_duplicates,
     split_address,
 )
+from mailboxes.postfix.maps import VACATION_SERVICE
+from mailboxes.postfix.paths import ALIAS_EXPANSION_LIMIT
 from mailboxes.postfix.routing.lookups import PostfixLookups
 from mailboxes.postfix.routing.loops import find_expansion_loop
 from mailboxes.postfix.routing.replies import (
@@ -28,7 +29,6 @@ from mailboxes.postfix.routing.replies import (
 from mailboxes.postfix.routing.route import AliasExpansion, Delivery, Route
 from mailboxes.postfix.routing.tables import Lookup, LookupTable
 
-ALIAS_EXPANSION_LIMIT = 1000  # virtual_alias_recursion_limit, virtual_alias_expansion_limit
 ADDRESS_LENGTH_LIMIT = 1000  # virtual_alias_address_length_limit
 EMPTY_ADDRESS_RECIPIENT = "MAILER-DAEMON"  # empty_address_recipient
 BAD_SYNTAX_REASON = "5.1.3 bad address syntax"

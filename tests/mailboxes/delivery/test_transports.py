@@ -5,8 +5,9 @@ import pytest
 from domains.models import Transport
 from mailadmin.changes.perform import ConsolePrincipal
 from mailboxes.models import Alias, Mailbox
+from mailboxes.postfix.addresses import quote_address
 from mailboxes.postfix.explain import explain
-from mailboxes.postfix.routing import PostfixRouter, build_panel_config, quote_address
+from mailboxes.postfix.routing import PostfixRouter, build_panel_config
 from tests import mailservers, postfix_server
 from tests.mailboxes.delivery.sending import (
     DENIED,
