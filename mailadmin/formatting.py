@@ -1,9 +1,9 @@
-"""Format values for people: sizes, dates, addresses, limits, changes; and URLs."""
+"""Format values for people: sizes, dates, addresses, limits; and URLs."""
 
 import datetime
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 from django.conf import settings
@@ -12,20 +12,31 @@ from django.utils import formats, timezone
 from django.utils.html import conditional_escape, escape, format_html
 from django.utils.http import RFC3986_SUBDELIMS
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
-from mailadmin.db.fields import (
-    is_known_year,
-)
+from mailadmin.db.fields import is_known_year
 from mailadmin.html_formats import HTMLFormat
 from mailadmin.names import address_to_unicode
 
-if TYPE_CHECKING:
-    pass
-
 MOMENT_HTML = HTMLFormat('<span class="moment" title="{}">{}</span>')
 KEY_SAFE_CHARACTERS = RFC3986_SUBDELIMS + "/~:@"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def cached_in_language(function: F) -> F:
+    """Cache what a function returns; its last argument is the language in which it is called.
+
+    A page shows hundreds of dates, sizes and limits, many of them again and again.
+    """
+
+    @functools.lru_cache(maxsize=10_000, typed=True)
+    @functools.wraps(function)
+    def cached(*arguments: Any) -> Any:
+        with override(arguments[-1]):
+            return function(*arguments)
+
+    return cast(F, cached)
 
 
 def page_url(name: str) -> str:
@@ -80,10 +91,7 @@ def to_local_minute(value: datetime.datetime | None) -> datetime.datetime | None
     return datetime.datetime(local.year, local.month, local.day, local.hour, local.minute)
 
 
-# Formatted once for each language, which lists ask for once: a page has hundreds of such values.
-
-
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def _format_minute(minute: datetime.datetime, language: str | None) -> str:
     return formats.date_format(minute, "SHORT_DATETIME_FORMAT")
 
@@ -92,7 +100,7 @@ def format_day(day: datetime.date, language: str | None = None) -> str:
     return _format_day(day, language or get_language())
 
 
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def _format_day(day: datetime.date, language: str | None) -> str:
     return formats.date_format(day, "SHORT_DATE_FORMAT")
 
@@ -107,7 +115,7 @@ def render_moment(
     return _render_minute(minute, minute.date() == today, language)
 
 
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def _render_minute(minute: datetime.datetime, is_today: bool, language: str | None) -> SafeString:
     shown = formats.date_format(minute, "TIME_FORMAT" if is_today else "SHORT_DATE_FORMAT")
     return MOMENT_HTML(_format_minute(minute, language), shown)
@@ -118,7 +126,7 @@ def format_number(number: int, language: str | None = None) -> str:
     return _format_number(number, language or get_language())
 
 
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def _format_number(number: int, language: str | None) -> str:
     return formats.number_format(number)
 
@@ -135,7 +143,7 @@ def format_megabytes(size: float, language: str | None = None) -> str:
     return _format_megabytes(size, language or get_language())
 
 
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def _format_megabytes(size: float, language: str | None) -> str:
     if size >= 10000:
         return _("%(size)s GB") % {"size": formats.number_format(round(size / 1000, 1), 1)}
@@ -155,7 +163,7 @@ def format_percent(percent: int, language: str | None = None) -> str:
     return _format_percent(percent, language or get_language())
 
 
-@functools.lru_cache(maxsize=1000)
+@cached_in_language
 def _format_percent(percent: int, language: str | None) -> str:
     return _("%(percent)s%%") % {"percent": percent}
 
@@ -165,7 +173,7 @@ def format_limit(limit: int, language: str | None = None) -> str:
     return _format_limit(limit, language or get_language())
 
 
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def _format_limit(limit: int, language: str | None) -> str:
     match limit:
         case -1:
@@ -185,11 +193,15 @@ def dash(value: Any) -> Any:
     return "–" if value in (None, "") else value
 
 
-@functools.lru_cache(maxsize=10_000)
 def render_limit(
     limit: int, language: str | None, show: Callable[[int], str] = format_limit
 ) -> SafeString:
     """Return a limit as lists show it: unlimited is a sign, since most rows may have none."""
+    return _render_limit(limit, show, language)
+
+
+@cached_in_language
+def _render_limit(limit: int, show: Callable[[int], str], language: str | None) -> SafeString:
     if limit != 0:
         return escape(show(limit))
     return format_html('<abbr title="{}">∞</abbr>', _("unlimited"))

@@ -40,15 +40,11 @@ def add_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:
 
 
 def add_delivery(mailboxes: Sequence[Any], principal: Any) -> None:
-    """Add to each mailbox its alias, the problems of its targets, its vacation, its domain's state.
-
-    A vacation reply is sent only where the alias passes mail to the autoresponder.
-    """
+    """Add to each mailbox its alias and the problems of that, its vacation, its domain's state."""
     keys = [row.pk for row in mailboxes]
     aliases = {alias.pk.lower(): alias for alias in OWN_ALIASES.fetch(keys=keys)}
     problems = find_alias_problems(principal, [a for a in aliases.values() if a.active])
-    replying = [key for key, alias in aliases.items() if alias.has_autoreply]
-    away = {key.lower() for (key,) in AWAY_KEYS.fetch(keys=replying)}
+    away = {key.lower() for (key,) in AWAY_KEYS.fetch(keys=keys)}
     inactive = find_inactive_domains(mailboxes, aliases.values())
     for row in mailboxes:
         row.alias = aliases.get(row.pk.lower())
@@ -60,7 +56,8 @@ def add_delivery(mailboxes: Sequence[Any], principal: Any) -> None:
 def find_inactive_domains(mailboxes: Iterable[Mailbox], aliases: Iterable[Any]) -> set[str]:
     """Return which domains of the mailboxes are inactive, as far as possible from their aliases."""
     states = {fold(alias.domain_id): alias.is_domain_active for alias in aliases}
-    if unknown := {fold(row.domain_id) for row in mailboxes} - states.keys():
+    unknown = {row.domain_id for row in mailboxes if fold(row.domain_id) not in states}
+    if unknown:
         rows = Domain.objects.filter(pk__in=unknown).values_list("pk", "active")
         states |= {fold(name): active for name, active in rows}
     return {name for name, active in states.items() if active is False}

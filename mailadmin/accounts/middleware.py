@@ -8,6 +8,7 @@ from django.contrib.auth import middleware
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
 
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
@@ -28,27 +29,19 @@ class PasswordExpiryMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        # A page that does not exist has no view, but shows the frame.
-        if request.resolver_match is None and must_change_password(request):
+        if (
+            not self.is_exempt(request.path_info)
+            and request.user.is_authenticated
+            and request.user.password_has_expired()
+        ):
             return redirect("own-password")
-        return response
+        return self.get_response(request)
 
-    def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],
-        view_kwargs: dict[str, Any],
-    ) -> HttpResponse | None:
-        match = request.resolver_match
-        if match is not None and match.view_name in self.exempt_views:
-            return None
-        return redirect("own-password") if must_change_password(request) else None
-
-
-def must_change_password(request: HttpRequest) -> bool:
-    return request.user.is_authenticated and request.user.password_has_expired()
+    def is_exempt(self, path: str) -> bool:
+        try:
+            return resolve(path).view_name in self.exempt_views
+        except Resolver404:
+            return False
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin.db.fields import LimitField, ListTextField, MegabytesField, SizeField
 from mailadmin.formatting import (
+    cached_in_language,
     dash,
     format_datetime,
     format_limit,
@@ -120,7 +121,7 @@ def table_label(table: str) -> str | Promise:
     return model._meta.verbose_name or table if model else table
 
 
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def column_label(table: str, column: str, language: str | None) -> str:
     """Return the name of a column for display; a column that no longer exists keeps its name."""
     field = find_column(table, column)
@@ -176,6 +177,6 @@ def format_change_value(value: Any, language: str | None = None) -> Any:
     return value
 
 
-@functools.cache
+@cached_in_language
 def _format_boolean(value: bool, language: str | None) -> str:
     return _("yes") if value else _("no")

@@ -1,7 +1,6 @@
 """The log page: PostfixAdmin's lines, each with the change records that belong to it."""
 
 import datetime
-import functools
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from mailadmin.changes.actors import add_actors, get_actor_name
 from mailadmin.changes.formatting import render_change_values, summarize_change
 from mailadmin.changes.models import Change, Log
 from mailadmin.db.pagination import Part, Partition
-from mailadmin.formatting import format_datetime, unicode_address
+from mailadmin.formatting import cached_in_language, format_datetime, unicode_address
 from mailadmin.html_formats import HTMLFormat
 from mailadmin.names import fold
 from mailadmin.tables.actions import Text
@@ -129,6 +128,8 @@ class LogTable(Table):
         names = find_usernames(admin) if admin and admin.isascii() else []
         if not names:
             return super().split(rows, filters, principal)
+        if len(names) == 1:
+            return [rows.filter(username=names[0])]
         return [Partition(rows, "username", names)]
 
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
@@ -150,7 +151,7 @@ class LogTable(Table):
         return rows
 
 
-@functools.lru_cache(maxsize=10_000)
+@cached_in_language
 def format_action(name: str, language: str | None) -> str:
     """Return what a line of this action says; an unknown action keeps its name."""
     return str(registry.action_labels.get(name, name))

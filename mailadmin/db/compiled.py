@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db.models.query import ModelIterable, ValuesListIterable
 from django.db.models.sql.compiler import SQLCompiler
 
 Value = str | Sequence[str]
@@ -54,7 +55,7 @@ class CompiledQuery:
         queryset = self.build(**placeholders)
         compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
         sql, parameters = compiler.as_sql()
-        reader = value_reader if queryset.query.values_select else instance_reader
+        reader = READERS[queryset._iterable_class]
         return sql, parameters, reader(queryset.model, compiler)
 
 
@@ -85,6 +86,12 @@ def instance_reader(model: type[models.Model], compiler: SQLCompiler) -> ReadRow
         return found
 
     return read_rows
+
+
+READERS: dict[Any, Callable[[type[models.Model], SQLCompiler], ReadRows]] = {
+    ModelIterable: instance_reader,
+    ValuesListIterable: value_reader,
+}
 
 
 def name_texts(name: str, value: Value) -> dict[str, str]:

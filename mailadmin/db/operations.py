@@ -16,6 +16,7 @@ from mailadmin.db.models import get_table_name
 logger = logging.getLogger("mailadmin.operations")
 
 KEY_TOO_LONG_CODE = 1071  # a MyISAM key has 1000 bytes: 333 characters of utf8
+KEY_PREFIX_CODE = 1089  # a prefix is longer than its column
 # No foreign key can reference this table or column; MySQL 8 has a number for each reason.
 UNREFERENCEABLE_CODES = (1005, 1215, 1824, 6125)
 
@@ -144,7 +145,7 @@ class AddMissingIndex(_MissingPartsMixin, operations.AddIndex):
         try:
             self.create_missing_parts(schema_editor, model, {})
         except OperationalError as error:
-            if error.args[0] != KEY_TOO_LONG_CODE:
+            if error.args[0] not in (KEY_TOO_LONG_CODE, KEY_PREFIX_CODE):
                 raise
             logger.warning("cannot create index %s: %s", self.index.name, error.args[1])
 

@@ -83,10 +83,6 @@ class RowRenderer:
         )
 
     @functools.cached_property
-    def has_state(self) -> bool:
-        return self.table.has_state
-
-    @functools.cached_property
     def columns(self) -> list[tuple[str, str, CellRenderer]]:
         """Return (name, opening tag of a cell, renderer) of each column but the first."""
         return [
@@ -133,7 +129,7 @@ class RowRenderer:
 
     def render_state(self, row: Any) -> str:
         """Return the dot that says whether a row is active."""
-        return self.dots[bool(row.active)] if self.has_state else ""
+        return self.dots[bool(row.active)] if self.table.has_state else ""
 
     def render_menu_link(self, row: Any) -> str:
         """Return the link to the row's actions, with the switches of the row that are off."""

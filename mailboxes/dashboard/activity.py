@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from mailadmin.changes.actors import format_actor
 from mailadmin.changes.models import Log
-from mailadmin.formatting import format_day
+from mailadmin.formatting import format_day, format_number
 from mailadmin.html_formats import HTMLFormat
 from mailboxes.services.statistics import ACTIVITY_DAYS, first_activity_day
 
@@ -62,7 +62,7 @@ class ActivityBar:
     def render(self) -> SafeString:
         look = "" if self.count else NO_CHANGES_CLASS
         top, day = 100 - self.height, format_day(self.day)
-        return BAR_HTML(self.position, top, self.height, look, day, self.count)
+        return BAR_HTML(self.position, top, self.height, look, day, format_number(self.count))
 
 
 def build_activity_bars(counts: Mapping[datetime.date, int]) -> list[ActivityBar]:

@@ -35,9 +35,7 @@ from mailboxes.models.cached_stats import (
 )
 from mailboxes.owner.views import render_owner_home
 from mailboxes.services import cached_stats, statistics
-from mailboxes.services.statistics import (
-    ATTENTION_COUNT_LIMIT,
-)
+from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT
 from mailboxes.services.target_checks import find_alias_problems
 
 CachedStats = dict[str, list[CachedStat]]

@@ -93,7 +93,7 @@ class Mailbox(Principal, TimestampedModel):
 
     @cached_property
     def own_domain(self) -> Domain | None:
-        """Return the domain; None if another program has deleted it."""
+        """Return the domain for pages, read once; None if another program has deleted it."""
         return find_domain(self.domain_id)
 
 
@@ -159,11 +159,6 @@ class Alias(TimestampedModel):
     @property
     def keeps_copy(self) -> bool:
         return len(self.others) < len(self.targets)
-
-    @property
-    def has_autoreply(self) -> bool:
-        """Return whether mail is passed to the autoresponder."""
-        return any(map(is_vacation_target, split_goto(self.goto)))
 
     @property
     def is_autoreply_only(self) -> bool:

@@ -11,7 +11,7 @@ from mailadmin.accounts import networks, throttling
 from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT
 from mailboxes.models import Mailbox
-from tests.base import PASSWORD, World
+from tests.base import BACKENDS, PASSWORD, World
 from tests.mailadmin.login_world import SECRET, LoginWorld
 
 
@@ -81,6 +81,11 @@ class LoginDetailTests(LoginWorld):
         self.log_in(self.bob.pk)
         for url in ("/search/", "/mailboxes/", "/jobs/", "/domains/pick/", "/loginx/", "/nothing/"):
             answer = self.client.get(url)
+            self.assertRedirects(answer, "/account/password/", fetch_redirect_response=False)
+        browser = Client(enforce_csrf_checks=True)
+        browser.force_login(Mailbox.objects.get(pk=self.bob.pk), backend=BACKENDS[Mailbox])
+        for url in ("/account/forwarding/", "/nothing/"):  # no page says that the token is missing
+            answer = browser.post(url)
             self.assertRedirects(answer, "/account/password/", fetch_redirect_response=False)
 
     def test_login_does_not_redirect_to_a_page_that_accepts_post_only(self):

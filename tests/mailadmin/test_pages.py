@@ -149,6 +149,11 @@ class HomeTests(World):
         self.assertEqual(len(days), 30)
         self.assertEqual(days[-1].count, 1)
         self.assertContains(answer, '<rect x="', count=30)
+        Log.objects.bulk_create(
+            Log(username="x", domain_id="example.org", action="edit_alias", data="x")
+            for _n in range(1233)
+        )
+        self.assertContains(self.client.get("/"), ": 1,234</title>")
         self.assertContains(answer, 'y="0" width="8" height="100"><title>', count=1)
 
     def test_bob_sees_usage_forwarding_and_vacation(self):

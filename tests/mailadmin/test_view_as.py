@@ -1,8 +1,11 @@
 """A superadmin sees the panel as somebody else, and changes nothing meanwhile."""
 
+import datetime
 from html.parser import HTMLParser
 
-from domains.models import Admin
+from django.utils import timezone
+
+from domains.models import Admin, Domain
 from mailadmin.jobs.models import Job
 from mailboxes.models import Mailbox
 from mailboxes.transfer.plan import workflow
@@ -61,6 +64,15 @@ class ViewAsTests(World):
         self.view_as(self.bob)
         self.assertEqual(self.client.get("/account/forwarding/").status_code, 200)
         self.assertEqual(self.client.get("/mailboxes/").status_code, 403)
+
+    def test_an_expired_password_of_the_other_person_closes_no_page(self):
+        Domain.objects.filter(pk="example.org").update(password_expiry=30)
+        past = timezone.now() - datetime.timedelta(days=1)
+        Mailbox.objects.filter(pk=self.bob.pk).update(password_expiry=past)
+        self.sign_in(self.root)
+        self.view_as(self.bob)
+        self.assertEqual(self.client.get("/").status_code, 200)
+        self.assertRedirects(self.client.post("/view-as/stop/"), "/")
 
     def test_nothing_can_be_changed(self):
         self.sign_in(self.root)
