@@ -202,7 +202,7 @@ JOIN place ON place.d = IF(seq % 10, seq * 7919 % {domains}, 0)
 LEFT JOIN person ON person.d = place.d AND person.n = seq % 40 ORDER BY seq;
 INSERT INTO mailadmin_change (at, actor, batch, verb, `table`, `key`, domain, `values`)
 SELECT timestamp, username, '{batch}', 'edit', 'mailbox', data, domain, '{change}'
-FROM log WHERE action = 'edit_mailbox' AND id % 10 = 1 ORDER BY id;
+FROM log WHERE action = 'edit_mailbox' AND id % 5 = 1 ORDER BY id;
 
 INSERT INTO mailadmin_domain_state
     (domain, version, mailboxes, aliases, quota_assigned, quota_used)
