@@ -32,8 +32,8 @@ def render_count_cell(relation: str, renderer: RowRenderer, row: Any, name: str,
     return COUNT_HTML(
         page_url(f"{relation}-list"),
         urlencode({"domain": row.pk}),
-        format_number(getattr(row.state, relation), renderer.language),
-        render_limit(getattr(row, relation), renderer.language),
+        format_number(getattr(row.state, relation), language=renderer.language),
+        render_limit(getattr(row, relation), language=renderer.language),
     )
 
 
@@ -58,9 +58,9 @@ def render_domain_quota_cell(renderer: RowRenderer, row: Any, name: str, value: 
     if row.quota > 0:
         label = renderer.gettext("Quota assigned")
         bar: str = render_meter(assigned, row.quota_size, label, language)
-        limit = format_megabytes(row.quota, language)
+        limit = format_megabytes(row.quota, language=language)
     else:
-        bar, limit = "", render_limit(row.quota, language, format_quota_limit)
+        bar, limit = "", render_limit(row.quota, format_quota_limit, language=language)
     return USAGE_HTML(bar, format_size(assigned, language), limit)
 
 
@@ -74,4 +74,4 @@ def render_assigned_domains_cell(renderer: RowRenderer, row: Any, name: str, val
     """Return how many domains an admin has."""
     if row.superadmin:
         return BADGE_HTML(renderer.gettext("superadmin"))
-    return format_number(row.domain_count, renderer.language)
+    return format_number(row.domain_count, language=renderer.language)

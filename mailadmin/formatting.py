@@ -3,7 +3,7 @@
 import datetime
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from django.conf import settings
@@ -21,22 +21,25 @@ from mailadmin.names import address_to_unicode
 
 MOMENT_HTML = HTMLFormat('<span class="moment" title="{}">{}</span>')
 KEY_SAFE_CHARACTERS = RFC3986_SUBDELIMS + "/~:@"
-F = TypeVar("F", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 
-def cached_in_language(function: F) -> F:
-    """Cache what a function returns; its last argument is the language in which it is called.
+def cached_in_language(function: Callable[..., Result]) -> Callable[..., Result]:
+    """Cache what a function returns, for each language: the active one, or the keyword `language`.
 
     A page shows hundreds of dates, sizes and limits, many of them again and again.
     """
 
     @functools.lru_cache(maxsize=10_000, typed=True)
-    @functools.wraps(function)
-    def cached(*arguments: Any) -> Any:
-        with override(arguments[-1]):
+    def cached(language: str | None, *arguments: Any) -> Result:
+        with override(language):
             return function(*arguments)
 
-    return cast(F, cached)
+    @functools.wraps(function)
+    def in_language(*arguments: Any, language: str | None = None) -> Result:
+        return cached(language or get_language(), *arguments)
+
+    return in_language
 
 
 def page_url(name: str) -> str:
@@ -78,7 +81,7 @@ def unicode_address(address: Any) -> str:
 def format_datetime(value: datetime.datetime | None, language: str | None = None) -> str:
     """Return date and time, or a dash for an unknown date."""
     minute = to_local_minute(value)
-    return _format_minute(minute, language or get_language()) if minute else "–"
+    return format_minute(minute, language=language) if minute else "–"
 
 
 def to_local_minute(value: datetime.datetime | None) -> datetime.datetime | None:
@@ -92,16 +95,12 @@ def to_local_minute(value: datetime.datetime | None) -> datetime.datetime | None
 
 
 @cached_in_language
-def _format_minute(minute: datetime.datetime, language: str | None) -> str:
+def format_minute(minute: datetime.datetime) -> str:
     return formats.date_format(minute, "SHORT_DATETIME_FORMAT")
 
 
-def format_day(day: datetime.date, language: str | None = None) -> str:
-    return _format_day(day, language or get_language())
-
-
 @cached_in_language
-def _format_day(day: datetime.date, language: str | None) -> str:
+def format_day(day: datetime.date) -> str:
     return formats.date_format(day, "SHORT_DATE_FORMAT")
 
 
@@ -112,22 +111,18 @@ def render_moment(
     minute = to_local_minute(value)
     if minute is None:
         return MOMENT_HTML("–", "–")
-    return _render_minute(minute, minute.date() == today, language)
+    return render_minute(minute, minute.date() == today, language=language)
 
 
 @cached_in_language
-def _render_minute(minute: datetime.datetime, is_today: bool, language: str | None) -> SafeString:
+def render_minute(minute: datetime.datetime, is_today: bool) -> SafeString:
     shown = formats.date_format(minute, "TIME_FORMAT" if is_today else "SHORT_DATE_FORMAT")
-    return MOMENT_HTML(_format_minute(minute, language), shown)
-
-
-def format_number(number: int, language: str | None = None) -> str:
-    """Return a number with the separators of the language."""
-    return _format_number(number, language or get_language())
+    return MOMENT_HTML(format_minute(minute), shown)
 
 
 @cached_in_language
-def _format_number(number: int, language: str | None) -> str:
+def format_number(number: int) -> str:
+    """Return a number with the separators of the language."""
     return formats.number_format(number)
 
 
@@ -135,16 +130,12 @@ def format_size(size: float | str | None, language: str | None = None) -> str:
     """Return bytes in the MB of the quota columns, large ones in GB."""
     if size in (None, ""):
         return "–"
-    return format_megabytes(size / settings.MAILADMIN_QUOTA_MULTIPLIER, language)
-
-
-def format_megabytes(size: float, language: str | None = None) -> str:
-    """Return megabytes, large ones in GB."""
-    return _format_megabytes(size, language or get_language())
+    return format_megabytes(size / settings.MAILADMIN_QUOTA_MULTIPLIER, language=language)
 
 
 @cached_in_language
-def _format_megabytes(size: float, language: str | None) -> str:
+def format_megabytes(size: float) -> str:
+    """Return megabytes, large ones in GB."""
     if size >= 10000:
         return _("%(size)s GB") % {"size": formats.number_format(round(size / 1000, 1), 1)}
     digits = 0 if size >= 10 or size == int(size) else 1
@@ -158,23 +149,15 @@ def percent_of(part: float, whole: float) -> int:
     return max(0, min(100, round(100 * part / whole)))
 
 
-def format_percent(percent: int, language: str | None = None) -> str:
-    """Return a percentage as the language writes it: with a space before the sign or not."""
-    return _format_percent(percent, language or get_language())
-
-
 @cached_in_language
-def _format_percent(percent: int, language: str | None) -> str:
+def format_percent(percent: int) -> str:
+    """Return a percentage as the language writes it: with a space before the sign or not."""
     return _("%(percent)s%%") % {"percent": percent}
 
 
-def format_limit(limit: int, language: str | None = None) -> str:
-    """Return a limit as text; 0 is unlimited and -1 none, as in PostfixAdmin."""
-    return _format_limit(limit, language or get_language())
-
-
 @cached_in_language
-def _format_limit(limit: int, language: str | None) -> str:
+def format_limit(limit: int) -> str:
+    """Return a limit as text; 0 is unlimited and -1 none, as in PostfixAdmin."""
     match limit:
         case -1:
             return _("none allowed")
@@ -183,9 +166,10 @@ def _format_limit(limit: int, language: str | None) -> str:
     return formats.number_format(limit)
 
 
-def format_quota_limit(limit: int, language: str | None = None) -> str:
+@cached_in_language
+def format_quota_limit(limit: int) -> str:
     """Return a quota that sets no size as text: 0 is unlimited, and -1 disables quotas."""
-    return _("quotas disabled") if limit == -1 else format_limit(limit, language)
+    return _("quotas disabled") if limit == -1 else format_limit(limit)
 
 
 def dash(value: Any) -> Any:
@@ -193,15 +177,9 @@ def dash(value: Any) -> Any:
     return "–" if value in (None, "") else value
 
 
-def render_limit(
-    limit: int, language: str | None, show: Callable[[int], str] = format_limit
-) -> SafeString:
-    """Return a limit as lists show it: unlimited is a sign, since most rows may have none."""
-    return _render_limit(limit, show, language)
-
-
 @cached_in_language
-def _render_limit(limit: int, show: Callable[[int], str], language: str | None) -> SafeString:
+def render_limit(limit: int, show: Callable[[int], str] = format_limit) -> SafeString:
+    """Return a limit as lists show it: unlimited is a sign, since most rows may have none."""
     if limit != 0:
         return escape(show(limit))
     return format_html('<abbr title="{}">∞</abbr>', _("unlimited"))

@@ -31,7 +31,7 @@ def render_mailbox_key_cell(renderer: RowRenderer, row: Any, name: str, value: A
 def render_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     if row.quota > 0:
         return render_usage(renderer, row.used, row.quota, renderer.gettext("Quota used"))
-    limit = render_limit(row.quota, renderer.language, format_quota_limit)
+    limit = render_limit(row.quota, format_quota_limit, language=renderer.language)
     return USED_HTML(format_size(row.used, renderer.language), limit)
 
 

@@ -44,7 +44,7 @@ def iter_change_values(change: "Change") -> Iterator[tuple[str, Any, Any]]:
     """Yield (column, old, new) of a change record."""
     language = get_language()
     for column, value in change.values.items():
-        label = column_label(change.table, column, language)
+        label = column_label(change.table, column, language=language)
         match value:
             case {"added": added, "removed": removed}:
                 field = find_column(change.table, column)
@@ -122,7 +122,7 @@ def table_label(table: str) -> str | Promise:
 
 
 @cached_in_language
-def column_label(table: str, column: str, language: str | None) -> str:
+def column_label(table: str, column: str) -> str:
     """Return the name of a column for display; a column that no longer exists keeps its name."""
     field = find_column(table, column)
     return str(field.verbose_name) if field else column
@@ -153,13 +153,17 @@ def format_quota(show: Callable[..., str], value: Any, language: str | None = No
     """Return a quota for display: a size as `show` does, 0 and -1 in words."""
     if not isinstance(value, int):
         return format_change_value(value, language)
-    return show(value, language) if value > 0 else format_quota_limit(value, language)
+    return (
+        show(value, language=language)
+        if value > 0
+        else format_quota_limit(value, language=language)
+    )
 
 
 def format_count_limit(value: Any, language: str | None = None) -> Any:
     """Return a limit for display, 0 and -1 in words."""
     if isinstance(value, int):
-        return format_limit(value, language)
+        return format_limit(value, language=language)
     return format_change_value(value, language)
 
 
@@ -169,7 +173,7 @@ def format_change_value(value: Any, language: str | None = None) -> Any:
         case None:
             return ""
         case bool():
-            return _format_boolean(value, language or get_language())
+            return format_boolean(value, language=language)
         case str() if DATETIME_RE.fullmatch(value):
             with contextlib.suppress(ValueError):
                 moment = timezone.make_aware(datetime.datetime.fromisoformat(value))
@@ -178,5 +182,5 @@ def format_change_value(value: Any, language: str | None = None) -> Any:
 
 
 @cached_in_language
-def _format_boolean(value: bool, language: str | None) -> str:
+def format_boolean(value: bool) -> str:
     return _("yes") if value else _("no")

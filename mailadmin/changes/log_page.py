@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.html import escape
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import registry
@@ -42,7 +41,7 @@ def render_time_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> 
 
 
 def render_action_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return escape(format_action(value, renderer.language))
+    return escape(format_action(value, language=renderer.language))
 
 
 def render_subject_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -86,7 +85,7 @@ class LogTable(Table):
         """Offer the actions whose lines this principal can see."""
         hidden = set() if principal.role is Role.SUPERADMIN else registry.superadmin_actions
         shown = [name for name in registry.action_labels if name not in hidden]
-        return {"action": {name: format_action(name, get_language()) for name in shown}}
+        return {"action": {name: format_action(name) for name in shown}}
 
     def export_value(self, row: Any, name: str) -> Any:
         return row.actor if name == "username" else super().export_value(row, name)
@@ -151,7 +150,7 @@ class LogTable(Table):
 
 
 @cached_in_language
-def format_action(name: str, language: str | None) -> str:
+def format_action(name: str) -> str:
     """Return what a line of this action says; an unknown action keeps its name."""
     return str(registry.action_labels.get(name, name))
 

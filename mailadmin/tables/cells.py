@@ -158,7 +158,7 @@ def get_cell_renderer(column: "Column") -> CellRenderer:
 def render_meter(part: float, whole: float, label: str, language: str | None = None) -> SafeString:
     """Return a bar that shows how much of the whole is used."""
     percent = percent_of(part, whole)
-    shown = format_percent(percent, language)
+    shown = format_percent(percent, language=language)
     return METER_HTML(usage_level(percent), percent, label, shown)
 
 
@@ -193,7 +193,7 @@ def render_text_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> 
 
 
 def render_number_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    return format_number(value, renderer.language) if value is not None else ""
+    return format_number(value, language=renderer.language) if value is not None else ""
 
 
 def render_datetime_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:

@@ -19,14 +19,16 @@ class LanguageTests(SimpleTestCase):
         with override("en"):
             for language, shown in (("de", "1.234.567"), ("en", "1,234,567"), (None, "1,234,567")):
                 with self.subTest(language=language):
-                    self.assertEqual(formatting.format_number(1234567, language), shown)
-            self.assertEqual(formatting.format_limit(0, "de"), "unbegrenzt")
+                    self.assertEqual(formatting.format_number(1234567, language=language), shown)
+            self.assertEqual(formatting.format_limit(0, language="de"), "unbegrenzt")
             self.assertEqual(formatting.format_limit(0), "unlimited")
-            self.assertEqual(formatting.format_percent(5, "de"), "5 %")
-            self.assertIn("unbegrenzt", formatting.render_limit(0, "de"))
+            self.assertEqual(formatting.format_percent(5, language="de"), "5 %")
+            self.assertIn("unbegrenzt", formatting.render_limit(0, language="de"))
             self.assertEqual(format_change_value(True, "de"), "ja")
-            self.assertNotEqual(format_action("create_mailbox", "de"), "create_mailbox")
-            labels = {column_label("mailbox", "active", each) for each in ("de", "en", "ru")}
+            self.assertNotEqual(format_action("create_mailbox", language="de"), "create_mailbox")
+            labels = {
+                column_label("mailbox", "active", language=each) for each in ("de", "en", "ru")
+            }
             self.assertEqual(len(labels), 3)
 
     def test_a_date_is_shown_as_the_language_writes_it(self):
@@ -34,7 +36,7 @@ class LanguageTests(SimpleTestCase):
         for language, shown in (("de", "04.05.2026"), ("en", "4 May 2026")):
             with self.subTest(language=language), override("ru"):
                 self.assertIn(shown, formatting.format_datetime(MOMENT, language))
-                self.assertEqual(formatting.format_day(day, language), shown)
+                self.assertEqual(formatting.format_day(day, language=language), shown)
 
     def test_a_number_that_is_no_integer_does_not_change_an_equal_one(self):
         self.assertEqual(formatting.format_number(7.0), "7.0")
