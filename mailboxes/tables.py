@@ -1,5 +1,6 @@
 """The tables of domains, mailboxes and aliases."""
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -44,6 +45,7 @@ from mailboxes.services.domain_warnings import (
 )
 from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
 from mailboxes.services.known_counts import get_known_count
+from mailboxes.services.logged_aliases import find_logged_aliases
 from mailboxes.services.mailboxes import (
     create_mailboxes,
     delete_mailboxes,
@@ -275,7 +277,8 @@ class AliasTable(Table):
             known = known.filter(alias__active=active == "1")
         if domain := filters.get("domain"):
             known = self.filter_by_domain(known, try_normalize_domain(domain))
-        new = cached_stats.find_aliases_created_since(moment)
+        refreshed = datetime.datetime.fromtimestamp(moment, datetime.UTC)
+        new = find_logged_aliases(refreshed, "create_alias")
         return super().split(known, filters, principal) + ([rows.filter(pk__in=new)] if new else [])
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:

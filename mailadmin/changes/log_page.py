@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.html import escape
@@ -175,12 +176,22 @@ def belongs_to_log_line(line: Log, change: Change) -> bool:
 def find_log_line_changes(
     time_key_pairs: Collection[tuple[datetime.datetime, str]],
 ) -> Iterable[Change]:
-    """Return the changes of these times and keys, pair by pair: so an index finds each."""
+    """Return the changes of these times and keys, pair by pair: so an index finds each.
+
+    In SQL, as a queryset of fifty pairs takes Django longer to build than the database to run.
+    """
     if not time_key_pairs:
         return []
-    # Not by a comparison of tuples, for which MariaDB 11.8 reads all records.
-    pairs = Q(*(Q(at=time, key=key) for time, key in time_key_pairs), _connector=Q.OR)
-    return Change.objects.filter(pairs).order_by("pk")
+    at, quote = Change._meta.get_field("at"), connection.ops.quote_name
+    pair = f"({quote('at')} = %s AND {quote('key')} = %s)"
+    pairs = " OR ".join([pair] * len(time_key_pairs))
+    values = [
+        value
+        for time, key in time_key_pairs
+        for value in (at.get_db_prep_value(time, connection), key)
+    ]
+    table = quote(Change._meta.db_table)
+    return Change.objects.raw(f"SELECT * FROM {table} WHERE {pairs} ORDER BY id", values)  # noqa: S608
 
 
 def get_admin_filter(filters: Mapping[str, str], principal: Any) -> str:

@@ -1,6 +1,5 @@
 """Statistics of a large installation, cached by the worker so that no page has to count."""
 
-import datetime
 import itertools
 import time
 from collections import Counter
@@ -183,13 +182,6 @@ def iter_daily_activity() -> Iterator[tuple[StatKey, StatValue]]:
     for row in statistics.count_per_day(by_domain):
         if name := row["domain__domain"]:
             yield (name, "day", str(row["day"])), (row["count"], 0)
-
-
-def find_aliases_created_since(moment: float) -> list[str]:
-    """Return the aliases that were created since then, also by PostfixAdmin, as the log says."""
-    since = datetime.datetime.fromtimestamp(moment, datetime.UTC) - datetime.timedelta(minutes=1)
-    lines = Log.objects.filter(action="create_alias", timestamp__gte=since).order_by("-timestamp")
-    return list(lines.values_list("data", flat=True)[:MAX_CHECKED_ALIASES])
 
 
 def last_refresh_queryset() -> QuerySet[CachedStat]:

@@ -5,15 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 from django.utils import timezone
 
-from mailadmin.changes.models import Log
 from mailadmin.db.bulk import chunks
 from mailadmin.names import fold
 from mailboxes.models import Alias, AliasTarget
+from mailboxes.services.logged_aliases import find_logged_aliases
 from mailboxes.services.target_checks import MAX_CHECKED_TARGETS, NO_DOMAIN, find_target_problems
 
-LOGGED_ACTIONS = ("create_alias", "edit_alias")
 LOGGED_SINCE = datetime.timedelta(hours=1)  # the worker corrects the index every few minutes
-MAX_LOG_LINES = 500
 MAX_REFERENCES = 200  # aliases that are read for up to 500 names; more are not looked at
 
 
@@ -49,15 +47,9 @@ def iter_candidates(principal: object, names: set[str], only_active: bool) -> It
         found = entries.filter(name__in=part).select_related("alias")[:MAX_REFERENCES]
         # Another program may have moved the alias out of scope.
         yield from (each.alias for each in found if each.alias.domain_id == each.domain_id)
-    if logged := find_logged_aliases():
+    since = timezone.now() - LOGGED_SINCE
+    if logged := find_logged_aliases(since, "create_alias", "edit_alias"):
         yield from rows.filter(pk__in=logged)
-
-
-def find_logged_aliases() -> set[str]:
-    """Return the aliases of which the last log lines say that they were written."""
-    lines = Log.objects.filter(timestamp__gte=timezone.now() - LOGGED_SINCE).order_by("-timestamp")
-    last = lines.values_list("action", "data")[:MAX_LOG_LINES]
-    return {data for action, data in last if action in LOGGED_ACTIONS}
 
 
 def find_affected_aliases(principal: object, names: Sequence[str]) -> list[Alias]:
