@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, models
@@ -37,7 +37,7 @@ class CompiledQuery:
         lengths = tuple(count_texts(values[name]) for name in self.names)
         sql, parameters, read_rows = self.statement(lengths)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [given.get(parameter, parameter) for parameter in parameters])
+            cursor.execute(sql, fill_placeholders(parameters, given))
             return read_rows(cursor.fetchall())
 
     def first(self, **values: Value) -> Any:
@@ -108,3 +108,8 @@ def count_texts(value: Value) -> int | None:
 def make_placeholder(name: str, position: int = 0) -> str:
     """Return a text that stands for a parameter and that no query contains."""
     return f"\0{name} {position}"
+
+
+def fill_placeholders(parameters: Iterable[Any], given: Mapping[str, Any]) -> list[Any]:
+    """Return the parameters of a statement with the values that the placeholders stand for."""
+    return [given.get(parameter, parameter) for parameter in parameters]

@@ -9,9 +9,11 @@ from django.db import connection, models
 from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import GreaterThan
 
+from mailadmin.db.compiled import fill_placeholders, make_placeholder
+
 Order = tuple[str, ...]
 Statement = tuple[str, Sequence[Any]]  # SQL and its parameters
-PLACEHOLDER = "\0value"  # no query contains it
+PLACEHOLDER = make_placeholder("value")
 
 
 def rows_after(rows: QuerySet, order: Order, cursor_key: Any, ascending: bool) -> QuerySet:
@@ -138,7 +140,7 @@ def iter_statements(part: Part, order: Order, count: int, ascending: bool) -> It
     for value in part.values:
         if value.isascii():
             for sql, parameters in compiled:
-                yield sql, [value if each == PLACEHOLDER else each for each in parameters]
+                yield sql, fill_placeholders(parameters, {PLACEHOLDER: value})
         else:  # which the column may be unable to hold
             rows = part.rows.filter(**{part.lookup: value})
             yield from compile_first_keys(rows, order, count, ascending)
