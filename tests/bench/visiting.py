@@ -1,11 +1,15 @@
 """A panel under gunicorn as in production, and browsers that send requests to it."""
 
 import http.client
+import itertools
 import json
+import os
 import re
 import sys
+import threading
 import time
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from tests import legacy_databases, servers
 from tests.bench.filling import PASSWORD, TOKEN
 from tests.postfixadmin import Fields
 
+CLIENTS = 4
 IDLE = 1  # seconds; soon after, gunicorn closes an idle connection
 
 
@@ -22,14 +27,14 @@ class Gunicorn(servers.Server):
     The program is this one, or that of another checkout with a `.venv-tests` of its own.
     """
 
-    def __init__(self, url, checkout=None, **environ):
+    def __init__(self, url, checkout=None, python=sys.executable, options=(), **environ):
         super().__init__()
         self.port = servers.free_port()
         folder = checkout or legacy_databases.BASE_DIR
-        own = Path(sys.executable).with_name("gunicorn")
+        own = Path(python).with_name("gunicorn")
         self.start(
             str(checkout / ".venv-tests/bin/gunicorn" if checkout else own),
-            *("--config", str(folder / "deploy/gunicorn.conf.py")),
+            *("--config", str(folder / "deploy/gunicorn.conf.py"), *options),
             *("--bind", f"127.0.0.1:{self.port}", "tests.bench.counted:application"),
             cwd=folder,
             env=legacy_databases.environment(
@@ -51,6 +56,14 @@ class Gunicorn(servers.Server):
         """Return the processes that handle requests."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
             return [int(pid) for pid in file.read().split()]
+
+    def cpu(self):
+        """Return the seconds of CPU that the workers have used."""
+        ticks = 0
+        for pid in self.workers():
+            with open(f"/proc/{pid}/stat") as file:
+                ticks += sum(map(int, file.read().rpartition(") ")[2].split()[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def memory(self):
         """Return the memory of each worker in MB, including its share of common memory."""
@@ -155,3 +168,29 @@ class Visits:
             text = re.sub(r"<[^>]*>|\s+", " ", answer.body.decode(errors="replace"))
             raise RuntimeError(f"{person}: {path}: {answer.status} {text[-1500:]}")
         return answer
+
+
+def clients_at(paths, port, cookies, seconds=None, requests=None, person=""):
+    """Ask for these paths with all clients, so long or so often; requests per second."""
+    counts, over = [0] * CLIENTS, threading.Event()
+
+    def request(client):
+        browser = Browser(port)
+        browser.cookies = dict(cookies[client] if isinstance(cookies, list) else cookies)
+        for path in itertools.cycle(paths):
+            if over.is_set() or counts[client] == (requests or 0) // CLIENTS > 0:
+                return
+            token = {"Authorization": f"Bearer {TOKEN}{person}"} if "/api/" in path else {}
+            if (answer := browser.request("GET", path, **token)).status != 200:
+                raise RuntimeError(f"{path}: {answer.status}")
+            counts[client] += 1
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        asked = [pool.submit(request, number) for number in range(CLIENTS)]
+        if seconds:
+            over.wait(seconds)
+            over.set()
+        for client in asked:
+            client.result()  # or the error with which it ended
+    return sum(counts) / (time.perf_counter() - begun)
