@@ -1,6 +1,9 @@
 """Query costs of pages, independent of the size of the database."""
 
+import csv
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,11 @@ SHOWN = 50
 A_ROW = {filling.ROOT: 12, filling.TEN: 50, filling.OWNER: 1, filling.BUSY: 1}
 # The larger one has 1,200 mailboxes and 3,000 log lines more in its largest domain alone.
 GROWTH, SLACK = 1.3, 400
+# What each page costs in the small database, so that a page that needs more is noticed. Written
+# anew by WRITE_PAGE_COSTS=1: look at the difference before it is committed.
+COSTS_FILE = Path(__file__).with_name("page_costs.csv")
+METHODS = ("GET", "POST", "PATCH", "DELETE")
+SIZE_GROWTH, SIZE_SLACK = 1.02, 200  # bytes: dates, tokens and names differ a little
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +49,11 @@ def measure(mariadb, name):
     return found
 
 
-def costs_by_page(costs, method="GET"):
-    """Return (user, page, cost in the small and in the large database)."""
+def costs_by_page(costs, *methods):
+    """Return (user, page, cost in the small and in the large database) of pages to read."""
     small, large = costs
     for page in pages.PAGES:
-        for person in page.people if page.method == method else ():
+        for person in page.people if page.method in (methods or ("GET",)) else ():
             yield person, page, small[person][page.name], large[person][page.name]
 
 
@@ -57,6 +65,39 @@ def test_no_page_runs_more_than_ten_queries(costs):
         if queries > (page.queries or QUERIES)
     }
     assert many == {}
+
+
+def test_no_page_costs_more_than_recorded(costs):
+    measured = {
+        (page.name, person): (queries, size)
+        for person, page, (queries, _rows, size), _large in costs_by_page(costs, *METHODS)
+    }
+    if os.environ.get("WRITE_PAGE_COSTS"):
+        write_page_costs(measured)
+    recorded = read_page_costs()
+    assert measured.keys() == recorded.keys()
+    risen = {
+        key: (recorded[key], (queries, size))
+        for key, (queries, size) in measured.items()
+        if queries > recorded[key][0] or size > recorded[key][1] * SIZE_GROWTH + SIZE_SLACK
+    }
+    assert risen == {}
+
+
+def read_page_costs():
+    """Return (page, user) → its queries and bytes."""
+    with COSTS_FILE.open(newline="") as file:
+        return {
+            (row["page"], row["user"]): (int(row["queries"]), int(row["bytes"]))
+            for row in csv.DictReader(file)
+        }
+
+
+def write_page_costs(measured):
+    with COSTS_FILE.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["page", "user", "queries", "bytes"])
+        writer.writerows([*key, *cost] for key, cost in measured.items())
 
 
 @pytest.mark.mysql

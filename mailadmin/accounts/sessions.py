@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.sessions.backends import db
-from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 
 from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.db.bulk import chunks, insert_rows
@@ -27,6 +28,17 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return {}
         return self.decode(stored.session_data)
+
+    def create(self) -> None:
+        """Create a session as Django does; the INSERT alone finds out whether the key is new."""
+        while True:
+            self._session_key = get_random_string(32, VALID_KEY_CHARS)
+            try:
+                self.save(must_create=True)
+            except CreateError:
+                continue
+            self.modified = True
+            return
 
     def save(self, must_create: bool = False) -> None:
         retry_on_deadlock(lambda: self._save_once(must_create))

@@ -5,10 +5,14 @@ from typing import Any
 
 from domains.models import DomainState
 from mailadmin.accounts.models import Role
+from mailadmin.db.compiled import CompiledQuery
 from mailadmin.names import try_normalize_domain
 from mailboxes.models.cached_stats import CachedStat
 
 MAX_SUMMED_DOMAINS = 200  # more are not summed for a page
+TOTALS = CompiledQuery(
+    lambda name: CachedStat.objects.filter(domain="", name=name, key="").values_list("number")
+)
 
 
 def get_known_count(name: str, principal: Any, filters: Mapping[str, str]) -> int | None:
@@ -19,10 +23,8 @@ def get_known_count(name: str, principal: Any, filters: Mapping[str, str]) -> in
     if domain := filters.get("domain"):
         return sum_states(name, states.filter(pk=try_normalize_domain(domain)))
     if principal.role is Role.SUPERADMIN:
-        cached = CachedStat.objects.filter(domain="", name=name, key="")
-        if (number := cached.values_list("number", flat=True).first()) is not None:
-            return number
-        return sum_states(name, states)
+        cached = TOTALS.first(name=name)
+        return cached[0] if cached else sum_states(name, states)
     # Lists of several domains run as many queries as a page may; their tabs have the counts.
     names = principal.managed_domains()
     is_one = isinstance(names, list) and len(names) == 1

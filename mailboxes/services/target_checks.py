@@ -100,12 +100,13 @@ def truncate_texts(texts: list[str]) -> list[str]:
 
 
 def format_target_problem(target: str, kind: str) -> str:
-    texts = {
-        MISSING: _("%(target)s does not exist; mail to it will bounce."),
-        INACTIVE: _("%(target)s is inactive; mail to it will bounce."),
-        NO_DOMAIN: _("%(target)s has no domain: mail goes to a system user of the mail server."),
-    }
-    return texts[kind] % {"target": target}
+    if kind == MISSING:
+        text = _("%(target)s does not exist; mail to it will bounce.")
+    elif kind == INACTIVE:
+        text = _("%(target)s is inactive; mail to it will bounce.")
+    else:
+        text = _("%(target)s has no domain: mail goes to a system user of the mail server.")
+    return text % {"target": target}
 
 
 def find_target_problems(principal: Any, targets: set[str]) -> dict[str, str]:

@@ -3,13 +3,16 @@
 import datetime
 from unittest import mock
 
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from domains.models import Admin, Domain
 from domains.services.admins import create_admins, set_admins
 from mailadmin import passwords
-from mailadmin.accounts import networks, throttling
+from mailadmin.accounts import networks, sessions, throttling
 from mailadmin.accounts.backends import AdminBackend, MailboxBackend
 from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT, MAX_FAILURES_PER_NETWORK
@@ -20,12 +23,36 @@ from tests.base import PASSWORD
 from tests.mailadmin.login_world import SECRET, LoginWorld
 
 
+def is_transaction(sql):
+    return sql.startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT"))
+
+
 class LoginTests(LoginWorld):
     def test_admins_and_owners_sign_in_with_the_same_form(self):
         for person in (self.root, self.alice, self.bob):
             client = Client()
             self.assertRedirects(self.log_in(person.pk, client=client), "/")
             self.assertEqual(client.get("/").wsgi_request.user, person)
+
+    def test_a_sign_in_runs_few_statements(self):
+        for person in (self.root, self.alice, self.bob):
+            client = Client()
+            self.log_in(person.pk, client=client)  # what is looked up once a process
+            client.post("/logout/")
+            with self.subTest(person=person.pk), CaptureQueriesContext(connection) as captured:
+                self.assertRedirects(
+                    self.log_in(person.pk, client=client), "/", fetch_redirect_response=False
+                )
+            statements = [each["sql"] for each in captured if not is_transaction(each["sql"])]
+            self.assertLessEqual(len(statements), 10, statements)
+
+    def test_a_session_key_that_exists_is_not_taken(self):
+        taken, free = "a" * 32, "b" * 32
+        Session.objects.create(pk=taken, session_data="", expire_date=timezone.now())
+        with mock.patch.object(sessions, "get_random_string", side_effect=[taken, free]):
+            store = sessions.SessionStore()
+            store.create()
+        self.assertEqual(store.session_key, free)
 
     def test_usernames_ignore_case_and_spaces(self):
         self.assertRedirects(self.log_in("  Bob@Example.ORG "), "/")
