@@ -17,7 +17,7 @@ QUERIES = 10
 SHOWN = 50
 # Rows read for each row shown: itself, related rows, and index entries.
 # An admin's rows are read from each of their ten domains, and sorted.
-A_ROW = {filling.ROOT: 12, filling.TEN: 50, filling.OWNER: 1, filling.BUSY: 1}
+A_ROW = {filling.ROOT: 12, filling.TEN: 50, filling.OWNER: 1, filling.BUSY: 1, filling.NOBODY: 0}
 # The larger one has 1,200 mailboxes and 3,000 log lines more in its largest domain alone.
 GROWTH, SLACK = 1.3, 400
 # What each page costs in the small database, so that a page that needs more is noticed. Written

@@ -11,6 +11,7 @@ ROOT, TEN, MANY = "root@example.net", "ten@example.net", "many@example.net"
 TOKEN = "mailadmin_of_"  # and the name of an admin: a token with all their rights
 LARGEST, FEW = "campus.example", "tiny.example"
 OWNER = f"few@{FEW}"  # a mailbox whose owner signs in
+NOBODY = "nobody"  # who is not signed in
 BUSY = f"busy@{LARGEST}"  # the same, in the domain with the most rows and log lines
 # The tables are in memory, as on a server that has been running for a day.
 

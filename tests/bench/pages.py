@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.bench.filling import BUSY, FEW, LARGEST, OWNER, PASSWORD, ROOT, TEN
+from tests.bench.filling import BUSY, FEW, LARGEST, NOBODY, OWNER, PASSWORD, ROOT, TEN
 
 ADMINS = (ROOT, TEN)
 
@@ -52,6 +52,7 @@ NEW_MAILBOX = {
     "smtp_active": "on",
 }
 PAGES = [
+    Page("login, form", "/login/", (NOBODY,)),
     Page("home", "/", busy=True),
     Page("domains", "/domains/", busy=True),
     Page("domains, by state", "/domains/?active=1"),
