@@ -206,13 +206,19 @@ def load_address_states(context: TargetContext, keys: list[str]) -> None:
             context.states |= {fold(key): active for key, active in rows}
 
 
+REROUTED_KEYS = CompiledQuery(
+    lambda keys: (
+        Transport.objects.filter(active=True, pk__in=keys)
+        .exclude(transport=DEFAULT_DELIVERY)
+        .values_list("pk")
+    )
+)
+
+
 def find_rerouted(addresses: Iterable[str]) -> set[str]:
     """Return the addresses for which a row of the transport table is in effect."""
     keys = {each: {each, *get_transport_lookup_keys(split_address(each)[1])} for each in addresses}
     found = set()
     for part in chunks(sorted({key for own in keys.values() for key in own})):
-        rows = Transport.objects.filter(active=True, pk__in=part).exclude(
-            transport=DEFAULT_DELIVERY
-        )
-        found |= {fold(key) for key in rows.values_list("pk", flat=True)}
+        found |= {fold(key) for (key,) in REROUTED_KEYS.fetch(keys=part)}
     return {each for each, own in keys.items() if not found.isdisjoint(own)}
