@@ -20,6 +20,7 @@ from mailadmin.html_formats import HTMLFormat
 from mailadmin.names import address_to_unicode
 
 MOMENT_HTML = HTMLFormat('<span class="moment" title="{}">{}</span>')
+BREAKABLE_HTML = HTMLFormat("{}@<wbr>{}")
 KEY_SAFE_CHARACTERS = RFC3986_SUBDELIMS + "/~:@"
 Result = TypeVar("Result")
 
@@ -76,6 +77,12 @@ def fill_html(text: str, values: Mapping[str, Any]) -> SafeString:
 
 def unicode_address(address: Any) -> str:
     return address_to_unicode(str(address))
+
+
+def breakable_address(address: Any) -> SafeString:
+    """Return an address as HTML that is wrapped before its domain, if it is too long for a line."""
+    local_part, at, domain = str(address).rpartition("@")
+    return BREAKABLE_HTML(local_part, domain) if at else escape(domain)
 
 
 def format_datetime(value: datetime.datetime | None, language: str | None = None) -> str:

@@ -55,6 +55,12 @@ class MomentTests(SimpleTestCase):
         self.assertIn(">4 May 2026<", before)
         self.assertEqual(today.partition(">")[0], before.partition(">")[0])
 
+    def test_an_address_may_be_wrapped_before_its_domain(self):
+        shown = formatting.breakable_address
+        self.assertEqual(shown("bob@example.org"), "bob@<wbr>example.org")
+        self.assertEqual(shown("example.org"), "example.org")
+        self.assertEqual(shown("<i>@a<b"), "&lt;i&gt;@<wbr>a&lt;b")
+
     def test_an_unknown_date_is_a_dash(self):
         for moment in (None, datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)):
             with self.subTest(moment=moment):

@@ -34,7 +34,7 @@ class DetailPageTests(World):
             page = self.read_page(f"/mailboxes/bob@example.org/{tab}")
             head = page[page.index('<ol class="crumbs">') : page.index('<ul class="tabs')]
             for text in (
-                '<i class="dot on"></i>bob@example.org</h1>',
+                '<i class="dot on"></i>bob@<wbr>example.org</h1>',
                 ">Bob</span>",
                 "Sign-in allowed",
                 "Sending blocked",
@@ -51,7 +51,7 @@ class DetailPageTests(World):
     def test_the_form_of_an_alias_a_domain_and_an_admin_has_the_head_of_its_page(self):
         self.sign_in(self.root)
         for url, texts in (
-            ("/aliases/info@example.org/", ("info@example.org</h1>", "delete/", "Deactivate")),
+            ("/aliases/info@example.org/", ("info@<wbr>example.org</h1>", "delete/", "Deactivate")),
             ("/aliases/bob@example.org/", ('href="/mailboxes/bob@example.org/"',)),
             ("/domains/example.org/", ("example.org</h1>", "New mailbox", "New alias", "Log")),
             ("/admins/alice@example.org/", ("domain admin</span>", "View the panel as")),
@@ -71,7 +71,7 @@ class DetailPageTests(World):
         for tab in ("", "edit/", "forwarding/", "vacation/"):
             page = self.client.get(f"/mailboxes/bob@example.org/{tab}")
             self.assertContains(page, "domain inactive</span>")
-            self.assertContains(page, '<i class="dot"></i>bob@example.org</h1>')
+            self.assertContains(page, '<i class="dot"></i>bob@<wbr>example.org</h1>')
             self.assertContains(page, "Mail is rejected: the domain is inactive.")
 
     def test_a_refused_form_shows_the_stored_state_in_its_head(self):
