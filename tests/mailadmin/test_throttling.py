@@ -101,11 +101,6 @@ class LockoutTests(SignIn):
         purge_expired()
         self.assertEqual(KnownNetwork.objects.count(), 0)
 
-    def test_a_sign_in_runs_few_queries(self):
-        self.sign_in_as(self.bob.pk)
-        with self.assertNumQueries(14):
-            self.sign_in_as(self.bob.pk)
-
 
 class NameTests(SignIn):
     def test_usernames_with_characters_ignored_by_a_collation_are_unknown(self):
