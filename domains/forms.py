@@ -183,11 +183,15 @@ class AdminForm(NewPasswordMixin, TableForm):
         attributes = {"data-picker": "domains", "placeholder": placeholder}
         self.fields["domains"].widget.attrs |= attributes
         if self.is_edit:
+            self.set_password_address(self.instance.pk)
             self.initial["domains"] = self.instance.get_assigned_domains()
         else:
             self.require_password()
             if domain := self.initial.get("domain"):
                 self.initial.setdefault("domains", [domain])
+
+    def get_password_address(self) -> str:
+        return super().get_password_address() or self.cleaned_data.get("username", "")
 
     def get_shown_values(self, row: Any) -> dict[str, Any]:
         return super().get_shown_values(row) | {"domains": row.get_assigned_domains()}

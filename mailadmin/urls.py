@@ -7,6 +7,7 @@ from django.views.i18n import set_language
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
+from mailadmin.accounts.password_views import PasswordCheckView
 from mailadmin.accounts.view_as import ViewAsStopView, ViewAsView
 from mailadmin.accounts.views import LoginCodeView, LoginView, LogoutView
 from mailadmin.api.document import OpenApiDocumentView
@@ -69,6 +70,7 @@ urlpatterns = [
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.JobDetailView.as_view(), name="job"),
     path("account/", owner_views.AccountView.as_view(), name="account"),
+    path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
     path("account/tokens/", TokenListView.as_view(), name="tokens"),

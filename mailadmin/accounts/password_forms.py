@@ -37,6 +37,8 @@ def validate_password_hash(stored: str) -> None:
 class NewPasswordMixin(ConflictCheckedForm):
     """A password typed twice. Left empty on an edit, the old one stays."""
 
+    password_address = ""
+
     password = forms.CharField(
         label=_("Password"),
         help_text=_("Leave blank to keep the current password."),
@@ -54,6 +56,15 @@ class NewPasswordMixin(ConflictCheckedForm):
             attrs={"autocomplete": "new-password", "data-password": "again"}
         ),
     )
+
+    def set_password_address(self, address: str) -> None:
+        """Name the person whose password it is; for a new row their address is yet to be typed."""
+        self.password_address = address
+        self.fields["password"].widget.attrs["data-address"] = address
+
+    def get_password_address(self) -> str:
+        """Return whose password it is; empty if the address that was typed is no valid one."""
+        return self.password_address
 
     def require_password(self) -> None:
         """Require a new password, and show the rules for it."""
@@ -102,7 +113,7 @@ class NewPasswordMixin(ConflictCheckedForm):
             self.add_error("password", _("Enter a password or a password hash, not both."))
         elif first:
             try:
-                passwords.validate_password(first)
+                passwords.validate_password(first, self.get_password_address())
             except ValidationError as error:
                 self.add_error("password", error)
                 if self.fields["password"].required:

@@ -82,6 +82,14 @@ def parse_host(value: str) -> str:
     return value
 
 
+def parse_readable_file(value: str) -> Path:
+    try:
+        with open(value, "rb"):
+            return Path(value)
+    except OSError as error:
+        raise ValueError(f"names {value!r}: {error.strerror}") from None
+
+
 def parse_service_name(value: str) -> str:
     """Accept the name of a service in master.cf."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):

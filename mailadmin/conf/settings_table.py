@@ -19,6 +19,7 @@ from mailadmin.conf.parsers import (
     parse_network,
     parse_panel_url,
     parse_password_scheme,
+    parse_readable_file,
     parse_recipient_delimiter,
     parse_service_name,
     parse_text,
@@ -126,6 +127,15 @@ SETTINGS = (
         parse_text,
         "password of the first superadmin; default: generated and shown once",
         secret=True,
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_PASSWORD_LENGTH", "8", integer_parser(1), "characters of a new password at least"
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_PASSWORD_BREACHED",
+        "",
+        optional_parser(parse_readable_file),
+        "file of breached passwords that are refused: `SHA-1:count` lines in order",
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_SCHEME",

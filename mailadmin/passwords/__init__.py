@@ -12,6 +12,7 @@ from mailadmin.passwords import schemes
 from mailadmin.passwords.limits import MAX_PASSWORD_BYTES, UnverifiableHash
 from mailadmin.passwords.rules import (
     describe_rules,
+    find_broken_rules,
     find_scheme_problems,
     generate_password,
     validate_password,
@@ -37,6 +38,7 @@ __all__ = [
     "make_hash",
     "needs_rehash",
     "describe_rules",
+    "find_broken_rules",
     "simulate_verify",
     "find_unsupported_scheme",
     "validate_password",

@@ -2,22 +2,26 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.passwords.guessable import find_guessable_problems
 from mailadmin.passwords.limits import MAX_BCRYPT_BYTES, MAX_PASSWORD_BYTES
 from mailadmin.passwords.schemes import SchemeChoice
 from mailadmin.passwords.stored import get_configured_scheme, get_password_setting
 
-# PostfixAdmin's `password_validation`
+# PostfixAdmin's `password_validation`, besides the length
 DEFAULT_RULES = (
-    (r".{5}", _("Use at least 5 characters.")),
     (r"([a-zA-Z].*){3}", _("Use at least 3 letters from a to z.")),
     (r"([0-9].*){2}", _("Use at least 2 digits.")),
 )
+
+DEFAULT_LENGTH = 8
+GUESSABLE_RULE = _("Do not use a common password, or one made of the email address.")
 
 # no 0 O o, no 1 l I
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -30,22 +34,35 @@ def describe_rules() -> list[str]:
     """Return the rules as texts, to show them beforehand."""
     max_bytes = get_configured_scheme().scheme.max_bytes
     limits = [_build_length_message(max_bytes)] if max_bytes < MAX_PASSWORD_BYTES else []
-    return [str(message) for message in [*(text for _regex, text in _get_rules()), *limits]]
+    rules = [text for _regex, text in _get_rules()]
+    return [str(message) for message in [*rules, GUESSABLE_RULE, *limits]]
 
 
-def validate_password(password: str) -> None:
-    """Raise ValidationError with every rule that a new password breaks."""
-    if problems := _find_broken_rules(password) + find_scheme_problems(
-        password, get_configured_scheme()
-    ):
+def validate_password(password: str, address: str = "") -> None:
+    """Raise ValidationError with every rule that a new password of this person breaks."""
+    if problems := find_broken_rules(password, address):
         raise ValidationError(problems)
 
 
-def _get_rules() -> tuple:
-    return get_password_setting("RULES", DEFAULT_RULES)
+def find_broken_rules(password: str, address: str = "") -> list:
+    """Return a message for each rule that a new password of this person breaks."""
+    return (
+        _find_unmatched_rules(password)
+        + find_guessable_problems(password, address)
+        + find_scheme_problems(password, get_configured_scheme())
+    )
 
 
-def _find_broken_rules(password: str) -> list:
+def _get_rules() -> Sequence[tuple[str, Any]]:
+    """Return (regular expression, its message) of the rules: those of the settings, or ours."""
+    if rules := get_password_setting("RULES", None):
+        return rules
+    length = get_password_setting("LENGTH", DEFAULT_LENGTH)
+    text = format_lazy(_("Use at least {count} characters."), count=length)
+    return [(f"(?s).{{{length}}}", text), *DEFAULT_RULES]
+
+
+def _find_unmatched_rules(password: str) -> list:
     return [message for regex, message in _get_rules() if not re.search(regex, password)]
 
 
@@ -79,4 +96,4 @@ def _try_to_generate(alphabet: str, size: int) -> str | None:
         "".join(secrets.choice(alphabet) for _n in range(size))
         for _try in range(MAX_GENERATE_ATTEMPTS)
     )
-    return next((password for password in drawn if not _find_broken_rules(password)), None)
+    return next((password for password in drawn if not _find_unmatched_rules(password)), None)

@@ -185,6 +185,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         self.fields["password"].label = _("New password")
         self.fields["password2"].label = _("Confirm new password")
         self.require_password()
+        self.set_password_address(self.actor.principal.pk)
 
     def clean_old_password(self) -> str:
         """Count wrong guesses as the login does: a stolen session must not find the password."""

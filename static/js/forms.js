@@ -52,6 +52,22 @@ function strength(text) {
 
 const toAscii = (domain) => (URL.canParse(`http://${domain}`) ? new URL(`http://${domain}`).hostname : domain);
 
+// The rules below a new password give way to those that it breaks.
+function checkWhileTyping(input, address) {
+  const place = document.getElementById(`${input.id}_helptext`);
+  if (!place) return;
+  const rules = place.innerHTML;
+  let timer;
+  const check = async () => {
+    const headers = JSON.parse(document.body.getAttribute("hx-headers"));
+    const body = new URLSearchParams({ password: input.value, address: address() });
+    const response = input.value && await fetch(passwordTexts.check, { method: "POST", headers, body });
+    place.innerHTML = response?.ok ? await response.text() : rules;
+  };
+  place.setAttribute("aria-live", "polite");
+  ["input", "change"].forEach((name) => input.addEventListener(name, () => { clearTimeout(timer); timer = setTimeout(check, 400); }));
+}
+
 // Kept from one page to the next, and no longer.
 const keptPassword = JSON.parse(sessionStorage.getItem("password") || "null");
 sessionStorage.removeItem("password");
@@ -77,8 +93,9 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
     const typed = ["local_part", "domain"].map((name) => form.elements[name]?.value.trim().toLowerCase() || "");
     const [local, domain] = form.elements.username ? form.elements.username.value.trim().toLowerCase().split("@") : typed;
     if (local && domain) return `${local.split("@")[0]}@${toAscii(domain)}`;
-    return decodeURIComponent(location.pathname.match(/^\/(?:mailboxes|admins)\/(.+)\/edit\/$/)?.[1] || "");
+    return input.dataset.address || "";
   };
+  checkWhileTyping(input, address);
   form.addEventListener("submit", () => {
     show();
     sessionStorage.setItem("password", JSON.stringify({ path: location.pathname, value: input.value, address: address() }));

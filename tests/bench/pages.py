@@ -126,6 +126,8 @@ PAGES = [
     Page("jobs", "/jobs/"),
     Page("mail server", "/mailserver/", SUPER),
     Page("account", "/account/"),
+    Page("check a new password", "/account/password/check/", (ROOT, OWNER), "POST",
+         {"password": "harbour-4711", "address": OWNER}, form=False),
     Page("own page", "/", (OWNER, BUSY), busy=True),
     Page("own forwarding", "/account/forwarding/", (OWNER,)),
     Page("own vacation", "/account/vacation/", (OWNER,)),

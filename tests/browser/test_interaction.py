@@ -49,6 +49,29 @@ def test_a_password_is_generated_and_shown_once(visitor):
     assert visitor.complaints == []
 
 
+def test_a_new_password_is_checked_while_it_is_typed(visitor):
+    visitor.sign_in("alice@example.org")
+    visitor.go("/mailboxes/create/")
+    rules = visitor.page.locator("#id_password_helptext")
+    before = rules.inner_text()
+    visitor.fill(local_part="typed")
+    for typed, said in (
+        ("typed2024", "consists mostly of the email address"),
+        ("password123", "most common"),
+        ("harbour-4711", "This password can be used."),
+    ):
+        visitor.page.fill("[name=password]", typed)
+        rules.get_by_text(said).wait_for()
+    visitor.page.fill("[name=password]", "")
+    visitor.page.wait_for_function(
+        "rules => document.getElementById('id_password_helptext').innerText === rules", arg=before
+    )
+    visitor.go("/mailboxes/bob@example.org/edit/")
+    visitor.page.fill("[name=password]", "bob-2024")
+    rules.get_by_text("consists mostly of the email address").wait_for()
+    assert visitor.complaints == []
+
+
 def test_a_refused_toggle_shows_the_reason(visitor):
     visitor.sign_in("root@example.net")
     visitor.go("/admins/?q=root")

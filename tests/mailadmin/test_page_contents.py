@@ -49,7 +49,7 @@ class PageContentTests(World):
 
     def test_password_rules_are_shown_beforehand(self):
         self.sign_in(self.bob)
-        self.assertContains(self.client.get("/account/password/"), "Use at least 5 characters")
+        self.assertContains(self.client.get("/account/password/"), "Use at least 8 characters")
 
     def test_an_interval_is_changed(self):
         self.sign_in(self.bob)

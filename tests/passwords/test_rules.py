@@ -15,35 +15,65 @@ from tests.passwords.stored_hashes import messages
 def test_all_broken_rules_are_reported_together():
     with pytest.raises(ValidationError) as error:
         passwords.validate_password("ab")
-    assert "5 characters" in messages(error)
+    assert "8 characters" in messages(error)
     assert "3 letters" in messages(error)
     assert "2 digits" in messages(error)
-    passwords.validate_password("abc12")
+    passwords.validate_password("abchij12")
+
+
+def test_the_length_is_a_setting(settings):
+    settings.MAILADMIN_PASSWORD_LENGTH = 12
+    assert passwords.describe_rules()[0] == "Use at least 12 characters."
+    with pytest.raises(ValidationError, match="12 characters"):
+        passwords.validate_password("harbour4711")
+    passwords.validate_password("harbour47112")
+
+
+@pytest.mark.parametrize("password", ["password123", "PassWord123", " abcd1234 ", "iloveyou22"])
+def test_common_passwords_are_refused(password):
+    with pytest.raises(ValidationError, match="most common"):
+        passwords.validate_password(password)
+
+
+MADE_OF_ADDRESS = ["alice2024", "Alice-2024!", "wonder.example77", "wonder2024", "alice@wonder12"]
+
+
+@pytest.mark.parametrize("password", MADE_OF_ADDRESS)
+def test_passwords_made_of_the_address_are_refused(password):
+    with pytest.raises(ValidationError, match="address or its domain"):
+        passwords.validate_password(password, "alice@wonder.example")
+    passwords.validate_password(password, "bob@example.org")
+
+
+def test_a_long_password_may_contain_a_part_of_the_address():
+    passwords.validate_password("alice-and-7-dwarfs-2", "alice@wonder.example")
+    passwords.validate_password("xyzzy-4711", "xy@z.example")
+    passwords.validate_password("harbour-4711", "")
 
 
 def test_rules_are_described_beforehand(settings):
-    assert len(passwords.describe_rules()) == 4
+    assert len(passwords.describe_rules()) == 5
     assert all(type(rule) is str for rule in passwords.describe_rules())
     assert "72 bytes" in passwords.describe_rules()[-1]
     settings.MAILADMIN_PASSWORD_SCHEME = "ARGON2ID"
-    assert len(passwords.describe_rules()) == 3
+    assert len(passwords.describe_rules()) == 4
 
 
 def test_validation_refuses_nul_and_too_long_passwords_for_bcrypt(settings):
-    for password, text in (("abc123\0", "NUL"), ("abc123" * 13, "72 bytes")):
+    for password, text in (("harbour4711\0", "NUL"), ("harbour4711" * 13, "72 bytes")):
         with pytest.raises(ValidationError) as error:
             passwords.validate_password(password)
         assert text in messages(error)
     settings.MAILADMIN_PASSWORD_SCHEME = "SHA512-CRYPT"
-    passwords.validate_password("abc123" * 13)
+    passwords.validate_password("harbour4711" * 13)
 
 
 def test_rules_are_read_from_the_settings(settings):
     settings.MAILADMIN_PASSWORD_RULES = ((r"[-+=%]", gettext_lazy("A special character.")),)
     assert passwords.describe_rules()[0] == "A special character."
     with pytest.raises(ValidationError):
-        passwords.validate_password("abc12345")
-    passwords.validate_password("-")
+        passwords.validate_password("harbour4711")
+    passwords.validate_password("=%+-=%")
 
 
 def test_generated_passwords_follow_the_rules_without_ambiguous_characters(settings):

@@ -167,7 +167,7 @@ class RowType:
     def clean_password(self, values: RowValues) -> RowValues:
         """Keep a hash as `password`, a plain password that has to be hashed as `raw_password`."""
         if "password" in values:
-            self.validate_password(values["password"])
+            self.validate_password(values["password"], self.get_password_address(values))
             values["raw_password"] = values.pop("password")
         if "password_hash" in values:
             values["password"] = values.pop("password_hash")
@@ -175,12 +175,16 @@ class RowType:
             raise ValidationError(_("Enter a password or a password hash, not both."))
         return values
 
-    def validate_password(self, password: str) -> None:
+    def get_password_address(self, values: RowValues) -> str:
+        """Return whose password it is."""
+        return str(values.get(self.model._meta.pk.name) or "")
+
+    def validate_password(self, password: str, address: str) -> None:
         if passwords.is_hash_like(password):
             text = _("password: This is a password hash. Use the column password_hash for hashes.")
             raise ValidationError(text)
         try:
-            passwords.validate_password(password)
+            passwords.validate_password(password, address)
         except ValidationError as error:
             raise ValidationError(
                 format_column_errors({"password": message_texts(error)})
