@@ -59,10 +59,12 @@ function checkWhileTyping(input, address) {
   const rules = place.innerHTML;
   let timer;
   const check = async () => {
+    const password = input.value;
     const headers = JSON.parse(document.body.getAttribute("hx-headers"));
-    const body = new URLSearchParams({ password: input.value, address: address() });
-    const response = input.value && await fetch(passwordTexts.check, { method: "POST", headers, body });
-    place.innerHTML = response?.ok ? await response.text() : rules;
+    const body = new URLSearchParams({ password, address: address() });
+    const response = password && await fetch(passwordTexts.check, { method: "POST", headers, body }).catch(() => null);
+    const text = response?.ok ? await response.text() : rules;
+    if (input.value === password) place.innerHTML = text; // otherwise typing went on meanwhile
   };
   place.setAttribute("aria-live", "polite");
   ["input", "change"].forEach((name) => input.addEventListener(name, () => { clearTimeout(timer); timer = setTimeout(check, 400); }));
