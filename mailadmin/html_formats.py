@@ -22,6 +22,9 @@ class HTMLFormat:
 
 def escape_value(value: Any) -> str:
     """Return a value as HTML; what is HTML already stays as it is."""
-    if type(value) is str:
+    kind = type(value)
+    if kind is str:
         return html.escape(value)
-    return value if type(value) is SafeString else conditional_escape(value)
+    if kind is int:
+        return str(value)
+    return value if kind is SafeString else conditional_escape(value)

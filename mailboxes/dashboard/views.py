@@ -36,10 +36,11 @@ from mailboxes.models.cached_stats import (
 from mailboxes.owner.views import render_owner_home
 from mailboxes.services import cached_stats, statistics
 from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT
-from mailboxes.services.target_checks import find_alias_problems
+from mailboxes.services.target_checks import find_wrong_targets
 
-CachedStats = dict[str, list[CachedStat]]
+CachedStats = dict[str, list[Any]]  # rows of `STAT_COLUMNS`
 
+STAT_COLUMNS = ("name", "key", "number", "percent")
 MAX_FAILED_JOBS_SHOWN, MAX_FAILED_JOBS_COUNTED = 3, 1000
 MAX_RECHECKED = 100  # cached rows that are checked again for the page
 
@@ -169,7 +170,8 @@ def visible_inactive_mailboxes(person: Admin) -> QuerySet[Mailbox]:
 def load_cached_stats(*conditions: Q, **lookups: Any) -> CachedStats:
     """Return name → the cached statistics of that name."""
     found: CachedStats = defaultdict(list)
-    for row in CachedStat.objects.filter(*conditions, **lookups).order_by("name", "key"):
+    stats = CachedStat.objects.filter(*conditions, **lookups).order_by("name", "key")
+    for row in stats.values_list(*STAT_COLUMNS, named=True):
         found[row.name].append(row)
     return found
 
@@ -212,7 +214,7 @@ def build_undeliverable_context(person: Admin, stats: CachedStats) -> dict[str, 
     }
 
 
-def still_broken_transports(stats: list[CachedStat]) -> list[Transport]:
+def still_broken_transports(stats: list[Any]) -> list[Transport]:
     """Return those of the cached transports that have not been fixed or deleted since."""
     if not stats:
         return []
@@ -220,7 +222,7 @@ def still_broken_transports(stats: list[CachedStat]) -> list[Transport]:
     return list(transports.filter_undeliverable(rows).order_by("pk")[:ATTENTION_COUNT_LIMIT])
 
 
-def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
+def still_broken_domains(stats: list[Any]) -> list[Domain]:
     """Return those of the cached domains whose transport has not been fixed since."""
     if not stats:
         return []
@@ -230,7 +232,7 @@ def still_broken_domains(stats: list[CachedStat]) -> list[Domain]:
     )
 
 
-def still_rerouted_domains(stats: list[CachedStat]) -> list[Domain]:
+def still_rerouted_domains(stats: list[Any]) -> list[Domain]:
     """Return those of the cached domains whose mail the transport of everything still takes."""
     if not stats:
         return []
@@ -246,18 +248,18 @@ def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
     if not keys:
         return []
     rows = Alias.objects.visible_to(person).filter(pk__in=keys, active=True)
-    known = find_alias_problems(person, list(rows))
-    return [Alias(address=key) for key in keys if key in known]
+    undeliverable = find_wrong_targets(person, list(rows))
+    return [Alias(address=key) for key in keys if key in undeliverable]
 
 
-def stats_to_domains(rows: list[CachedStat]) -> list[Domain]:
+def stats_to_domains(rows: list[Any]) -> list[Domain]:
     domains: list[Any] = [Domain(domain=row.key) for row in rows]
     for domain, row in zip(domains, rows, strict=True):
         domain.percent = row.percent
     return domains
 
 
-def stats_to_full_mailboxes(rows: list[CachedStat]) -> list[Usage]:
+def stats_to_full_mailboxes(rows: list[Any]) -> list[Usage]:
     rows = sorted(rows, key=lambda row: row.number, reverse=True)[:ATTENTION_COUNT_LIMIT]
     found = [Usage(mailbox_id=row.key, bytes=row.number) for row in rows]
     for usage, row in zip(found, rows, strict=True):
@@ -265,7 +267,7 @@ def stats_to_full_mailboxes(rows: list[CachedStat]) -> list[Usage]:
     return found
 
 
-def sum_by_day(rows: list[CachedStat]) -> dict[datetime.date, int]:
+def sum_by_day(rows: list[Any]) -> dict[datetime.date, int]:
     days: dict[datetime.date, int] = defaultdict(int)
     for row in rows:
         days[datetime.date.fromisoformat(row.key)] += row.number

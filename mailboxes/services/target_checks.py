@@ -3,7 +3,7 @@
 Where mail is passed on (another transport, a backup MX) the panel does not know the recipients.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,19 +39,31 @@ MAX_PROBLEM_TEXTS = 10
 
 def find_alias_problems(principal: Any, aliases: Sequence[Alias]) -> dict[str, list[str]]:
     """Return alias → a text for each of its targets that receives no mail; only such aliases."""
+    found = find_wrong_targets(principal, aliases)
+    return {key: truncate_texts(format_wrong_targets(wrong)) for key, wrong in found.items()}
+
+
+def find_wrong_targets(principal: Any, aliases: Sequence[Alias]) -> dict[str, dict[str, str]]:
+    """Return alias → its targets that receive no mail → why; only such aliases.
+
+    An alias of which no target is left has none here.
+    """
     aliases = [alias for alias in aliases if not alias.is_to_itself]
     targets = {alias.pk: get_checked_targets(alias) for alias in aliases}
     wrong = find_target_problems(principal, {each for named in targets.values() for each in named})
-    found = {}
-    for alias in aliases:
-        texts = [
-            format_target_problem(each, wrong[each]) for each in targets[alias.pk] if each in wrong
-        ]
-        if not alias.targets and alias.goto:
-            texts.append(_("Mail is not delivered to any mailbox."))
-        if texts:
-            found[alias.pk] = truncate_texts(texts)
-    return found
+    found = {
+        alias.pk: {each: wrong[each] for each in targets[alias.pk] if each in wrong}
+        for alias in aliases
+    }
+    empty = {alias.pk for alias in aliases if alias.goto and not alias.targets}
+    return {key: kinds for key, kinds in found.items() if kinds or key in empty}
+
+
+def format_wrong_targets(wrong: Mapping[str, str]) -> list[str]:
+    """Return a text for each wrong target of an alias, or that it has none at all."""
+    if not wrong:
+        return [_("Mail is not delivered to any mailbox.")]
+    return [format_target_problem(target, kind) for target, kind in wrong.items()]
 
 
 def find_alias_warnings(principal: Any, aliases: Sequence[Alias]) -> dict[str, list[str]]:
