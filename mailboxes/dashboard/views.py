@@ -247,9 +247,9 @@ def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
     """
     if not keys:
         return []
-    rows = Alias.objects.visible_to(person).filter(pk__in=keys, active=True)
-    undeliverable = find_wrong_targets(person, list(rows))
-    return [Alias(address=key) for key in keys if key in undeliverable]
+    rows = list(Alias.objects.visible_to(person).filter(pk__in=keys, active=True).order_by("pk"))
+    undeliverable = find_wrong_targets(person, rows)
+    return [row for row in rows if row.pk in undeliverable]
 
 
 def stats_to_domains(rows: list[Any]) -> list[Domain]:
