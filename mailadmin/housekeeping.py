@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch
+from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.api.models import RequestCount, StoredResponse
 from mailadmin.api.throttling import RATE_WINDOW
@@ -19,6 +19,7 @@ from mailadmin.jobs.models import Job, WorkerHeartbeat
 RESPONSE_TTL = datetime.timedelta(days=1)  # for requests with an Idempotency-Key
 DRAFT_TTL = datetime.timedelta(days=1)
 KNOWN_NETWORK_TTL = datetime.timedelta(days=180)
+SIGNED_IN_SESSION_TTL = datetime.timedelta(days=1)  # longer than any session lasts
 SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
 WORKER_HEARTBEAT_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
 
@@ -34,6 +35,7 @@ def purge_expired() -> None:
     delete_in_batches(KnownNetwork.objects.filter(seen__lt=now - KNOWN_NETWORK_TTL))
     delete_in_batches(RequestCount.objects.filter(window_start__lt=now - RATE_WINDOW))
     delete_in_batches(Session.objects.filter(expire_date__lt=now))
+    delete_in_batches(SignedInSession.objects.filter(seen__lt=now - SIGNED_IN_SESSION_TTL))
     delete_in_batches(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
 

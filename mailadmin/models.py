@@ -1,6 +1,12 @@
 """The models of the platform, imported from its packages."""
 
-from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, UsedCode
+from mailadmin.accounts.models import (
+    KnownNetwork,
+    LoginFailure,
+    SessionEpoch,
+    SignedInSession,
+    UsedCode,
+)
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
@@ -17,6 +23,7 @@ __all__ = [
     "RequestCount",
     "SavedFilter",
     "SessionEpoch",
+    "SignedInSession",
     "StoredResponse",
     "Token",
     "UsedCode",

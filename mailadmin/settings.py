@@ -47,6 +47,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mailadmin.accounts.middleware.SignedInSessionMiddleware",
     "mailadmin.accounts.view_as.ViewAsMiddleware",
     "mailadmin.accounts.middleware.LoginRequiredMiddleware",
     "mailadmin.accounts.middleware.PasswordExpiryMiddleware",

@@ -8,6 +8,11 @@ import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
 from mailadmin.accounts.password_views import PasswordCheckView
+from mailadmin.accounts.session_views import (
+    OtherSessionsEndView,
+    SessionEndView,
+    SessionListView,
+)
 from mailadmin.accounts.view_as import ViewAsStopView, ViewAsView
 from mailadmin.accounts.views import LoginCodeView, LoginView, LogoutView
 from mailadmin.api.document import OpenApiDocumentView
@@ -73,6 +78,9 @@ urlpatterns = [
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
+    path("account/sessions/", SessionListView.as_view(), name="sessions"),
+    path("account/sessions/end/", OtherSessionsEndView.as_view(), name="sessions-end"),
+    path("account/sessions/<int:pk>/end/", SessionEndView.as_view(), name="session-end"),
     path("account/tokens/", TokenListView.as_view(), name="tokens"),
     path("account/tokens/<int:pk>/delete/", TokenDeleteView.as_view(), name="token-delete"),
     path("account/api/", ApiReferenceView.as_view(), name="api-reference"),

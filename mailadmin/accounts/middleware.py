@@ -13,6 +13,7 @@ from django.utils.cache import patch_cache_control
 
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
 from mailadmin.accounts.requests import PanelRequest
+from mailadmin.accounts.signed_in import record_session
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -42,6 +43,27 @@ class PasswordExpiryMiddleware:
             return resolve(path).view_name in self.exempt_views
         except Resolver404:
             return False
+
+
+class SignedInSessionMiddleware:
+    """Write down when and from where a session was seen; before a superadmin views as others."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> None:
+        """Leave out public pages, which load no session."""
+        if getattr(view_func, "login_required", True) and request.user.is_authenticated:
+            record_session(request)
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):

@@ -204,6 +204,24 @@ class SessionEpoch(models.Model):
         return cls.objects.filter(pk=key).values_list("at", flat=True)
 
 
+class SignedInSession(models.Model):
+    """A session of somebody who signed in by the pages, as their list of sessions shows it."""
+
+    account = CharField(max_length=64, db_index=True)
+    session_key = CharField(max_length=40)
+    password_digest = CharField(max_length=16)
+    device = CharField(max_length=120)
+    address = CharField(max_length=64)
+    since = models.DateTimeField()
+    seen = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "mailadmin_signed_in_session"
+
+    def __str__(self) -> str:
+        return f"{self.device} {self.address}"
+
+
 class UsedCode(models.Model):
     """A one-time code that was used; it is unique, so it cannot be used again."""
 

@@ -23,7 +23,7 @@ SESSION_KEY = "view_as"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 ALLOWED_POSTS = ("view-as-stop", "logout")
 # Secrets and bulk data of the person; the lists of all tables are closed as files.
-CLOSED_VIEWS = ("tokens", "token-delete", "import-plan", "import-refused")
+CLOSED_VIEWS = ("sessions", "tokens", "token-delete", "import-plan", "import-refused")
 
 
 class ViewAsMiddleware:

@@ -23,6 +23,7 @@ from mailadmin.accounts.forms import CodeForm, LoginForm
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.rehash import rehash_password
 from mailadmin.accounts.requests import as_panel_request, get_redirect_target
+from mailadmin.accounts.signed_in import mark_sign_in
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
 from mailadmin.accounts.totp import verify_totp
 from mailadmin.error_pages import too_many_requests
@@ -63,6 +64,7 @@ class BaseLoginView(ThrottledFormMixin, FormView):
         """Sign in this principal, and remember their browser."""
         attempt.record_success(get_account_key(principal))
         login(self.request, principal, backend=backend)  # type: ignore[arg-type]  # or a mailbox
+        mark_sign_in(self.request)
         response = redirect(get_redirect_target(self.request, target, settings.LOGIN_REDIRECT_URL))
         attempt.remember_browser(response, get_account_key(principal))
         return response

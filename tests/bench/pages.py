@@ -126,6 +126,7 @@ PAGES = [
     Page("jobs", "/jobs/"),
     Page("mail server", "/mailserver/", SUPER),
     Page("account", "/account/"),
+    Page("sessions", "/account/sessions/", (ROOT, OWNER)),
     Page("check a new password", "/account/password/check/", (ROOT, OWNER), "POST",
          {"password": "harbour-4711", "address": OWNER}, form=False),
     Page("own page", "/", (OWNER, BUSY), busy=True),

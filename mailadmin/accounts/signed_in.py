@@ -1,0 +1,99 @@
+"""Where somebody is signed in: their sessions with device and address, to be ended one by one."""
+
+import hashlib
+import re
+import time
+
+from django.contrib.sessions.models import Session
+from django.http import HttpRequest
+from django.utils import timezone
+
+from mailadmin.accounts.backends import get_account_key
+from mailadmin.accounts.models import Principal, SignedInSession
+from mailadmin.accounts.requests import as_panel_request
+
+SESSION_ID = "signed_in_id"  # of its row, in the data of a session
+SESSION_SEEN = "signed_in_seen"  # when the row was last written; 0: it is to be written anew
+SEEN_INTERVAL = 300  # seconds; a row is not written at each request
+PASSWORD_DIGEST_LENGTH = 16
+MAX_DEVICE_LENGTH = 120
+# The first that fits; a browser names those that it resembles after its own.
+BROWSERS = {
+    "Edge": r"\bEdgA?/",
+    "Opera": r"\bOPR/",
+    "Samsung Internet": r"\bSamsungBrowser/",
+    "Firefox": r"\b(Firefox|FxiOS)/",
+    "Chromium": r"\bChromium/",
+    "Chrome": r"\b(Chrome|CriOS)/",
+    "Safari": r"\bVersion/.*\bSafari/",
+    "curl": r"^curl/",
+}
+SYSTEMS = {
+    "Android": r"\bAndroid\b",
+    "iPhone": r"\biPhone\b",
+    "iPad": r"\biPad\b",
+    "Windows": r"\bWindows\b",
+    "ChromeOS": r"\bCrOS\b",
+    "macOS": r"\bMacintosh\b",
+    "Linux": r"\bLinux\b",
+}
+
+
+def mark_sign_in(request: HttpRequest) -> None:
+    """Have the next page of a session that has just begun, or has a new key, write its row."""
+    request.session[SESSION_SEEN] = 0
+
+
+def record_session(request: HttpRequest) -> None:
+    """Write when and from where a session was seen, unless that was a moment ago."""
+    session = request.session
+    if time.time() - session.get(SESSION_SEEN, time.time()) < SEEN_INTERVAL:
+        return
+    now, person = timezone.now(), as_panel_request(request).user
+    values = {
+        "session_key": session.session_key,
+        "password_digest": get_password_digest(person),
+        "address": as_panel_request(request).client_address[:64],
+        "device": describe_device(request.headers.get("User-Agent", "")),
+        "seen": now,
+    }
+    account = get_account_key(person)
+    own = SignedInSession.objects.filter(pk=session.get(SESSION_ID, 0), account=account)
+    if not own.update(**values):
+        row = SignedInSession.objects.create(account=account, since=now, **values)
+        session[SESSION_ID] = row.pk
+    session[SESSION_SEEN] = int(time.time())
+
+
+def list_sessions(person: Principal) -> list[SignedInSession]:
+    """Return the sessions of a person that are valid, those seen last first."""
+    rows = SignedInSession.objects.filter(
+        account=get_account_key(person), password_digest=get_password_digest(person)
+    )
+    found = list(rows.order_by("-seen", "-pk"))
+    stored = Session.objects.filter(
+        pk__in=[row.session_key for row in found], expire_date__gt=timezone.now()
+    )
+    valid = set(stored.values_list("pk", flat=True))
+    return [row for row in found if row.session_key in valid]
+
+
+def end_listed_sessions(rows: list[SignedInSession]) -> None:
+    """End these sessions: whoever has one has to sign in again."""
+    Session.objects.filter(pk__in=[row.session_key for row in rows]).delete()
+    SignedInSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
+
+
+def get_password_digest(person: Principal) -> str:
+    """Return what changes when all sessions of a person end, by a new password for example."""
+    digest = hashlib.sha256(person.get_session_auth_hash().encode()).hexdigest()
+    return digest[:PASSWORD_DIGEST_LENGTH]
+
+
+def describe_device(user_agent: str) -> str:
+    """Return browser and system as people call them, or what the program calls itself."""
+    found = [
+        next((name for name, pattern in names.items() if re.search(pattern, user_agent)), "")
+        for names in (BROWSERS, SYSTEMS)
+    ]
+    return ", ".join(filter(None, found)) or user_agent[:MAX_DEVICE_LENGTH] or "?"
