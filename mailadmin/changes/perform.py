@@ -161,6 +161,7 @@ class Changes:
 
     def __post_init__(self) -> None:
         self.principal = reload_principal(self.actor.principal)
+        self.actor_text = str(self.actor)  # asked for each line and record
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -255,7 +256,7 @@ class Changes:
 
     def log(self, action: str, domain: str, data: str) -> None:
         """Add PostfixAdmin's log line."""
-        self._lines.append(LogLine(self.at, str(self.actor), domain, action, data))
+        self._lines.append(LogLine(self.at, self.actor_text, domain, action, data))
 
     def run_at_end(self, function: Callable[[list[Any]], None], rows: Iterable[Any]) -> None:
         """Call the function once after the service, with the rows of all such calls."""
@@ -302,7 +303,7 @@ class Changes:
         self._records.append(
             ChangeRecord(
                 at=self.at,
-                actor=str(self.actor)[:255],
+                actor=self.actor_text[:255],
                 batch=self.batch,
                 verb=verb,
                 table=type(row).__name__.lower(),

@@ -216,7 +216,9 @@ class AliasTarget(models.Model):
 
 
 def build_alias_targets(alias: Alias) -> list[AliasTarget]:
-    """Return the entries of an alias in the index of targets."""
+    """Return the entries of an alias in the index of targets; most aliases have none."""
+    if alias.is_to_itself:
+        return []
     names = get_target_names(alias.pk, alias.goto)
     return [
         AliasTarget(name=name, domain_id=alias.domain_id, alias_id=alias.pk)

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
+from domains.services.locks import (
+    adjust_tallies_of_domains,
+    lock_domains,
+    lock_writable_domains,
+)
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
@@ -41,8 +45,9 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     refuse_loops(changes, aliases)
     changes.create(aliases)
     index_standalone_aliases(aliases)
-    for domain, new in group_by_domain(aliases, domains):
-        adjust_tallies(domain.pk, aliases=len(new))
+    adjust_tallies_of_domains(
+        {domain.pk: {"aliases": len(new)} for domain, new in group_by_domain(aliases, domains)}
+    )
     cached_stats.refresh_undeliverable(aliases)
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
@@ -119,8 +124,9 @@ def delete_aliases(changes: Changes, keys: list[str]) -> None:
     _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox and is deleted with it."))
     changes.delete(aliases)
     cached_stats.refresh_undeliverable(aliases)
-    for domain, gone in group_by_domain(aliases):
-        adjust_tallies(domain, aliases=-len(gone))
+    adjust_tallies_of_domains(
+        {domain: {"aliases": -len(gone)} for domain, gone in group_by_domain(aliases)}
+    )
     for alias in aliases:
         changes.log("delete_alias", alias.domain_id, alias.pk)
 

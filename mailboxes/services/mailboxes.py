@@ -9,7 +9,12 @@ from django.core.exceptions import ValidationError
 from domains.models import Domain
 from domains.queries import find_domain
 from domains.quotas import megabytes_to_bytes
-from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
+from domains.services.locks import (
+    adjust_tallies,
+    adjust_tallies_of_domains,
+    lock_domains,
+    lock_writable_domains,
+)
 from domains.services.text_references import delete_text_references
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
@@ -41,14 +46,16 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     for domain, new in group_by_domain(mailboxes, domains):
         check_row_limit(domain, "mailboxes", len(new))
         check_quotas(domain, new, changes.principal)
-    for mailbox in mailboxes:
-        mailbox.clean_fields(exclude=["password"])
+    for mailbox, row in zip(mailboxes, rows, strict=True):
+        mailbox.clean_fields(exclude=_get_unchecked_fields(row))
     changes.create(mailboxes)
-    changes.create(
-        Alias(address=m.pk, goto=m.pk, domain_id=m.domain_id, active=m.active) for m in mailboxes
+    changes.create(_build_own_alias(mailbox) for mailbox in mailboxes)
+    adjust_tallies_of_domains(
+        {
+            domain.pk: {"mailboxes": len(new), "quota_assigned": sum_assigned_quota(new)}
+            for domain, new in group_by_domain(mailboxes, domains)
+        }
     )
-    for domain, new in group_by_domain(mailboxes, domains):
-        adjust_tallies(domain.pk, mailboxes=len(new), quota_assigned=sum_assigned_quota(new))
     for mailbox, row in zip(mailboxes, rows, strict=True):
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
         if row.get("welcome_mail"):
@@ -60,10 +67,28 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
 
 def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
     own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
-    own = {"password_expiry": get_password_expiry(changes, domain)} | own
-    mailbox = Mailbox(**own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))
+    dates = dict.fromkeys(("created", "modified", "token_validity"), changes.at)
+    dates["password_expiry"] = get_password_expiry(changes, domain)
+    mailbox = Mailbox(**dates | own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))
     mailbox.set_derived_fields()
     return mailbox
+
+
+def _build_own_alias(mailbox: Mailbox) -> Alias:
+    return Alias(
+        address=mailbox.pk,
+        goto=mailbox.pk,
+        domain_id=mailbox.domain_id,
+        active=mailbox.active,
+        created=mailbox.created,
+        modified=mailbox.modified,
+    )
+
+
+def _get_unchecked_fields(row: dict) -> set[str]:
+    """Return the fields whose values need no check: hashes, and the defaults of the model."""
+    given = {*row, "username", "maildir"} - {"password"}
+    return {field.name for field in Mailbox._meta.concrete_fields} - given
 
 
 def _refuse_maildir(changes: Changes, rows: Iterable[dict]) -> None:
@@ -130,8 +155,12 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
     delete_text_references(changes, keys)
     end_sessions(mailboxes)
     changes.delete(mailboxes)
-    for domain, gone in group_by_domain(mailboxes):
-        adjust_tallies(domain, mailboxes=-len(gone), quota_assigned=-sum_assigned_quota(gone))
+    adjust_tallies_of_domains(
+        {
+            domain: {"mailboxes": -len(gone), "quota_assigned": -sum_assigned_quota(gone)}
+            for domain, gone in group_by_domain(mailboxes)
+        }
+    )
     cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     for mailbox in mailboxes:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
