@@ -69,7 +69,7 @@ class EntryTable(Table):
     search_fields = ["src_server"]
     domain_lookup = "domain"
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
-    services = Services(create_entries, edit_entry, set_entries, delete_entries)
+    services = Services(create_entries, edit_entry, set=set_entries, delete=delete_entries)
 
 
 class EntryCommand(TableCommand):
