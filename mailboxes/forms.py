@@ -24,7 +24,7 @@ from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 from mailadmin.translation import gettext_lazy as _
-from mailboxes.goto_fields import GotoMixin
+from mailboxes.goto_fields import GotoMixin, get_goto_initial
 from mailboxes.models import Alias, Mailbox
 from mailboxes.quota_hints import QuotaHint, build_limit_notice, get_new_mailbox_hint
 from mailboxes.services import limits
@@ -174,17 +174,21 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         if "quota" not in self.initial:
             self.initial["quota"] = hint.suggestion
         quota: Any = self.fields["quota"]
-        quota.help_text = SimpleLazyObject(lambda: hint.help_text)  # no program reads it
+        quota.help_text = SimpleLazyObject(lambda: hint.help_text)
 
     def _prepare_edit(self) -> None:
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         quota: Any = self.fields["quota"]
         quota.help_text = SimpleLazyObject(self._get_edit_help_text)
 
+    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
+        """Leave out how large the mailbox may be: it takes queries, and no program reads it."""
+        super().adapt_for_api(values)
+        self.fields["quota"].help_text = ""
+
     def _get_edit_help_text(self) -> str:
         """Return how large the mailbox may be."""
-        mailbox = self.instance
-        return QuotaHint(mailbox.own_domain, mailbox, self.actor.principal).help_text
+        return QuotaHint(self.instance.own_domain, self.instance, self.actor.principal).help_text
 
     def get_display_values(self, row: Mailbox) -> dict[str, Any]:
         return super().get_display_values(row) | {"quota": bytes_to_megabytes(row.quota)}
@@ -305,7 +309,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         self.fields["goto"].required = False
 
     def _prepare_edit(self) -> None:
-        if Mailbox.objects.filter(pk=self.instance.pk).exists():
+        if self.instance.has_mailbox:
             del self.fields["active"]
         else:
             del self.fields["goto_mailbox"]
@@ -344,7 +348,3 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         values = super().get_service_values()
         values.pop("catch_all", None)
         return values
-
-
-def get_goto_initial(alias: Alias) -> dict[str, Any]:
-    return {"goto": alias.others, "goto_mailbox": alias.keeps_copy}

@@ -197,7 +197,7 @@ class RowListResourceView(TableResourceView):
         return json_response({"items": self.serialize_saved_rows(rows)})
 
     def save_edits(self, sent: list[dict]) -> None:
-        rows = self.get_named_rows(sent)
+        rows = self.table.prefetch_forms(self.get_named_rows(sent))
         forms = (
             self.build_edit_form(row, drop_key(self.table, item))
             for row, item in zip(rows, sent, strict=True)

@@ -214,26 +214,34 @@ class Changes:
 
     def update(self, rows: Iterable[Row], **values: Any) -> list[Row]:
         """Set these columns of the rows; return the rows that had other values."""
-        changed = [
-            row
-            for row in rows
-            if any(getattr(row, name) != value for name, value in values.items())
-        ]
-        if not changed:
-            return []
-        model = type(changed[0])
-        for row in changed:
-            self._record("edit", row, changed_values(row, values))
-        if has_field(model, "modified"):
-            values = values | {"modified": self.at}
-        for keys in chunks([row.pk for row in changed]):
-            model._base_manager.filter(pk__in=keys).update(**values)
-        for row in changed:
-            for name, value in values.items():
-                setattr(row, name, value)
-        derived_rows.replace_for(changed, values)
+        return self.update_each((row, values) for row in rows)
+
+    def update_each(self, edits: Iterable[tuple[Row, dict[str, Any]]]) -> list[Row]:
+        """Set columns of each row; return the rows that had other values.
+
+        Rows that get the same values share a statement.
+        """
+        alike: dict[tuple[tuple[str, Any], ...], list[Row]] = defaultdict(list)
+        for row, values in edits:
+            if new := {n: value for n, value in values.items() if getattr(row, n) != value}:
+                self._record("edit", row, changed_values(row, new))
+                alike[tuple(new.items())].append(row)
+        for columns, rows in alike.items():
+            self._set_columns(rows, dict(columns))
+        changed = [row for rows in alike.values() for row in rows]
+        derived_rows.replace_for(changed, {name for columns in alike for name, _value in columns})
         self._mark_touched(changed)
         return changed
+
+    def _set_columns(self, rows: list[Row], values: dict[str, Any]) -> None:
+        model = type(rows[0])
+        if has_field(model, "modified"):
+            values["modified"] = self.at
+        for keys in chunks([row.pk for row in rows]):
+            model._base_manager.filter(pk__in=keys).update(**values)
+        for row in rows:
+            for name, value in values.items():
+                setattr(row, name, value)
 
     def delete(self, rows: Iterable[models.Model]) -> None:
         """Delete these rows and all rows that cascade from them."""

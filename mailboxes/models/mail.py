@@ -146,6 +146,11 @@ class Alias(TimestampedModel):
         """Return where mail goes, without the target of the vacation reply."""
         return [target for target in split_goto(self.goto) if not is_vacation_target(target)]
 
+    @cached_property
+    def has_mailbox(self) -> bool:
+        """Return whether this is the alias of a mailbox; looked up once, for many together."""
+        return Mailbox.objects.filter(pk=self.pk).exists()
+
     @property
     def is_to_itself(self) -> bool:
         """Return whether mail goes to the mailbox of the address and nowhere else."""

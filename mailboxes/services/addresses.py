@@ -31,6 +31,14 @@ def group_by_domain(rows: Iterable, domains: dict[str, Domain] | None = None) ->
     return [(found.get(fold(name), name), group) for name, group in groups.items()]
 
 
+def find_keys_of_mailboxes(keys: Iterable[str]) -> set[str]:
+    """Return the folded keys of those of these aliases that belong to a mailbox."""
+    found = (
+        Mailbox.objects.filter(pk__in=part).values_list("pk", flat=True) for part in chunks(keys)
+    )
+    return {fold(key) for part in found for key in part}
+
+
 TAKEN_BY_MAILBOXES = CompiledQuery(
     lambda keys: Mailbox.objects.filter(pk__in=keys).order_by("pk").values_list("pk")[:1]
 )
