@@ -68,13 +68,23 @@ def save_forms(
     table: Table, forms: Iterable[TableForm], after: AfterPerform | None = None
 ) -> list[Any]:
     """Save all forms in one transaction, in order, and return their rows."""
-    valid = validate_forms(forms)
-    refuse_existing_keys(table, valid)
-    with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        values = list(pool.map(lambda form: form.get_service_values(), valid))
-    batch = build_batch(table.services, valid, values)
+    valid = validate_batch(table, forms)
+    batch = build_batch(table.services, valid, hash_passwords(valid))
     seen = [form.get_seen_version() for form in valid]
     return perform(valid[0].actor, save_batch, batch, seen=seen, after=after)
+
+
+def validate_batch(table: Table, forms: Iterable[TableForm]) -> list[TableForm]:
+    """Return all forms; refuse what can be seen to be wrong before passwords are hashed."""
+    valid = validate_forms(forms)
+    refuse_existing_keys(table, valid)
+    return valid
+
+
+def hash_passwords(forms: Iterable[TableForm]) -> list[dict[str, Any]]:
+    """Return the values of the forms for the service, with the hashes of new passwords."""
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        return list(pool.map(lambda form: form.get_service_values(), forms))
 
 
 def build_batch(services: Services, forms: Sequence[TableForm], values: list[dict]) -> SavedBatch:

@@ -10,7 +10,7 @@ from django.test import override_settings
 import mailadmin.urls
 from mailadmin import registry
 from mailadmin.accounts.models import Role
-from mailadmin.api.resources import resource_urls
+from mailadmin.api.urls import resource_urls
 from mailadmin.changes.models import Change
 from mailadmin.tables.actions import Services
 from mailadmin.tables.cli import TableCommand
