@@ -20,7 +20,10 @@ def bytes_to_megabytes(size: int) -> float:
 
 def exact_megabytes(size: int) -> Fraction | int:
     """Convert to MB from which the same bytes come back."""
-    return Fraction(size, settings.MAILADMIN_QUOTA_MULTIPLIER) if size > 0 else size
+    if size <= 0:
+        return size
+    whole, rest = divmod(size, settings.MAILADMIN_QUOTA_MULTIPLIER)
+    return Fraction(size, settings.MAILADMIN_QUOTA_MULTIPLIER) if rest else whole
 
 
 def file_quota(size: int) -> int | str:

@@ -8,6 +8,7 @@ class MailadminConfig(AppConfig):
 
     def ready(self) -> None:
         from mailadmin import registry
+        from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.lookups import register_ascii_lookups
         from mailadmin.housekeeping import purge_expired
@@ -20,4 +21,5 @@ class MailadminConfig(AppConfig):
         registry.register_menu_entries(*PLATFORM_ENTRIES)
         registry.register_log_actions(TOKEN_ACTION_LABELS, superadmin_only=TOKEN_ACTION_LABELS)
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
+        registry.register_job_step(CREATION_JOB_KIND, get_next_creation_step, max_held=1)
         registry.register_housekeeping(purge_expired)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW
+from mailadmin.api.job_steps import CREATION_JOB_KIND
 from mailadmin.api.models import RequestCount, StoredResponse
 from mailadmin.api.throttling import RATE_WINDOW
 from mailadmin.changes.models import ChangeSecret
@@ -18,6 +19,7 @@ from mailadmin.jobs.models import Job, WorkerHeartbeat
 
 RESPONSE_TTL = datetime.timedelta(days=1)  # for requests with an Idempotency-Key
 DRAFT_TTL = datetime.timedelta(days=1)
+FAILED_CREATION_TTL = datetime.timedelta(days=3)  # of new rows of the API
 KNOWN_NETWORK_TTL = datetime.timedelta(days=180)
 SIGNED_IN_SESSION_TTL = datetime.timedelta(days=1)  # longer than any session lasts
 SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
@@ -30,6 +32,7 @@ def purge_expired() -> None:
     undo_start = now - datetime.timedelta(days=settings.MAILADMIN_UNDO_DAYS)
     delete_in_batches(ChangeSecret.objects.filter(at__lt=undo_start))
     delete_in_batches(Job.objects.filter(state=Job.State.DRAFT, created__lt=now - DRAFT_TTL))
+    delete_in_batches(get_failed_creations(now - FAILED_CREATION_TTL))
     delete_in_batches(WorkerHeartbeat.objects.filter(seen__lt=now - WORKER_HEARTBEAT_TTL))
     delete_in_batches(LoginFailure.objects.filter(since__lt=now - FAILURE_WINDOW))
     delete_in_batches(KnownNetwork.objects.filter(seen__lt=now - KNOWN_NETWORK_TTL))
@@ -38,6 +41,11 @@ def purge_expired() -> None:
     delete_in_batches(SignedInSession.objects.filter(seen__lt=now - SIGNED_IN_SESSION_TTL))
     delete_in_batches(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
+
+
+def get_failed_creations(before: datetime.datetime) -> QuerySet[Job]:
+    """Return failed jobs that may still hold encrypted passwords of new rows."""
+    return Job.objects.filter(kind=CREATION_JOB_KIND, state=Job.State.FAILED, finished__lt=before)
 
 
 def delete_in_batches(rows: QuerySet) -> None:

@@ -5,6 +5,7 @@ language that keeps its msgid and parameters, so that it can be stored as data. 
 module end up in the database (jobs, imports, verifications), import them from here.
 """
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -39,9 +40,15 @@ class TranslatedText(str):
         if not isinstance(params, Mapping) or "params" in self.data:
             return super().__mod__(params)
         forms = self.data["msgid"] + self.data.get("plural", "")
-        used = set(PARAMETER_RE.findall(forms))  # validators also give what was typed: a password
+        used = find_parameters(forms)  # validators also give what was typed: a password
         values = {name: to_parameter(params[name]) for name in params if name in used}
         return TranslatedText(super().__mod__(params), self.data | {"params": values})
+
+
+@functools.lru_cache(maxsize=256)  # an import has the same text in every row
+def find_parameters(forms: str) -> frozenset[str]:
+    """Return the names of the parameters in a text."""
+    return frozenset(PARAMETER_RE.findall(forms))
 
 
 class Count(int):

@@ -17,7 +17,7 @@ from mailadmin.accounts.view_as import ViewAsStopView, ViewAsView
 from mailadmin.accounts.views import LoginCodeView, LoginView, LogoutView
 from mailadmin.api.document import OpenApiDocumentView
 from mailadmin.api.jobs import TokenJobView
-from mailadmin.api.resources import resource_urls
+from mailadmin.api.urls import resource_urls
 from mailadmin.api.views import ApiReferenceView, TokenDeleteView, TokenListView, api_not_found
 from mailadmin.design import DesignView
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error

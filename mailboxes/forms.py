@@ -18,7 +18,7 @@ from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.address_forms import AddressFormMixin
-from mailboxes.goto_fields import GotoMixin
+from mailboxes.goto_fields import GotoMixin, get_goto_initial
 from mailboxes.models import Alias, Mailbox
 from mailboxes.quota_hints import QuotaHint, get_new_mailbox_hint
 from mailboxes.services import limits
@@ -91,7 +91,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         if "quota" not in self.initial:
             self.initial["quota"] = hint.suggestion
         quota: Any = self.fields["quota"]
-        quota.help_text = SimpleLazyObject(lambda: hint.help_text)  # no program reads it
+        quota.help_text = SimpleLazyObject(lambda: hint.help_text)
 
     def _prepare_edit(self) -> None:
         self.set_password_address(self.instance.pk)
@@ -99,10 +99,14 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         quota: Any = self.fields["quota"]
         quota.help_text = SimpleLazyObject(self._get_edit_help_text)
 
+    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
+        """Leave out how large the mailbox may be: it takes queries, and no program reads it."""
+        super().adapt_for_api(values)
+        self.fields["quota"].help_text = ""
+
     def _get_edit_help_text(self) -> str:
         """Return how large the mailbox may be."""
-        mailbox = self.instance
-        return QuotaHint(mailbox.own_domain, mailbox, self.actor.principal).help_text
+        return QuotaHint(self.instance.own_domain, self.instance, self.actor.principal).help_text
 
     def get_password_address(self) -> str:
         if self.is_edit or not {"local_part", "domain"} <= set(self.cleaned_data):
@@ -214,7 +218,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         self.fields["goto"].required = False
 
     def _prepare_edit(self) -> None:
-        if Mailbox.objects.filter(pk=self.instance.pk).exists():
+        if self.instance.has_mailbox:
             del self.fields["active"]
         else:
             del self.fields["goto_mailbox"]
@@ -253,7 +257,3 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         values = super().get_service_values()
         values.pop("catch_all", None)
         return values
-
-
-def get_goto_initial(alias: Alias) -> dict[str, Any]:
-    return {"goto": alias.others, "goto_mailbox": alias.keeps_copy}

@@ -10,7 +10,7 @@ from mailadmin.address_lists import parse_address_list
 from mailadmin.names import normalize_address, normalize_domain, validate_address, validate_domain
 from mailadmin.tables.form_fields import LineListField
 from mailadmin.translation import gettext_lazy as _
-from mailboxes.models import is_vacation_target
+from mailboxes.models import Alias, is_vacation_target
 
 MAX_TARGETS = 10_000  # Postfix expands a thousand, unless it is configured otherwise
 MAX_TARGETS_LENGTH = 2**16  # characters that PostfixAdmin's column holds; checked before parsing
@@ -80,3 +80,8 @@ def clean_alias_target(line: str) -> str:
     else:
         validate_domain(normalize_domain(domain))
     return target
+
+
+def get_goto_initial(alias: Alias) -> dict[str, Any]:
+    """Return what the fields of an alias's targets show at first."""
+    return {"goto": alias.others, "goto_mailbox": alias.keeps_copy}

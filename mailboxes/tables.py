@@ -16,7 +16,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.db.pagination import Part
 from mailadmin.jobs.models import Job
-from mailadmin.names import try_normalize_domain
+from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
 from mailadmin.tables.cascade import ReferenceGroup
 from mailadmin.tables.columns import Column
@@ -30,7 +30,14 @@ from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.models import Alias, Mailbox, StandaloneAlias
 from mailboxes.row_values import MAILBOX_KEYS, VACATIONS, add_delivery, add_usage
 from mailboxes.services import cached_stats
-from mailboxes.services.aliases import create_aliases, delete_aliases, edit_alias, set_aliases
+from mailboxes.services.addresses import find_keys_of_mailboxes
+from mailboxes.services.aliases import (
+    create_aliases,
+    delete_aliases,
+    edit_alias,
+    edit_aliases,
+    set_aliases,
+)
 from mailboxes.services.contents import CONTENT_MODELS
 from mailboxes.services.default_aliases import find_missing_targets
 from mailboxes.services.domain_deletion import (
@@ -50,6 +57,7 @@ from mailboxes.services.mailboxes import (
     create_mailboxes,
     delete_mailboxes,
     edit_mailbox,
+    edit_mailboxes,
     set_mailboxes,
 )
 from mailboxes.services.target_checks import find_alias_problems, find_alias_warnings
@@ -178,6 +186,7 @@ class MailboxTable(Table):
     services = Services(
         create=create_mailboxes,
         edit=edit_mailbox,
+        edit_many=edit_mailboxes,
         set=set_mailboxes,
         delete=delete_mailboxes,
     )
@@ -254,6 +263,7 @@ class AliasTable(Table):
     services = Services(
         create=create_aliases,
         edit=edit_alias,
+        edit_many=edit_aliases,
         set=set_aliases,
         delete=delete_aliases,
     )
@@ -286,6 +296,12 @@ class AliasTable(Table):
 
     def head_values(self, row: Any) -> dict[str, Any]:
         return {"has_mailbox": bool(MAILBOX_KEYS.fetch(key=row.pk))}
+
+    def prefetch_forms(self, rows: list[Any]) -> list[Any]:
+        of_mailboxes = find_keys_of_mailboxes([row.pk for row in rows])
+        for row in rows:
+            row.has_mailbox = fold(row.pk) in of_mailboxes
+        return rows
 
     def warnings(self, principal: Any, rows: Sequence[Any]) -> dict[str, list[str]]:
         found = find_alias_warnings(principal, rows)

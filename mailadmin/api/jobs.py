@@ -1,6 +1,7 @@
 """The resource of background jobs."""
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 
 from mailadmin.api.base import ApiView
 from mailadmin.api.operations import (
@@ -48,3 +49,9 @@ class TokenJobView(ApiView):
         return json_response(
             {name: to_json_value(getattr(job, name)) for name in self.response_fields}
         )
+
+
+def build_job_response(job: Job) -> dict:
+    """Build the response, as it is stored, to a request that a job carries out."""
+    location = reverse("api-job", args=[job.pk])
+    return {"body": {"job": job.pk}, "headers": {"Location": location}, "status": 202}

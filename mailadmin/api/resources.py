@@ -8,14 +8,16 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
 from mailadmin.accounts.models import Role
+from mailadmin.api import creation_jobs
 from mailadmin.api.base import ApiView
 from mailadmin.api.field_types import check_types
 from mailadmin.api.idempotency import IdempotencyKey, ReplayedRequest
+from mailadmin.api.jobs import build_job_response
 from mailadmin.api.parsers import parse_json_body
 from mailadmin.api.permissions import Access
 from mailadmin.api.problems import (
@@ -31,6 +33,7 @@ from mailadmin.api.table_operations import row_list_operations, row_operations
 from mailadmin.api.throttling import charge_rows
 from mailadmin.api.tokens import TokenPrincipal
 from mailadmin.changes.perform import AfterPerform, Changes, EditConflict, SeenVersion
+from mailadmin.jobs.models import Job
 from mailadmin.names import fold
 from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
@@ -166,9 +169,28 @@ class RowListResourceView(TableResourceView):
         form_class = self.table.form_class
         if isinstance(sent, list):
             forms = (form_class.from_values(values, self.actor) for values in sent)
+            if creation_jobs.takes_too_long(sent):
+                return self.start_job(list(forms), sent, key)
             return build_response(save_or_refuse(self.table, forms, store_response))
         form = form_class.from_values(sent, self.actor)
         return build_response([save_form(self.table, form, store_response)])
+
+    def start_job(
+        self, forms: list[TableForm], sent: list[dict], key: IdempotencyKey | None
+    ) -> dict:
+        """Leave it to a job to create the rows, and return the response that names it."""
+
+        def store_response(_changes: Changes, job: Job) -> None:
+            if key:
+                key.store(build_job_response(job))
+
+        try:
+            job = creation_jobs.start_creation_job(self.table, forms, sent, store_response)
+        except RowsRefused as error:
+            raise build_rows_problem(error.errors_by_number, error.is_complete) from error
+        except ValidationError as error:
+            raise build_validation_problem(validation_texts(error)) from error
+        return build_job_response(job)
 
     def response_builder(self, sent: dict | list) -> Callable[[list[Model]], dict]:
         """Return what builds the response to new rows, in the form in which they were sent."""
@@ -197,7 +219,7 @@ class RowListResourceView(TableResourceView):
         return json_response({"items": self.serialize_saved_rows(rows)})
 
     def save_edits(self, sent: list[dict]) -> None:
-        rows = self.get_named_rows(sent)
+        rows = self.table.prefetch_forms(self.get_named_rows(sent))
         forms = (
             self.build_edit_form(row, drop_key(self.table, item))
             for row, item in zip(rows, sent, strict=True)
@@ -222,7 +244,8 @@ class RowListResourceView(TableResourceView):
 
 def build_created_response(stored: dict, headers: dict[str, str] | None = None) -> HttpResponse:
     """Build the response to a POST from what is stored of it."""
-    return json_response(stored["body"], 201, stored["headers"] | (headers or {}))
+    status = stored.get("status", 201)
+    return json_response(stored["body"], status, stored["headers"] | (headers or {}))
 
 
 def drop_key(table: Table, values: dict[str, object]) -> dict[str, object]:
@@ -299,8 +322,7 @@ class RowResourceView(TableResourceView):
             raise build_validation_problem(validation_texts(error)) from error
         if job is None:
             return empty_response(204)
-        location = reverse("api-job", args=[job.pk])
-        return json_response({"job": job.pk}, 202, {"Location": location})
+        return build_created_response(build_job_response(job))
 
     def get_seen_version(self, row: Model) -> SeenVersion | None:
         """Return the version that If-Match names; None without that header."""
@@ -323,24 +345,3 @@ def etag_matches(header: str | None, tag: str) -> bool:
     """Return whether If-Match or If-None-Match names this quoted tag, or any by `*`."""
     tags = [part.strip().removeprefix("W/") for part in (header or "").split(",")]
     return "*" in tags or tag in tags
-
-
-def resource_urls(table: Table) -> list[URLPattern]:
-    """Return the addresses of a table, with the methods whose screens its roles name."""
-    return [
-        resource_url(table, "rows", "", RowListResourceView),
-        resource_url(table, "row", "/<key:key>", RowResourceView),
-    ]
-
-
-def resource_url(
-    table: Table, name: str, route: str, view_class: type[TableResourceView]
-) -> URLPattern:
-    """Return one address of a table."""
-    methods = [
-        method.lower()
-        for method, (_verb, screen) in view_class.access_by_method.items()
-        if screen in table.roles
-    ]
-    view = view_class.as_view(table=table, http_method_names=[*methods, "head"])
-    return path(f"api/v1/{table.slug}{route}", view, name=f"api-{table.slug}-{name}")

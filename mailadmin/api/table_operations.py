@@ -101,9 +101,19 @@ def create_operation(table: Table) -> dict:
             "201": build_response(
                 content=created, headers=ETAG_HEADER | LOCATION_HEADER | REPLAYED
             ),
+            **creation_job_response(table),
             **table_problems(400, 409, 413, 415, 422),
         },
     )
+
+
+def creation_job_response(table: Table) -> dict[str, dict]:
+    """Return the response to new rows with many plain passwords, where a table has passwords."""
+    if "password" not in table.form_class.base_fields:
+        return {}
+    text = "Many plain passwords: a background job hashes them and creates the rows."
+    started = build_content(component_ref("JobBegun"))
+    return {"202": build_response(text, started, LOCATION_HEADER)}
 
 
 def bulk_edit_operation(table: Table) -> dict:

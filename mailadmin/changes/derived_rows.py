@@ -43,6 +43,6 @@ def insert_for(rows: Sequence[models.Model]) -> None:
 
 def replace_for(rows: Sequence[models.Model], changed: Collection[str]) -> None:
     """Replace what is derived from rows of one model in which these columns were changed."""
-    derived = registry.derived_rows.get(type(rows[0]))
+    derived = registry.derived_rows.get(type(rows[0])) if rows else None
     if derived and derived.column in changed:
         derived.replace(rows)

@@ -161,6 +161,7 @@ class Changes:
 
     def __post_init__(self) -> None:
         self.principal = reload_principal(self.actor.principal)
+        self.actor_text = str(self.actor)  # asked for each line and record
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -213,26 +214,34 @@ class Changes:
 
     def update(self, rows: Iterable[Row], **values: Any) -> list[Row]:
         """Set these columns of the rows; return the rows that had other values."""
-        changed = [
-            row
-            for row in rows
-            if any(getattr(row, name) != value for name, value in values.items())
-        ]
-        if not changed:
-            return []
-        model = type(changed[0])
-        for row in changed:
-            self._record("edit", row, changed_values(row, values))
-        if has_field(model, "modified"):
-            values = values | {"modified": self.at}
-        for keys in chunks([row.pk for row in changed]):
-            model._base_manager.filter(pk__in=keys).update(**values)
-        for row in changed:
-            for name, value in values.items():
-                setattr(row, name, value)
-        derived_rows.replace_for(changed, values)
+        return self.update_each((row, values) for row in rows)
+
+    def update_each(self, edits: Iterable[tuple[Row, dict[str, Any]]]) -> list[Row]:
+        """Set columns of each row; return the rows that had other values.
+
+        Rows that get the same values share a statement.
+        """
+        alike: dict[tuple[tuple[str, Any], ...], list[Row]] = defaultdict(list)
+        for row, values in edits:
+            if new := {n: value for n, value in values.items() if getattr(row, n) != value}:
+                self._record("edit", row, changed_values(row, new))
+                alike[tuple(new.items())].append(row)
+        for columns, rows in alike.items():
+            self._set_columns(rows, dict(columns))
+        changed = [row for rows in alike.values() for row in rows]
+        derived_rows.replace_for(changed, {name for columns in alike for name, _value in columns})
         self._mark_touched(changed)
         return changed
+
+    def _set_columns(self, rows: list[Row], values: dict[str, Any]) -> None:
+        model = type(rows[0])
+        if has_field(model, "modified"):
+            values["modified"] = self.at
+        for keys in chunks([row.pk for row in rows]):
+            model._base_manager.filter(pk__in=keys).update(**values)
+        for row in rows:
+            for name, value in values.items():
+                setattr(row, name, value)
 
     def delete(self, rows: Iterable[models.Model]) -> None:
         """Delete these rows and all rows that cascade from them."""
@@ -255,7 +264,7 @@ class Changes:
 
     def log(self, action: str, domain: str, data: str) -> None:
         """Add PostfixAdmin's log line."""
-        self._lines.append(LogLine(self.at, str(self.actor), domain, action, data))
+        self._lines.append(LogLine(self.at, self.actor_text, domain, action, data))
 
     def run_at_end(self, function: Callable[[list[Any]], None], rows: Iterable[Any]) -> None:
         """Call the function once after the service, with the rows of all such calls."""
@@ -302,7 +311,7 @@ class Changes:
         self._records.append(
             ChangeRecord(
                 at=self.at,
-                actor=str(self.actor)[:255],
+                actor=self.actor_text[:255],
                 batch=self.batch,
                 verb=verb,
                 table=type(row).__name__.lower(),

@@ -45,22 +45,22 @@ class ChangeRecord:
 def created_values(row: models.Model) -> dict[str, Any]:
     """Return the values of a new row that differ from the defaults."""
     changed: dict[Any, Any] = {}
-    for field, default in recorded_columns(type(row)):
-        value = getattr(row, field.attname)
-        if value != (default() if callable(default) else default):
-            changed[field.column] = redact_values(field, None, value)
+    for column, name, default, is_secret in recorded_columns(type(row)):
+        value = getattr(row, name)
+        if value != default:
+            changed[column] = [] if is_secret else [None, serialize_value(value)]
     return changed
 
 
 @functools.cache
-def recorded_columns(model: type[models.Model]) -> list[tuple[models.Field, Any]]:
-    """Return (field, default) of all columns except the dates that every row has."""
+def recorded_columns(model: type[models.Model]) -> list[tuple[str, str, Any, bool]]:
+    """Return (column, attribute, default, is secret) except of the dates that every row has."""
     fields = [
         f
         for f in model._meta.concrete_fields
         if f.name not in ("created", "modified") and not isinstance(f, models.AutoField)
     ]
-    return [(field, get_field_default(field)) for field in fields]
+    return [(str(f.column), f.attname, get_field_default(f), is_secret(f)) for f in fields]
 
 
 def changed_values(row: models.Model, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,11 +83,16 @@ def deleted_values(row: models.Model) -> dict[Any, Any]:
 
 def redact_values(field: models.Field, old: Any, new: Any) -> Any:
     """Return old and new value as the record keeps them: of a secret only that it changed."""
-    if getattr(field, "secret", False):
+    if is_secret(field):
         return []
     if isinstance(field, ListTextField) and old is not None and new is not None:
         return field.difference(old, new)
     return [serialize_value(old), serialize_value(new)]
+
+
+def is_secret(field: models.Field) -> bool:
+    """Return whether the values of a column are not to be kept in records."""
+    return getattr(field, "secret", False)
 
 
 def serialize_value(value: Any) -> Any:
@@ -102,8 +107,10 @@ def format_moment(moment: datetime.datetime, zone: datetime.tzinfo) -> str:
 
 
 def get_field_default(field: models.Field) -> Any:
-    """Return the default of a column, or the function that computes it."""
-    return None if field.primary_key or not field.has_default() else field.default
+    """Return the default of a column; None if it has none, or the current time."""
+    if field.primary_key or not field.has_default() or field.default is timezone.now:
+        return None
+    return field.get_default()
 
 
 def format_row_key(row: models.Model) -> str:
@@ -121,6 +128,7 @@ def get_row_domain(row: models.Model) -> str:
     return row.pk if has_field(type(row), "domain") else ""
 
 
+@functools.cache
 def has_field(model: type[models.Model], name: str) -> bool:
     return any(f.name == name for f in model._meta.concrete_fields)
 
@@ -135,7 +143,7 @@ def reload_full_rows(model: type[models.Model], instances: Iterable[Any]) -> Ite
 
 def fit_log_line(line: LogLine) -> None:
     """Shorten a line to what an adopted log holds: 2.1 had 255 characters of latin1."""
-    if not fits_column(Log._meta.get_field("data"), line.data):
+    if not line.data.isascii() and not fits_column(Log._meta.get_field("data"), line.data):
         line.data = line.data.encode("ascii", "backslashreplace").decode()
     line.data = line.data[:255]
     line.username = line.username.encode("ascii", "backslashreplace").decode()[:255]

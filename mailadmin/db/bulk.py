@@ -1,6 +1,7 @@
 """Statements on many rows, in parts that a server accepts."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -38,23 +39,24 @@ def insert_rows(rows: Sequence[Any], model: type[models.Model] | None = None) ->
     names = ", ".join(quote(str(f.column)) for f in columns)
     placeholders = "(" + ", ".join(["%s"] * len(columns)) + ")"
     max_rows = max(1, min(MAX_ROWS_PER_STATEMENT, 30_000 // max(1, len(columns))))
-    readers = [(f.attname, get_value_converter(f, connection)) for f in columns]
-    lines = ([convert(getattr(row, name)) for name, convert in readers] for row in rows)
+    values_by_column = [prepare_column(f, rows, connection) for f in columns]
     with connection.cursor() as cursor:
-        for part in batch_values(lines, max_rows):
+        for part in batch_values(zip(*values_by_column, strict=True), max_rows):
             values = ", ".join([placeholders] * len(part))
             cursor.execute(
                 f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES {values}",  # noqa: S608 (quoted names)
-                [value for line in part for value in line],
+                list(itertools.chain.from_iterable(part)),
             )
 
 
-def batch_values(lines: Iterable[list[Any]], max_rows: int) -> Iterator[list[list[Any]]]:
+def batch_values(
+    lines: Iterable[tuple[Any, ...]], max_rows: int
+) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the lines in batches that one statement can carry, by number and by length."""
-    batch: list[list[Any]] = []
+    batch: list[tuple[Any, ...]] = []
     size = 0
     for line in lines:
-        weight = sum(len(value) for value in line if isinstance(value, str))
+        weight = sum([len(value) for value in line if isinstance(value, str)])
         if batch and (len(batch) == max_rows or size + weight > MAX_CHARACTERS_PER_STATEMENT):
             yield batch
             batch, size = [], 0
@@ -63,26 +65,41 @@ def batch_values(lines: Iterable[list[Any]], max_rows: int) -> Iterator[list[lis
     yield batch
 
 
-PLAIN_FIELDS = (models.CharField, models.TextField, models.IntegerField, models.ForeignKey)
+PLAIN_TYPES: dict[type[models.Field], set[type]] = {
+    models.CharField: {str},
+    models.TextField: {str},
+    models.IntegerField: {int},
+    models.BooleanField: {bool},
+    models.ForeignKey: {str, int},
+}
+REPEATED_FIELDS = (models.DateTimeField, models.UUIDField)
 
 
-def get_value_converter(
-    field: models.Field, connection: BaseDatabaseWrapper
-) -> Callable[[Any], Any]:
-    """Return the function that converts values for the database, as the field would.
+def prepare_column(
+    field: models.Field, rows: Iterable[Any], connection: BaseDatabaseWrapper
+) -> list[Any]:
+    """Return the rows' values of a column, converted for the database as the field would.
 
     Strings and numbers need no conversion, and all rows have the same time: to ask the field for
     each value took a third of an import's time.
     """
+    values = [getattr(row, field.attname) for row in rows]
+    if set(map(type, values)) <= get_plain_types(field):
+        return values
+    prepare: Callable[[Any], Any]
     prepare = functools.partial(field.get_db_prep_save, connection=connection)
-    if type(field) is models.JSONField:
-        adapt = functools.partial(connection.ops.adapt_json_value, encoder=field.encoder)
-        return lambda value: adapt(value) if type(value) in (dict, list) else prepare(value)
-    if isinstance(field, models.DateTimeField):
-        return functools.lru_cache(maxsize=64)(prepare)
-    if not isinstance(field, PLAIN_FIELDS) or isinstance(field, TranslatedMixin):
-        return prepare
-    return lambda value: value if value and type(value) in (str, int) else prepare(value)
+    if isinstance(field, REPEATED_FIELDS):
+        prepare = functools.lru_cache(maxsize=64)(prepare)
+    if type(field) is models.JSONField and set(map(type, values)) <= {dict, list}:
+        prepare = functools.partial(connection.ops.adapt_json_value, encoder=field.encoder)
+    return [prepare(value) for value in values]
+
+
+def get_plain_types(field: models.Field) -> set[type]:
+    """Return the types whose values this field gives to the database as they are."""
+    if isinstance(field, TranslatedMixin):
+        return set()
+    return next((types for known, types in PLAIN_TYPES.items() if isinstance(field, known)), set())
 
 
 def _is_set_by_database(field: models.Field, row: Any) -> bool:

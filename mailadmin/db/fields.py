@@ -91,10 +91,17 @@ def _can_encode(charset: str, text: str) -> bool:
     return True
 
 
+@functools.cache
+def parse_max_characters(column_type: str) -> int | None:
+    """Return how many characters a `varchar` column holds, None for another type."""
+    varchar = re.fullmatch(r"varchar\((\d+)\)", column_type)
+    return int(varchar[1]) if varchar else None
+
+
 def _fits_length(charset: str, column_type: str, text: str) -> bool:
     """Return whether the text is short enough: `varchar` counts characters, `text` bytes."""
-    if varchar := re.fullmatch(r"varchar\((\d+)\)", column_type):
-        return len(text) <= int(varchar[1])
+    if (most := parse_max_characters(column_type)) is not None:
+        return len(text) <= most
     size = len(text.encode()) if charset.startswith("utf8") else len(text)
     return column_type != "text" or size < 2**16
 

@@ -75,5 +75,6 @@ class Services:
 
     create: Service = missing_service  # (changes, [values, …])
     edit: Service = missing_service  # (changes, key, values)
+    edit_many: Service | None = None  # (changes, [(key, values), …]), if there is one
     set: Service = missing_service  # (changes, keys, field, value)
     delete: Service = missing_service  # (changes, keys)

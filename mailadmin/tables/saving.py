@@ -1,16 +1,20 @@
 """Save many forms in one transaction; repeat an edit that collides with others."""
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 
 from mailadmin.changes.perform import AfterPerform, Changes, EditConflict, perform
+from mailadmin.changes.refusals import RowError
 from mailadmin.db.bulk import chunks
 from mailadmin.db.checks import check_transactional_tables
 from mailadmin.names import fold
+from mailadmin.tables.actions import Service, Services
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.serialization import ErrorTexts, form_errors, validation_texts
 from mailadmin.tables.table import Table
@@ -21,7 +25,7 @@ MAX_REFUSED_ROWS = 50  # further rows are not checked
 HASHING_THREADS = os.cpu_count() or 1  # hashing releases the interpreter's lock
 
 Result = TypeVar("Result")
-ServiceCall = tuple[Any, ...]  # the service and its arguments
+RowService = Callable[[Changes, list[Any]], list[Any]]
 
 
 class EditOvertaken(Exception):
@@ -46,17 +50,57 @@ def retry_on_conflict(edit: Callable[[], Result]) -> Result:
     raise EditOvertaken
 
 
+@dataclass(frozen=True)
+class SavedBatch:
+    """Rows to save, a service that takes them all at once, and their keys as far as known."""
+
+    service: RowService
+    rows: list[Any]
+    keys: list[Any]
+
+    def save(self, changes: Changes, numbers: range) -> list[Any]:
+        """Save these of the rows, or none of them."""
+        with changes.savepoint():
+            return self.service(changes, [self.rows[number] for number in numbers])
+
+
 def save_forms(
     table: Table, forms: Iterable[TableForm], after: AfterPerform | None = None
 ) -> list[Any]:
     """Save all forms in one transaction, in order, and return their rows."""
+    valid = validate_batch(table, forms)
+    batch = build_batch(table.services, valid, hash_passwords(valid))
+    seen = [form.get_seen_version() for form in valid]
+    return perform(valid[0].actor, save_batch, batch, seen=seen, after=after)
+
+
+def validate_batch(table: Table, forms: Iterable[TableForm]) -> list[TableForm]:
+    """Return all forms; refuse what can be seen to be wrong before passwords are hashed."""
     valid = validate_forms(forms)
     refuse_existing_keys(table, valid)
+    return valid
+
+
+def hash_passwords(forms: Iterable[TableForm]) -> list[dict[str, Any]]:
+    """Return the values of the forms for the service, with the hashes of new passwords."""
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        calls = list(pool.map(lambda form: form.service_call(table.services), valid))
-    seen = [form.get_seen_version() for form in valid]
-    is_creation = not valid[0].is_edit
-    return perform(valid[0].actor, run_service_calls, calls, is_creation, seen=seen, after=after)
+        return list(pool.map(lambda form: form.get_service_values(), forms))
+
+
+def build_batch(services: Services, forms: Sequence[TableForm], values: list[dict]) -> SavedBatch:
+    """Return the batch of forms that are all for new rows, or all for existing ones."""
+    if not forms[0].is_edit:
+        return SavedBatch(services.create, values, [form.get_new_key() for form in forms])
+    keys = [form.instance.pk for form in forms]
+    edits = list(zip(keys, values, strict=True))
+    return SavedBatch(
+        services.edit_many or functools.partial(edit_each, services.edit), edits, keys
+    )
+
+
+def edit_each(edit: Service, changes: Changes, edits: list[tuple[Any, dict]]) -> list[Any]:
+    """Edit rows one by one, with a service that takes no more."""
+    return [edit(changes, key, values) for key, values in edits]
 
 
 def validate_forms(forms: Iterable[TableForm]) -> list[TableForm]:
@@ -93,58 +137,45 @@ def refuse_existing_keys(table: Table, forms: Sequence[TableForm]) -> None:
             )
 
 
-def run_service_calls(
-    changes: Changes, calls: Sequence[ServiceCall], is_creation: bool
-) -> list[Any]:
-    """Run all calls; if one is refused, report which."""
-    if len(calls) > 1:
+def save_batch(changes: Changes, batch: SavedBatch) -> list[Any]:
+    """Save all rows; if one is refused, report which."""
+    every = range(len(batch.rows))
+    if len(every) > 1:
         check_transactional_tables()
     try:
-        with changes.savepoint():
-            return run_together(changes, calls, is_creation)
+        return batch.save(changes, every)
     except ValidationError as error:
-        refused = find_refused(changes, calls, is_creation)
+        refused = find_refused(changes, batch, error) if len(every) > 1 else {}
         raise RowsRefused(refused or {0: validation_texts(error)}) from error
 
 
-def run_together(changes: Changes, calls: Sequence[ServiceCall], is_creation: bool) -> list[Any]:
-    """Run the calls, those that create rows as one, and return all rows."""
-    return run_all(changes, merge_creations(calls) if is_creation else calls)
-
-
-def merge_creations(calls: Sequence[ServiceCall]) -> Sequence[ServiceCall]:
-    """Return one call for all new rows, since services take many."""
-    service = calls[0][0]
-    return [(service, [row for _service, rows in calls for row in rows])]
-
-
-def run_all(changes: Changes, calls: Sequence[ServiceCall]) -> list[Any]:
-    """Run the calls in order and return all rows."""
-    rows: list[Any] = []
-    for service, *arguments in calls:
-        result = service(changes, *arguments)
-        rows += result if isinstance(result, list) else [result]
-    return rows
-
-
 def find_refused(
-    changes: Changes, calls: Sequence[ServiceCall], is_creation: bool
+    changes: Changes, batch: SavedBatch, error: ValidationError
 ) -> dict[int, ErrorTexts]:
-    """Return the errors of the calls that are refused in their order; nothing is saved.
+    """Return the errors of the rows that are refused in their order; the caller saves nothing.
 
-    Calls run together; if that is refused, in two halves, and so on to the single ones.
+    Rows are saved in parts; what is refused is parted again, down to single rows.
     """
     refused: dict[int, ErrorTexts] = {}
-    waiting = [range(len(calls))]
+    waiting = split_refused(range(len(batch.rows)), batch.keys, error)
     while waiting and len(refused) < MAX_REFUSED_ROWS:
         part = waiting.pop()
         try:
-            with changes.savepoint():
-                run_together(changes, [calls[number] for number in part], is_creation)
-        except ValidationError as error:
+            batch.save(changes, part)
+        except ValidationError as part_error:
             if len(part) == 1:
-                refused[part[0]] = validation_texts(error)
+                refused[part[0]] = validation_texts(part_error)
             else:
-                middle = len(part) // 2
-                waiting += [part[middle:], part[:middle]]
+                waiting += split_refused(part, batch.keys, part_error)
     return refused
+
+
+def split_refused(part: range, keys: Sequence[Any], error: ValidationError) -> list[range]:
+    """Return smaller parts, the first one last: around the row that the error names, or halves."""
+    middle, end = len(part) // 2, len(part) // 2
+    if isinstance(error, RowError):
+        named = fold(error.key)
+        middle = next((at for at, number in enumerate(part) if fold(keys[number]) == named), middle)
+        end = middle + 1
+    parts = [part[:middle], part[middle:end], part[end:]]
+    return [each for each in reversed(parts) if each]

@@ -228,6 +228,10 @@ class Table:
         """Return the rows with what their values need from other tables, in one query."""
         return rows
 
+    def prefetch_forms(self, rows: list[Any]) -> list[Any]:
+        """Return the rows with what their forms need from other tables, in one query."""
+        return rows
+
     @property
     def key_type(self) -> type:
         """Return the type of the keys: numbers are given by the database."""

@@ -146,6 +146,11 @@ class Alias(TimestampedModel):
         """Return where mail goes, without the target of the vacation reply."""
         return [target for target in split_goto(self.goto) if not is_vacation_target(target)]
 
+    @cached_property
+    def has_mailbox(self) -> bool:
+        """Return whether this is the alias of a mailbox; looked up once, for many together."""
+        return Mailbox.objects.filter(pk=self.pk).exists()
+
     @property
     def is_to_itself(self) -> bool:
         """Return whether mail goes to the mailbox of the address and nowhere else."""
@@ -216,7 +221,9 @@ class AliasTarget(models.Model):
 
 
 def build_alias_targets(alias: Alias) -> list[AliasTarget]:
-    """Return the entries of an alias in the index of targets."""
+    """Return the entries of an alias in the index of targets; most aliases have none."""
+    if alias.is_to_itself:
+        return []
     names = get_target_names(alias.pk, alias.goto)
     return [
         AliasTarget(name=name, domain_id=alias.domain_id, alias_id=alias.pk)

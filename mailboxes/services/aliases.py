@@ -1,12 +1,16 @@
 """Create, edit and delete aliases."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
+from domains.services.locks import (
+    adjust_tallies_of_domains,
+    lock_domains,
+    lock_writable_domains,
+)
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
@@ -15,12 +19,18 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.goto import join_goto, split_goto
 from mailboxes.services import cached_stats
-from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
+from mailboxes.services.addresses import (
+    find_domain_names,
+    find_keys_of_mailboxes,
+    group_by_domain,
+    refuse_taken_addresses,
+)
 from mailboxes.services.default_aliases import is_default_alias
 from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
 
+ROUTING = ("goto", "active")  # what decides where mail goes
 NO_TARGET_MESSAGE = _("Enter at least one address to forward to.")
 
 if TYPE_CHECKING:
@@ -41,8 +51,9 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     refuse_loops(changes, aliases)
     changes.create(aliases)
     index_standalone_aliases(aliases)
-    for domain, new in group_by_domain(aliases, domains):
-        adjust_tallies(domain.pk, aliases=len(new))
+    adjust_tallies_of_domains(
+        {domain.pk: {"aliases": len(new)} for domain, new in group_by_domain(aliases, domains)}
+    )
     cached_stats.refresh_undeliverable(aliases)
     for alias in aliases:
         changes.log("create_alias", alias.domain_id, alias.pk)
@@ -61,12 +72,41 @@ def _build_alias(row: dict) -> Alias:
 
 
 def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
-    """Edit an alias; the target of a vacation reply is kept, whatever the values say."""
-    lock_domains(changes, find_domain_names(Alias, [key]))
-    alias = changes.find_one(Alias, key)
-    _refuse_protected_aliases(changes, [alias])
-    has_mailbox = Mailbox.objects.filter(pk=key).exists()
-    _refuse_mailbox_forwarding(changes, has_mailbox)
+    """Edit an alias."""
+    return edit_aliases(changes, [(key, values)])[0]
+
+
+def edit_aliases(changes: Changes, edits: list[tuple[str, dict]]) -> list[Alias]:
+    """Edit aliases; the targets of vacation replies are kept, whatever the values say."""
+    keys = [key for key, _values in edits]
+    lock_domains(changes, find_domain_names(Alias, keys))
+    aliases = changes.find(Alias, keys)
+    _refuse_protected_aliases(changes, aliases)
+    of_mailboxes = find_keys_of_mailboxes(keys)
+    columns = []
+    for alias, (_key, values) in zip(aliases, edits, strict=True):
+        has_mailbox = fold(alias.pk) in of_mailboxes
+        _refuse_mailbox_forwarding(changes, has_mailbox)
+        columns.append((alias, _get_edited_columns(changes, alias, values, has_mailbox)))
+    rerouted = [
+        (alias, own)
+        for alias, own in columns
+        if any(own.get(name, getattr(alias, name)) != getattr(alias, name) for name in ROUTING)
+    ]
+    refuse_loops(changes, [copy_with_values(alias, own) for alias, own in rerouted])
+    changed = {alias.pk for alias in changes.update_each(columns)}
+    for alias in aliases:
+        if alias.pk in changed:
+            changes.log("edit_alias", alias.domain_id, alias.pk)
+    if rerouted:
+        changes.run_at_end(cached_stats.refresh_undeliverable, [alias for alias, _own in rerouted])
+    return aliases
+
+
+def _get_edited_columns(
+    changes: Changes, alias: Alias, values: dict, has_mailbox: bool
+) -> dict[str, Any]:
+    """Return the columns to set, the targets as they are stored; refuse targets that are wrong."""
     own = {k: v for k, v in values.items() if k not in ("goto", "goto_mailbox", "only_answers")}
     if has_mailbox:
         own.pop("active", None)
@@ -80,14 +120,7 @@ def edit_alias(changes: Changes, key: str, values: dict) -> Alias:
         _validate_targets(
             edited, has_mailbox or alias.keeps_copy, values.get("only_answers", False)
         )
-    leads_elsewhere = edited.goto != alias.goto or edited.active != alias.active
-    if leads_elsewhere:
-        refuse_loops(changes, [edited])
-    if changes.update([alias], **own):
-        changes.log("edit_alias", alias.domain_id, alias.pk)
-    if leads_elsewhere:
-        changes.run_at_end(cached_stats.refresh_undeliverable, [alias])
-    return alias
+    return own
 
 
 def _build_goto(alias: Alias, targets: list[str], keep_copy: bool) -> str:
@@ -119,8 +152,9 @@ def delete_aliases(changes: Changes, keys: list[str]) -> None:
     _refuse_keys_of_mailboxes(keys, _("%(key)s belongs to a mailbox and is deleted with it."))
     changes.delete(aliases)
     cached_stats.refresh_undeliverable(aliases)
-    for domain, gone in group_by_domain(aliases):
-        adjust_tallies(domain, aliases=-len(gone))
+    adjust_tallies_of_domains(
+        {domain: {"aliases": -len(gone)} for domain, gone in group_by_domain(aliases)}
+    )
     for alias in aliases:
         changes.log("delete_alias", alias.domain_id, alias.pk)
 

@@ -134,6 +134,11 @@ def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox], principal: Any = 
     """Refuse mailboxes whose quotas are not allowed, or together more than the domain has left."""
     for mailbox in mailboxes:
         check_mailbox_quota(domain, mailbox, principal)
+    check_domain_quota(domain, mailboxes, principal)
+
+
+def check_domain_quota(domain: Domain, mailboxes: Sequence[Mailbox], principal: Any = None) -> None:
+    """Refuse quotas that are together more than the domain has left without these mailboxes."""
     if domain.quota > 0 and not is_far_below_domain_quota(domain, sum_assigned_quota(mailboxes)):
         left = get_unassigned_quota(domain, without=[m.pk for m in mailboxes])
         if sum_assigned_quota(mailboxes) > left:

@@ -9,10 +9,10 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 
 from domains.models import AliasDomain
 from mailadmin.changes.perform import Changes
+from mailadmin.changes.refusals import RowError
 from mailadmin.db.bulk import chunks
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
@@ -30,7 +30,14 @@ def refuse_loops(changes: Changes, aliases: Iterable[Alias]) -> None:
     for alias in iter_suspects(list(new.values()), new):
         if loop := find_loop(alias, new):
             text = " → ".join(redact_loop(changes, alias, loop))
-            raise ValidationError({"goto": _("Alias loop: %(loop)s") % {"loop": text}})
+            closing = find_closing_alias(alias, loop, new)
+            raise RowError({"goto": _("Alias loop: %(loop)s") % {"loop": text}}, closing.pk)
+
+
+def find_closing_alias(alias: Alias, loop: Iterable[str], new: Mapping[str, Alias]) -> Alias:
+    """Return the last of the new aliases in this loop, without which it would be none."""
+    members = {strip_wildcard_extension(address) for address in loop}
+    return next((new[key] for key in reversed(list(new)) if key in members), alias)
 
 
 def iter_suspects(aliases: list[Alias], new: Mapping[str, Alias]) -> Iterator[Alias]:
@@ -40,16 +47,30 @@ def iter_suspects(aliases: list[Alias], new: Mapping[str, Alias]) -> Iterator[Al
         part = waiting.pop()
         if len(part) == 1:
             yield part[0]
-        elif part and has_any_loop(part, new):
+            continue
+        hops, is_complete = expand_reachable(get_all_starts(part), new, MAX_EXPANDED_TOGETHER)
+        if is_complete:
+            yield from iter_looping(part, hops)
+        else:
             middle = len(part) // 2
             waiting += [part[middle:], part[:middle]]
 
 
-def has_any_loop(aliases: Iterable[Alias], new: Mapping[str, Alias]) -> bool:
-    """Return whether any of these forwards to a loop; True if that is too much to look up."""
-    starts = {address for alias in aliases for address in get_start_addresses(alias)}
-    hops, is_complete = expand_reachable(starts, new, MAX_EXPANDED_TOGETHER)
-    return not is_complete or bool(find_simple_loop(hops) or find_growing_loop(hops))
+def iter_looping(aliases: list[Alias], hops: "Graph") -> Iterator[Alias]:
+    """Yield the aliases that forward to a loop of this graph, in order; halves of them at once."""
+    reachable = get_reachable_subgraph(get_all_starts(aliases), hops)
+    if not (find_simple_loop(reachable) or find_growing_loop(reachable)):
+        return
+    if len(aliases) == 1:
+        yield aliases[0]
+        return
+    middle = len(aliases) // 2
+    yield from iter_looping(aliases[:middle], reachable)
+    yield from iter_looping(aliases[middle:], reachable)
+
+
+def get_all_starts(aliases: Iterable[Alias]) -> set[str]:
+    return {address for alias in aliases for address in get_start_addresses(alias)}
 
 
 def redact_loop(changes: Changes, alias: Alias, loop: Sequence[str]) -> Iterator[str]:
@@ -78,17 +99,18 @@ def find_loop(alias: Alias, new: Mapping[str, Alias]) -> list[str] | None:
     """Return addresses of which each forwards to the next and the last is the first again."""
     start = get_start_addresses(alias)
     hops, _is_complete = expand_reachable(start, new)
+    # First without an extension, so that the loop is shown so if it can.
     return (
-        find_simple_loop(get_reachable_subgraph(start[0], hops))
+        find_simple_loop(get_reachable_subgraph(start[:1], hops))
         or find_simple_loop(hops)
         or find_growing_loop(hops)
     )
 
 
-def get_reachable_subgraph(address: str, hops: "Graph") -> "Graph":
-    """Return what an address forwards to, so that a loop is shown without extension if it can."""
+def get_reachable_subgraph(addresses: Iterable[str], hops: "Graph") -> "Graph":
+    """Return what these addresses forward to, of a graph that has more."""
     part: Graph = {}
-    waiting = [address]
+    waiting = list(addresses)
     while waiting:
         if (here := waiting.pop()) in hops and here not in part:
             part[here] = hops[here]

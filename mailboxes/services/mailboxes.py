@@ -7,9 +7,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from domains.models import Domain
-from domains.queries import find_domain
+from domains.queries import find_domain, find_domains
 from domains.quotas import megabytes_to_bytes
-from domains.services.locks import adjust_tallies, lock_domains, lock_writable_domains
+from domains.services.locks import (
+    adjust_tallies_of_domains,
+    lock_domains,
+    lock_writable_domains,
+)
 from domains.services.text_references import delete_text_references
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
@@ -22,6 +26,8 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
 from mailboxes.services.limits import (
+    check_domain_quota,
+    check_mailbox_quota,
     check_quotas,
     check_row_limit,
     is_quota_increase,
@@ -41,14 +47,16 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     for domain, new in group_by_domain(mailboxes, domains):
         check_row_limit(domain, "mailboxes", len(new))
         check_quotas(domain, new, changes.principal)
-    for mailbox in mailboxes:
-        mailbox.clean_fields(exclude=["password"])
+    for mailbox, row in zip(mailboxes, rows, strict=True):
+        mailbox.clean_fields(exclude=_get_unchecked_fields(row))
     changes.create(mailboxes)
-    changes.create(
-        Alias(address=m.pk, goto=m.pk, domain_id=m.domain_id, active=m.active) for m in mailboxes
+    changes.create(_build_own_alias(mailbox) for mailbox in mailboxes)
+    adjust_tallies_of_domains(
+        {
+            domain.pk: {"mailboxes": len(new), "quota_assigned": sum_assigned_quota(new)}
+            for domain, new in group_by_domain(mailboxes, domains)
+        }
     )
-    for domain, new in group_by_domain(mailboxes, domains):
-        adjust_tallies(domain.pk, mailboxes=len(new), quota_assigned=sum_assigned_quota(new))
     for mailbox, row in zip(mailboxes, rows, strict=True):
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
         if row.get("welcome_mail"):
@@ -60,10 +68,28 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
 
 def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
     own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
-    own = {"password_expiry": get_password_expiry(changes, domain)} | own
-    mailbox = Mailbox(**own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))
+    dates = dict.fromkeys(("created", "modified", "token_validity"), changes.at)
+    dates["password_expiry"] = get_password_expiry(changes, domain)
+    mailbox = Mailbox(**dates | own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))
     mailbox.set_derived_fields()
     return mailbox
+
+
+def _build_own_alias(mailbox: Mailbox) -> Alias:
+    return Alias(
+        address=mailbox.pk,
+        goto=mailbox.pk,
+        domain_id=mailbox.domain_id,
+        active=mailbox.active,
+        created=mailbox.created,
+        modified=mailbox.modified,
+    )
+
+
+def _get_unchecked_fields(row: dict) -> set[str]:
+    """Return the fields whose values need no check: hashes, and the defaults of the model."""
+    given = {*row, "username", "maildir"} - {"password"}
+    return {field.name for field in Mailbox._meta.concrete_fields} - given
 
 
 def _refuse_maildir(changes: Changes, rows: Iterable[dict]) -> None:
@@ -87,25 +113,63 @@ def _refuse_delimiter_in_local_part(mailboxes: list[Mailbox]) -> None:
 
 
 def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:
-    """Edit a mailbox. Its alias is active exactly as long as it is."""
-    mailbox, domain = lock_mailbox(changes, key)
-    _refuse_maildir(changes, [values])
-    values = dict(values)
-    if "quota" in values:
-        values["quota"] = megabytes_to_bytes(values["quota"])
-    if "password" in values:
-        values = {"password_expiry": get_password_expiry(changes, domain)} | values
-    before, edited = sum_assigned_quota([mailbox]), copy_with_values(mailbox, values)
-    if domain and is_quota_increase(mailbox, edited):
-        check_quotas(domain, [edited], changes.principal)
-    changed = changes.update([mailbox], **values)
-    adjust_tallies(mailbox.domain_id, quota_assigned=sum_assigned_quota([mailbox]) - before)
-    if values.get("active") is False:
-        end_sessions(changed)
-    if _sync_alias_active(changes, [mailbox]) or changed:
+    """Edit a mailbox."""
+    return edit_mailboxes(changes, [(key, values)])[0]
+
+
+def edit_mailboxes(changes: Changes, edits: list[tuple[str, dict]]) -> list[Mailbox]:
+    """Edit mailboxes. Their aliases are active exactly as long as they are."""
+    keys = [key for key, _values in edits]
+    lock_domains(changes, find_domain_names(Mailbox, keys))
+    mailboxes = changes.find(Mailbox, keys)
+    _refuse_maildir(changes, [values for _key, values in edits])
+    domains = find_domains({mailbox.domain_id for mailbox in mailboxes})
+    columns = [
+        (mailbox, _get_edited_columns(changes, values, domains.get(fold(mailbox.domain_id))))
+        for mailbox, (_key, values) in zip(mailboxes, edits, strict=True)
+    ]
+    _check_edited_quotas(changes, columns, domains)
+    before = {mailbox.pk: sum_assigned_quota([mailbox]) for mailbox in mailboxes}
+    changed = {mailbox.pk for mailbox in changes.update_each(columns)}
+    adjust_tallies_of_domains(
+        {
+            name: {"quota_assigned": sum_assigned_quota(own) - sum(before[m.pk] for m in own)}
+            for name, own in group_by_domain(mailboxes)
+        }
+    )
+    end_sessions(m for m, own in columns if m.pk in changed and own.get("active") is False)
+    followed = {fold(alias.pk) for alias in _sync_alias_active(changes, mailboxes)}
+    edited = [m for m in mailboxes if m.pk in changed or fold(m.pk) in followed]
+    for mailbox in edited:
         changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
-        cached_stats.refresh_undeliverable([], [mailbox.domain_id])
-    return mailbox
+    if edited:
+        cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in edited})
+    return mailboxes
+
+
+def _get_edited_columns(changes: Changes, values: dict, domain: Domain | None) -> dict:
+    """Return the columns to set: a quota in bytes, and when a new password expires."""
+    columns = dict(values)
+    if "quota" in values:
+        columns["quota"] = megabytes_to_bytes(values["quota"])
+    if "password" in values:
+        columns = {"password_expiry": get_password_expiry(changes, domain)} | columns
+    return columns
+
+
+def _check_edited_quotas(
+    changes: Changes, edits: list[tuple[Mailbox, dict]], domains: dict[str, Domain]
+) -> None:
+    """Refuse larger quotas that are not allowed, or together more than the domain has left."""
+    edited = {mailbox.pk: copy_with_values(mailbox, values) for mailbox, values in edits}
+    for domain, mailboxes in group_by_domain([mailbox for mailbox, _values in edits], domains):
+        larger = [edited[m.pk] for m in mailboxes if is_quota_increase(m, edited[m.pk])]
+        if not larger or not isinstance(domain, Domain):
+            continue  # a domain that another program has deleted has no limits
+        for mailbox in larger:
+            check_mailbox_quota(domain, mailbox, changes.principal)
+        different = [edited[m.pk] for m in mailboxes if edited[m.pk].quota != m.quota]
+        check_domain_quota(domain, different, changes.principal)
 
 
 def set_mailboxes(changes: Changes, keys: list[str], field: str, value: bool) -> None:
@@ -130,8 +194,12 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
     delete_text_references(changes, keys)
     end_sessions(mailboxes)
     changes.delete(mailboxes)
-    for domain, gone in group_by_domain(mailboxes):
-        adjust_tallies(domain, mailboxes=-len(gone), quota_assigned=-sum_assigned_quota(gone))
+    adjust_tallies_of_domains(
+        {
+            domain: {"mailboxes": -len(gone), "quota_assigned": -sum_assigned_quota(gone)}
+            for domain, gone in group_by_domain(mailboxes)
+        }
+    )
     cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     for mailbox in mailboxes:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)

@@ -3,8 +3,6 @@
 They may hold plain passwords; access to the database alone is not enough to read them.
 """
 
-import base64
-import hashlib
 import os
 import re
 import shutil
@@ -14,15 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 from django.core.files.uploadedfile import UploadedFile
 
+from mailadmin.sealing import get_cipher
 from mailadmin.translation import gettext as _
 from mailadmin.translation import replace_in_text
 from mailboxes.models import Plan, UploadPiece
 from mailboxes.transfer.entries import SourceError
 
+CIPHER_PURPOSE = b"upload"
 TEMP_FOLDER_PREFIX = "mailadmin-upload-"
 STALE_SECONDS = 3600
 TEMP_FOLDER_RE = re.compile(rf"{re.escape(tempfile.gettempdir())}/mailadmin-[^/\\s,:]*/?")
@@ -30,15 +29,9 @@ MAX_NAME_LENGTH = 60  # characters of up to four bytes
 CHUNK_SIZE = 2**19  # bytes; fits into one packet of any MySQL server
 
 
-def get_cipher() -> Fernet:
-    """Return the cipher of this panel's secret key."""
-    key = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=b"upload").digest()
-    return Fernet(base64.urlsafe_b64encode(key))
-
-
 def store_upload(plan: Plan, file: UploadedFile) -> None:
     """Store a file encrypted, in pieces."""
-    cipher = get_cipher()
+    cipher = get_cipher(CIPHER_PURPOSE)
     for piece in file.chunks(CHUNK_SIZE):
         UploadPiece.objects.create(plan=plan, sealed=cipher.encrypt(piece))
 
@@ -75,7 +68,7 @@ def remove_stale_folders() -> None:
 
 def decrypt_piece(piece: UploadPiece) -> bytes:
     try:
-        return get_cipher().decrypt(bytes(piece.sealed))
+        return get_cipher(CIPHER_PURPOSE).decrypt(bytes(piece.sealed))
     except InvalidToken as error:
         text = _("The file was uploaded with a different secret key. Upload it again.")
         raise SourceError(text) from error

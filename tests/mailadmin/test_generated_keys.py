@@ -10,7 +10,7 @@ from django.test import override_settings
 import mailadmin.urls
 from mailadmin import registry
 from mailadmin.accounts.models import Role
-from mailadmin.api.resources import resource_urls
+from mailadmin.api.urls import resource_urls
 from mailadmin.changes.models import Change
 from mailadmin.tables.actions import Services
 from mailadmin.tables.cli import TableCommand
@@ -69,7 +69,7 @@ class EntryTable(Table):
     search_fields = ["src_server"]
     domain_lookup = "domain"
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
-    services = Services(create_entries, edit_entry, set_entries, delete_entries)
+    services = Services(create_entries, edit_entry, set=set_entries, delete=delete_entries)
 
 
 class EntryCommand(TableCommand):

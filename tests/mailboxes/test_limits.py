@@ -4,6 +4,8 @@ from unittest import mock
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from domains.models import Domain, DomainState
 from mailboxes.models import Mailbox
@@ -303,6 +305,26 @@ class LimitTests(World):
         self.perform(self.alice, delete_mailboxes, ["one@example.org"])
         self.perform(self.alice, delete_aliases, ["two@example.org"])
         self.assertEqual(self.tally(), (1, 1, 100 * MB))
+
+    def all_tallies(self):
+        return list(DomainState.objects.order_by("pk").values("pk", "mailboxes", "quota_assigned"))
+
+    def test_domains_that_change_alike_share_a_statement(self):
+        counts = {"example.org": 1, "example.com": 1, "third.example": 2}
+        Domain.objects.create(domain="third.example")
+        Domain.objects.update(mailboxes=0, quota=0, maxquota=0)
+        rows = [
+            {"local_part": f"m{n}", "domain": Domain(domain=name), "password": "x", "quota": 1}
+            for name, count in counts.items()
+            for n in range(count)
+        ]
+        with CaptureQueriesContext(connection) as queries:
+            self.perform(self.root, create_mailboxes, rows)
+        adjusted = self.all_tallies()
+        recount_tallies()
+        self.assertEqual(adjusted, self.all_tallies())
+        written = [each["sql"].partition(" SET ")[2] for each in queries]
+        self.assertEqual(len([columns for columns in written if "quota_assigned" in columns]), 2)
 
     def test_the_worker_corrects_wrong_tallies(self):
         DomainState.objects.filter(pk="example.org").update(mailboxes=77, aliases=-3)

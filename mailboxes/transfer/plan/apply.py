@@ -14,13 +14,15 @@ from mailboxes.transfer.row_types import ROW_TYPES
 from mailboxes.transfer.row_types.base import RowType, RowValues
 
 ROWS_PER_STEP = 500
+WRITTEN_COLUMNS = ("plan", "stage", "kind", "key", "verb", "values", "digest")  # not the texts
 Verb = PlanRow.Verb
 RowWriter = Callable[[Changes, RowType, list[PlanRow]], None]
 
 
 def next_rows(plan: Plan) -> list[PlanRow]:
     """Return the next rows to write; all are of one type."""
-    rows = list(plan.rows.filter(is_done=False).order_by("stage", "pk")[:ROWS_PER_STEP])
+    pending = pending_rows(plan).only(*WRITTEN_COLUMNS).order_by("stage", "pk")
+    rows = list(pending[:ROWS_PER_STEP])
     return [row for row in rows if row.stage == rows[0].stage]
 
 

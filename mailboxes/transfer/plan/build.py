@@ -30,11 +30,25 @@ HASHING_LOOKAHEAD = 3  # steps whose passwords are hashed while earlier ones are
 Verb = PlanRow.Verb
 
 
-@dataclass
+@dataclass(slots=True)
 class PlanRowDraft:
-    """A row of the plan, and the plain password that still has to be hashed for it."""
+    """A row to write into `PlanRow`, whose instances take ten times as long to make.
 
-    row: PlanRow
+    It has the plain password as well, if one still has to be hashed for it.
+    """
+
+    plan_id: int
+    stage: int
+    kind: str
+    key: str
+    place: str
+    verb: str
+    values: RowValues
+    differences: list[Difference] = field(default_factory=list)
+    digest: str = ""
+    is_done: bool = False
+    done: None = None
+    reason: str = ""
     username: str = ""
     raw_password: str = ""
 
@@ -87,14 +101,14 @@ class PlanBuilder:
         self.unsaved_places: dict[tuple[str, str], str] = {}  # by (row type, key)
         self.stage = 0
 
-    def iter_row_batches(self) -> Iterator[list[PlanRow]]:
+    def iter_row_batches(self) -> Iterator[list[PlanRowDraft]]:
         """Yield lists of rows to write, in order; passwords are hashed in threads meanwhile."""
         with ThreadPoolExecutor() as pool:
             queue: deque[tuple[list[PlanRowDraft], list[Future[str] | None]]] = deque()
             for batch in self.iter_entry_batches():
                 drafts = self.build_drafts(batch)
                 for draft in drafts:
-                    self.unsaved_places[draft.row.kind, draft.row.key] = draft.row.place
+                    self.unsaved_places[draft.kind, draft.key] = draft.place
                 queue.append((drafts, [submit_hash(pool, draft) for draft in drafts]))
                 if len(queue) > HASHING_LOOKAHEAD:
                     yield self.finish_rows(*queue.popleft())
@@ -124,7 +138,7 @@ class PlanBuilder:
         drafts = []
         for candidate in candidates:
             draft = self.build_draft(row_type, candidate, existing, planned)
-            if draft.row.verb != Verb.REFUSED:
+            if draft.verb != Verb.REFUSED:
                 planned[row_type.folded_key(candidate.values)] = candidate.entry.place
             drafts.append(draft)
         return drafts
@@ -206,8 +220,11 @@ class PlanBuilder:
         if "password" in row_type.columns and not candidate.raw_password:
             self.check_password_hash(row_type, values)
         verb = Verb.SAME if row_type.is_created_implicitly(values) else Verb.NEW
-        row = self.build_row(row_type, candidate.entry, row_type.folded_key(values), verb, values)
-        return PlanRowDraft(row, row_type.key(values), candidate.raw_password)
+        draft = self.create_draft(
+            row_type, candidate.entry, row_type.folded_key(values), verb, values
+        )
+        draft.username, draft.raw_password = row_type.key(values), candidate.raw_password
+        return draft
 
     def check_password_hash(self, row_type: RowType, values: RowValues) -> None:
         """Give rows without a password an unusable hash, and note hashes that nobody can verify."""
@@ -231,9 +248,10 @@ class PlanBuilder:
         differences, values = find_changes(row_type, row, values)
         verb = Verb.CHANGED if differences else Verb.SAME
         key = build_row_key(row_type, row)
-        plan_row = self.build_row(row_type, candidate.entry, fold(key), verb, values, differences)
-        plan_row.digest = row_type.digest(row)
-        return PlanRowDraft(plan_row, key, candidate.raw_password)
+        draft = self.create_draft(row_type, candidate.entry, fold(key), verb, values, differences)
+        draft.digest = row_type.digest(row)
+        draft.username, draft.raw_password = key, candidate.raw_password
+        return draft
 
     def build_refused(
         self, row_type: RowType, entry: SourceEntry, reason: str, key: str = ""
@@ -245,11 +263,11 @@ class PlanBuilder:
             raise SourceError(text % {"count": MAX_REFUSED_ROWS, "trouble": reason}, entry.place)
         values = {n: to_json_value(v) for n, v in entry.values.items() if n.lower() != "password"}
         key = key or guess_entry_key(row_type, entry)
-        row = self.build_row(row_type, entry, key, Verb.REFUSED, values)
-        row.reason = reason
-        return PlanRowDraft(row)
+        draft = self.create_draft(row_type, entry, key, Verb.REFUSED, values)
+        draft.reason = reason
+        return draft
 
-    def build_row(
+    def create_draft(
         self,
         row_type: RowType,
         entry: SourceEntry,
@@ -257,14 +275,14 @@ class PlanBuilder:
         verb: PlanRow.Verb,
         values: RowValues,
         differences: Iterable[Difference] = (),
-    ) -> PlanRow:
-        return PlanRow(
-            plan=self.plan,
+    ) -> PlanRowDraft:
+        return PlanRowDraft(
+            plan_id=self.plan.pk,
             stage=STAGES[row_type.name],
             kind=row_type.name,
             key=key[:255],
             place=hide_temp_folder(entry.place),
-            verb=verb,
+            verb=verb.value,
             values=values,
             differences=list(differences),
             is_done=verb in (Verb.SAME, Verb.REFUSED),
@@ -272,26 +290,25 @@ class PlanBuilder:
 
     def finish_rows(
         self, drafts: list[PlanRowDraft], futures: list[Future[str] | None]
-    ) -> list[PlanRow]:
+    ) -> list[PlanRowDraft]:
         """Return the rows with the hashes of their passwords."""
         for draft, future in zip(drafts, futures, strict=True):
             if future:
                 self.store_password_hash(draft, future)
-            self.unsaved_places.pop((draft.row.kind, draft.row.key), None)
-        return [draft.row for draft in drafts]
+            self.unsaved_places.pop((draft.kind, draft.key), None)
+        return drafts
 
-    def store_password_hash(self, draft: PlanRowDraft, future: Future[str]) -> None:
-        row = draft.row
+    def store_password_hash(self, row: PlanRowDraft, future: Future[str]) -> None:
         try:
             password_hash = future.result()
         except ValidationError as error:
-            row.verb, row.is_done = Verb.REFUSED, True
+            row.verb, row.is_done = Verb.REFUSED.value, True
             row.reason = compose("password: %(text)s", text=join_messages(error))
             row.values = ROW_TYPES[row.kind].to_file_values(row.values)
             return
         row.values["password"] = password_hash
         if row.verb != Verb.NEW:
-            row.verb, row.is_done = Verb.CHANGED, False
+            row.verb, row.is_done = Verb.CHANGED.value, False
             row.differences.append(["password", "", ""])
 
     # The end

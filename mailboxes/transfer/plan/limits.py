@@ -35,6 +35,7 @@ class DomainCapacity:
     assigned_quota: int = 0
     largest_quota: int = 0
     has_unlimited_quota: bool = False
+    allowed_quotas: set[int] = field(default_factory=set)  # of one mailbox; few that many have
 
     def add_row(self, row_type: RowType, values: RowValues) -> None:
         if not self.can_widen_limits:
@@ -50,7 +51,9 @@ class DomainCapacity:
         if not row_type.has_quota:
             return
         quota = values.get("quota", 0)
-        check_mailbox_quota(self.domain, Mailbox(quota=quota))
+        if quota not in self.allowed_quotas:
+            check_mailbox_quota(self.domain, Mailbox(quota=quota))
+            self.allowed_quotas.add(quota)
         if self.domain.quota > 0 and self.assigned_quota + max(0, quota) > self.quota_left:
             raise ValidationError(_("Not enough domain quota is left."))
 

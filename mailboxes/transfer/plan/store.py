@@ -7,7 +7,7 @@ from mailadmin.translation import encode_text
 from mailadmin.translation import gettext as _
 from mailboxes.models import Plan, PlanRow
 from mailboxes.transfer.entries import Losses
-from mailboxes.transfer.plan.build import find_changes
+from mailboxes.transfer.plan.build import PlanRowDraft, find_changes
 from mailboxes.transfer.plan.limits import DomainLimits
 from mailboxes.transfer.row_types import ROW_TYPES
 from mailboxes.transfer.row_types.base import RowValues
@@ -21,10 +21,10 @@ def begin_plan(changes: Changes, plan_id: int) -> None:
     PlanRow.objects.filter(plan=plan_id).delete()
 
 
-def add_plan_rows(changes: Changes, plan_id: int, rows: list[PlanRow]) -> None:
+def add_plan_rows(changes: Changes, plan_id: int, rows: list[PlanRowDraft]) -> None:
     if not Plan.objects.select_for_update().filter(pk=plan_id, state=Plan.State.READING).exists():
         raise JobCanceled(_("The import was discarded while the file was being read."))
-    insert_rows(rows)
+    insert_rows(rows, PlanRow)
 
 
 def finish_plan(

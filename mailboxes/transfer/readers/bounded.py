@@ -31,6 +31,7 @@ class NumberedLines:
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         self.name, self.line_number, self.raw = name, 0, file
+        self.place_text = _("%(file)s, line %(number)s")  # translated once for all lines
         self.row_bytes = 0  # of a row of several lines; reset by the reader
         self.decoder = codecs.getincrementaldecoder("utf-8-sig")()
 
@@ -39,7 +40,7 @@ class NumberedLines:
         return self.format_place(self.line_number)
 
     def format_place(self, number: int) -> str:
-        return _("%(file)s, line %(number)s") % {"file": self.name, "number": number}
+        return self.place_text % {"file": self.name, "number": number}
 
     def __iter__(self) -> Self:
         return self

@@ -202,7 +202,7 @@ class RowType:
 
     @property
     def required_key_columns(self) -> tuple[str, ...]:
-        return (self.model._meta.pk.name,)
+        return (self.primary_key,)
 
     def counts_against_limit(self, values: RowValues) -> bool:
         """Tell whether a new row counts against the limit of its domain."""
@@ -212,8 +212,12 @@ class RowType:
         """Tell whether creating another row creates this one as well."""
         return False
 
+    @cached_property
+    def primary_key(self) -> str:
+        return self.model._meta.pk.name
+
     def key(self, values: RowValues) -> str:
-        return values[self.model._meta.pk.name]
+        return values[self.primary_key]
 
     def values_from_key(self, key: str) -> RowValues:
         """Return the key columns of the row with this key."""
@@ -264,7 +268,7 @@ class RowType:
             for name in self.columns
             if self.get_model_field(name)
         }
-        key = self.model._meta.pk.name
+        key = self.primary_key
         return values | ({key: fold(values[key])} if key in values else {})
 
     def value_from_row(self, row: ModelRow, name: str) -> Any:

@@ -104,7 +104,11 @@ class MailboxRowType(AddressRowType):
         return super().previous_values(row, {*columns, *implied})
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
-        create_mailboxes(changes, [self.to_service_values(row) for row in rows])
+        domains = {name: Domain(domain=name) for name in {row["domain"] for row in rows}}
+        create_mailboxes(
+            changes,
+            [self.to_service_values(row) | {"domain": domains[row["domain"]]} for row in rows],
+        )
 
     def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         values = omit_keys(values, "username", "local_part", "domain", "welcome_mail")
@@ -123,8 +127,6 @@ class MailboxRowType(AddressRowType):
         values = deserialize_datetimes(values, "password_expiry")
         if "quota" in values:
             values["quota"] = exact_megabytes(values["quota"])
-        if "domain" in values:
-            values["domain"] = Domain(domain=values["domain"])
         return omit_keys(values, "username")
 
 

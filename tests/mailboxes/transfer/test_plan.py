@@ -44,6 +44,16 @@ class PlanTests(TransferWorld):
         self.assertIn("nowhere.example does not exist", eve.reason)
         self.assertEqual(eve.place, "rows.csv, line 5")
 
+    def test_every_quota_of_a_domain_is_checked(self):
+        self.limit(maxquota=10, mailboxes=0)
+        text = "username,quota\n" + "".join(
+            f"m{number}@example.org,{quota}\n" for number, quota in enumerate((5, 5, 11, 11, 5))
+        )
+        self.assertEqual(
+            self.verbs(self.plan(text, self.alice)),
+            {f"m{n}@example.org": "refused" if n in (2, 3) else "new" for n in range(5)},
+        )
+
     def test_nothing_is_written_before_confirmation(self):
         self.plan(THREE)
         self.assertFalse(Mailbox.objects.filter(pk="dora@example.org").exists())
@@ -133,7 +143,7 @@ class PlanTests(TransferWorld):
         plan = self.plan("username,password_hash\nann@example.org,x\nben@example.org,y\n")
         with (
             mock.patch.object(plan_apply, "mark_refused", side_effect=RuntimeError),
-            mock.patch.object(mailboxes, "adjust_tallies", side_effect=RuntimeError),
+            mock.patch.object(mailboxes, "adjust_tallies_of_domains", side_effect=RuntimeError),
             self.assertRaises(RuntimeError),
         ):
             self.apply(plan)

@@ -1,0 +1,16 @@
+"""Encrypt secrets that are stored until a job has read them, such as plain passwords.
+
+Access to the database alone is not enough to read them.
+"""
+
+import base64
+import hashlib
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+
+
+def get_cipher(purpose: bytes) -> Fernet:
+    """Return the cipher of this panel's secret key for one purpose."""
+    key = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=purpose).digest()
+    return Fernet(base64.urlsafe_b64encode(key))
