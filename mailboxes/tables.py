@@ -156,6 +156,7 @@ class MailboxTable(Table):
     actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, DELETE)
     search_fields = ["username", "name"]
     is_split_by_domain = True
+    has_search_index = True
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
     toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("sending allowed")}
     export_roles = (
