@@ -330,6 +330,7 @@ def test_superadmins_are_warned_about_tables_without_transactions(shaped):
     assert set(engines(database)) == {"InnoDB", "MyISAM"}
     assert database.panel("manage.py", "convert-tables").split() == tables
     assert set(engines(database, but="x_greylist")) == {"InnoDB"}
+    assert long_indexes(database) == {"mailadmin_mailbox_search", "mailadmin_mailbox_search_in"}
     assert database.content(columns) == content
     assert "transactional already" in database.panel("manage.py", "convert-tables")
     assert "convert-tables" not in database.home("root@example.net")
