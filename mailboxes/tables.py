@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 
 from domains.models import Domain
 from domains.quotas import file_quota
@@ -166,6 +167,7 @@ class MailboxTable(Table):
     actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, DELETE)
     search_fields = ["username", "name"]
     is_split_by_domain = True
+    has_search_index = True
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
     toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("sending allowed")}
     export_roles = (
@@ -227,6 +229,14 @@ class MailboxTable(Table):
         return get_known_count("mailboxes", principal, filters)
 
 
+def is_whole_table_faster(filters: Mapping[str, str], principal: Any) -> bool:
+    """Return whether MySQL reads all aliases in less time than it looks up those of the index."""
+    is_inactive, is_superadmin = filters.get("active") == "0", principal.role is Role.SUPERADMIN
+    if "q" in filters and "domain" not in filters:
+        return is_inactive or is_superadmin
+    return is_inactive and is_superadmin
+
+
 class AliasTable(Table):
     model = Alias
     form_class = AliasForm
@@ -278,18 +288,25 @@ class AliasTable(Table):
 
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
         """Among very many they are looked up, and those that others have just made added."""
-        active = filters.get("active")
-        moment = cached_stats.get_last_refresh() if "q" not in filters else None
-        if not moment or (active == "0" and principal.role is Role.SUPERADMIN):
+        is_whole = is_whole_table_faster(filters, principal)
+        moment = None if is_whole else cached_stats.get_last_refresh()
+        if not moment:
             return super().split(rows, filters, principal)
-        known: QuerySet = StandaloneAlias.scoped.visible_to(principal).with_alias()
-        if active in ("0", "1"):
-            known = known.filter(alias__active=active == "1")
-        if domain := filters.get("domain"):
-            known = self.filter_by_domain(known, try_normalize_domain(domain))
+        known = self.filter_known(StandaloneAlias.scoped.visible_to(principal), filters)
         refreshed = datetime.datetime.fromtimestamp(moment, datetime.UTC)
         new = find_logged_aliases(refreshed, "create_alias")
         return super().split(known, filters, principal) + ([rows.filter(pk__in=new)] if new else [])
+
+    def filter_known(self, known: Any, filters: Mapping[str, str]) -> QuerySet:
+        """Return the entries of aliases that match the filters."""
+        known = known.with_alias()
+        if (active := filters.get("active")) in ("0", "1"):
+            known = known.filter(alias__active=active == "1")
+        if domain := filters.get("domain"):
+            known = self.filter_by_domain(known, try_normalize_domain(domain))
+        text = filters.get("q", "")
+        condition = build_search_condition(Alias, self.search_fields, text, path="alias__")
+        return known.none() if condition is None else known.filter(condition)
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("aliases", principal, filters)
@@ -318,9 +335,10 @@ class AliasTable(Table):
     def filter_searchable(self, rows: QuerySet, text: str) -> QuerySet:
         """A mailbox that forwards is found by where its mail goes; by its address it is above."""
         rows = rows.exclude(goto=F("address"))
-        has_mailbox = Exists(Mailbox.objects.filter(pk=OuterRef("pk")))
+        # As a value, for each alias that matches: for EXISTS, MariaDB may collect all mailboxes.
+        mailbox = Subquery(Mailbox.objects.filter(pk=OuterRef("pk")).values("pk"))
         by_address = build_search_condition(Alias, ["address"], text)
-        return rows.exclude(by_address & Q(has_mailbox)) if by_address else rows
+        return rows.exclude(by_address & Q(IsNull(mailbox, False))) if by_address else rows
 
     def export_value(self, row: Any, name: str) -> Any:
         return row.targets if name == "goto" else super().export_value(row, name)

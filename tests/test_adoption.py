@@ -283,6 +283,27 @@ def test_a_settings_table_unsuitable_for_a_constraint_does_not_stop_the_migratio
     assert "No migrations to apply" in database.migrate()
 
 
+@pytest.mark.mysql
+@pytest.mark.release
+def test_a_table_gets_long_indexes_once_it_can_hold_them(shaped):
+    database = shaped("2.1")
+    database.migrate()
+    assert long_indexes(database) == set()
+    strict = "SET sql_mode = 'STRICT_TRANS_TABLES';"
+    database.execute(f"{strict} ALTER TABLE mailbox ENGINE = InnoDB, ROW_FORMAT = COMPACT")
+    database.migrate()
+    assert long_indexes(database) == set()
+    database.execute(f"{strict} ALTER TABLE mailbox ROW_FORMAT = DYNAMIC")
+    database.migrate()
+    assert long_indexes(database) == {"mailadmin_mailbox_search", "mailadmin_mailbox_search_in"}
+    assert "No migrations to apply" in database.migrate()
+
+
+def long_indexes(database):
+    rows = database.rows("SHOW INDEX FROM mailbox")
+    return {row[2] for row in rows if row[2].startswith("mailadmin_mailbox_search")}
+
+
 # Partial schemas, engines
 
 
@@ -309,6 +330,7 @@ def test_superadmins_are_warned_about_tables_without_transactions(shaped):
     assert set(engines(database)) == {"InnoDB", "MyISAM"}
     assert database.panel("manage.py", "convert-tables").split() == tables
     assert set(engines(database, but="x_greylist")) == {"InnoDB"}
+    assert long_indexes(database) == {"mailadmin_mailbox_search", "mailadmin_mailbox_search_in"}
     assert database.content(columns) == content
     assert "transactional already" in database.panel("manage.py", "convert-tables")
     assert "convert-tables" not in database.home("root@example.net")

@@ -26,7 +26,8 @@ from mailadmin.tables.actions import Text
 from mailadmin.tables.cells import RowRenderer
 from mailadmin.tables.columns import Column
 from mailadmin.tables.filters import search_rows
-from mailadmin.tables.table import MAX_DOMAIN_QUERIES, Table
+from mailadmin.tables.parts import MAX_DOMAIN_QUERIES
+from mailadmin.tables.table import Table
 
 TOKEN_ACTION_LABELS = {
     "create_token": _("token created"),

@@ -34,3 +34,11 @@ class PrefixIndex(models.Index):
             using=using,
             col_suffixes=[f"({self.length})"],
         )
+
+
+class LongIndex(models.Index):
+    """An index of whole long texts, which a table of MyISAM or an old one of InnoDB may not hold.
+
+    It may hold it in latin1 and not in UTF-8: then PostfixAdmin's upgrade, which changes columns
+    to that, would stop. So only tables of InnoDB with dynamic rows get it.
+    """

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.db import DatabaseError, OperationalError, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
@@ -11,6 +12,7 @@ from django.db.migrations import operations
 from django.db.migrations.state import ProjectState
 
 from mailadmin.db.fields import get_adopted_collation, get_column_collation
+from mailadmin.db.indexes import LongIndex
 from mailadmin.db.models import get_table_name
 
 logger = logging.getLogger("mailadmin.operations")
@@ -198,6 +200,8 @@ def iter_expected_indexes(
         for sql in schema_editor._field_indexes_sql(model, field):  # type: ignore[attr-defined]
             yield [str(field.column)], sql
     for index in model._meta.indexes:
+        if isinstance(index, LongIndex) and not holds_long_indexes(schema_editor, model):
+            continue
         fields = (model._meta.get_field(name) for name, _order in index.fields_orders)
         names = [str(field.column) for field in fields if isinstance(field, models.Field)]
         yield names, index.create_sql(model, schema_editor)
@@ -213,6 +217,34 @@ def has_index(
         constraint["index"] and constraint["columns"][: len(names)] == names
         for constraint in constraints.values()
     )
+
+
+def holds_long_indexes(schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> bool:
+    """Return whether a `LongIndex` of the table fits, and still fits when its columns are UTF-8."""
+    connection = schema_editor.connection
+    if connection.vendor != "mysql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT engine, row_format FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND table_name = %s",
+            [model._meta.db_table],
+        )
+        return cursor.fetchone() == ("InnoDB", "Dynamic")
+
+
+def create_long_indexes(connection: BaseDatabaseWrapper) -> None:
+    """Create each `LongIndex` that a table could not hold before it was converted."""
+    if connection.vendor != "mysql":
+        return
+    with connection.schema_editor() as schema_editor:
+        present = get_table_names(schema_editor)
+        for model in apps.get_models():
+            has_long = any(isinstance(index, LongIndex) for index in model._meta.indexes)
+            if has_long and model._meta.db_table in present:
+                for names, sql in iter_expected_indexes(schema_editor, model):
+                    if not has_index(schema_editor, model, names):
+                        schema_editor.execute(sql)
 
 
 class session_defaults:  # noqa: N801 (reads as a function)

@@ -10,6 +10,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import GreaterThan
 
 from mailadmin.db.compiled import fill_placeholders, make_placeholder
+from mailadmin.db.index_hints import ordered_by_secondary_index
 
 Order = tuple[str, ...]
 Statement = tuple[str, Sequence[Any]]  # SQL and its parameters
@@ -37,7 +38,14 @@ class Partition:
     values: Sequence[str]
 
 
-Part = QuerySet | Partition
+@dataclass(frozen=True)
+class IndexedSearch:
+    """Rows of which an index has all columns of the condition, in order: their keys come first."""
+
+    rows: QuerySet
+
+
+Part = QuerySet | Partition | IndexedSearch
 
 
 def parts_after(
@@ -45,9 +53,9 @@ def parts_after(
 ) -> list[Part]:
     """Return the rows of each part that are after a key."""
     return [
-        replace(part, rows=rows_after(part.rows, order, cursor_key, ascending))
-        if isinstance(part, Partition)
-        else rows_after(part, order, cursor_key, ascending)
+        rows_after(part, order, cursor_key, ascending)
+        if isinstance(part, QuerySet)
+        else replace(part, rows=rows_after(part.rows, order, cursor_key, ascending))
         for part in parts
     ]
 
@@ -89,14 +97,18 @@ def fetch_merged_keys(
     parts: Iterable[Part], order: Order, count: int, ascending: bool
 ) -> list[Any]:
     """Return the keys of the first rows of all parts, by a query for each."""
-    querysets = [
-        part.rows.filter(**{f"{part.lookup}__in": part.values})
-        if isinstance(part, Partition)
-        else part
-        for part in parts
-    ]
+    querysets = map(get_rows, parts)
     found = {row for each in querysets for row in first_keys(each, order, count, ascending)}
     return [key for *_others, key in sorted(found, reverse=not ascending)[:count]]
+
+
+def get_rows(part: Part) -> QuerySet:
+    """Return the rows of a part, of all values of a partition together."""
+    if isinstance(part, QuerySet):
+        return part
+    if isinstance(part, IndexedSearch):
+        return part.rows
+    return part.rows.filter(**{f"{part.lookup}__in": part.values})
 
 
 def fetch_united_keys(
@@ -132,17 +144,21 @@ def iter_statements(part: Part, order: Order, count: int, ascending: bool) -> It
 
     The queryset of a partition is compiled once: it takes Django longer than the database.
     """
-    if not isinstance(part, Partition):
+    if isinstance(part, QuerySet):
         yield from compile_first_keys(part, order, count, ascending)
         return
-    rows = part.rows.filter(**{part.lookup: PLACEHOLDER})
+    every = ordered_by_secondary_index(part.rows)
+    if isinstance(part, IndexedSearch):
+        yield from compile_first_keys(every, order, count, ascending)
+        return
+    rows = every.filter(**{part.lookup: PLACEHOLDER})
     compiled = compile_first_keys(rows, order, count, ascending)
     for value in part.values:
         if value.isascii():
             for sql, parameters in compiled:
                 yield sql, fill_placeholders(parameters, {PLACEHOLDER: value})
         else:  # which the column may be unable to hold
-            rows = part.rows.filter(**{part.lookup: value})
+            rows = every.filter(**{part.lookup: value})
             yield from compile_first_keys(rows, order, count, ascending)
 
 

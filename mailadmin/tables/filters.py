@@ -25,9 +25,16 @@ def search_rows(
 
 
 def build_search_condition(
-    model: Any, names: Sequence[str], text: str, prefix_names: Sequence[str] = ()
+    model: Any,
+    names: Sequence[str],
+    text: str,
+    prefix_names: Sequence[str] = (),
+    path: str = "",
 ) -> Q | None:
-    """Return the condition of `search_rows`; None if no row can match."""
+    """Return the condition of `search_rows`; None if no row can match.
+
+    `path` leads from the rows to those of the model, if they are of another: `alias__`.
+    """
     found = Q()
     for word in text.split()[:MAX_SEARCH_WORDS]:
         text_part, lookups = word, [(name, "icontains") for name in names]
@@ -36,7 +43,7 @@ def build_search_condition(
             text_part, lookups = word[:-1], [(names[0], "istartswith")]
         fields = [(*pair, model._meta.get_field(pair[0].split("__")[0])) for pair in lookups]
         conditions = [
-            Q(**{f"{name}__{lookup}": spelling})
+            Q(**{f"{path}{name}__{lookup}": spelling})
             for name, lookup, field in fields
             for spelling in {text_part, try_normalize_domain(text_part)}
             if fits_column(field, spelling)

@@ -12,7 +12,6 @@ from django.utils.text import capfirst
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.db.models import has_generated_key
-from mailadmin.db.pagination import Part, Partition, can_union_slices
 from mailadmin.formatting import key_url, page_url, url_builder
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.selections import start_selection_job
@@ -24,6 +23,7 @@ from mailadmin.tables.columns import Column, build_column
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
+from mailadmin.tables.parts import PartsMixin
 from mailadmin.translation import Count, LazyPlural, gettext_lazy, ngettext_lazy
 
 BULK_JOB_KIND = "bulk"
@@ -31,10 +31,9 @@ MAX_IMMEDIATE_ROWS = 200  # more are changed by a job
 READ_ROLES = dict.fromkeys(("list", "export"), Role.ADMINS)
 WRITE_SCREENS = ("create", "edit", "toggle", "bulk", "delete", "import")
 DATE_COLUMNS = ("created", "modified")  # exported, and ignored by imports
-MAX_DOMAIN_QUERIES = 100  # up to so many domains, a page reads the rows domain by domain
 
 
-class Table:
+class Table(PartsMixin):
     """Declare a table by overriding attributes; the methods answer pages, API and commands.
 
     A table knows no request, no response and no template.
@@ -55,13 +54,11 @@ class Table:
     detail_url_name = ""  # of the page of one row; without one a row opens in its form
     search_fields: Sequence[str] = ()
     filter_names: Sequence[str] = ("domain", "active", "q")
-    domain_lookup = "domain"
     roles: Mapping[str, Role] = {}  # screen → who may open it; a screen not named does not exist
     toggles: Mapping[str, Text] = {"active": gettext_lazy("active")}
     actions: Sequence[Action] = (ACTIVATE, DEACTIVATE, DELETE)
     newest_first = False
     order: tuple[str, ...] = ("pk",)  # needs an index
-    is_split_by_domain = False  # an admin's rows are read faster domain by domain
     new_label: Text = gettext_lazy("New")
     count_text: LazyPlural = ngettext_lazy("%(count)s row", "%(count)s rows", "count")
     empty_text: Text = gettext_lazy("Nothing here yet.")
@@ -138,19 +135,6 @@ class Table:
     def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
         """Return the columns by which a list is ordered and paged."""
         return self.order
-
-    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
-        """Return the rows in parts, each of which the database reads in order."""
-        return [rows] if "domain" in filters else self.split_by_domain(rows, principal)
-
-    def split_by_domain(self, rows: QuerySet, principal: Any) -> list[Part]:
-        """Have an admin's rows read domain by domain, which an index has in order."""
-        if not (self.is_split_by_domain and principal.role is Role.ADMIN and can_union_slices()):
-            return [rows]
-        names = principal.managed_domains()
-        if not isinstance(names, list) or not 1 < len(names) <= MAX_DOMAIN_QUERIES:
-            return [rows]
-        return [Partition(rows, self.domain_lookup, names)]
 
     def page(
         self,

@@ -51,7 +51,7 @@ class SearchView(RoleRequiredMixin, TemplateView):
         matching = search_rows(
             table.filter_searchable(table.queryset(person), text), table.search_fields, text
         )
-        parts = table.split_by_domain(matching, person)
+        parts = table.split_search(matching, {"q": text}, person)
         most = PALETTE_ROW_LIMIT if self.is_palette else PREVIEW_ROW_LIMIT
         rows = fetch_first_rows(table.model, parts, ("pk",), most + 1) if text else []
         return {

@@ -33,6 +33,7 @@ from mailadmin.db.fields import (
     is_known_date,
     mail_key,
 )
+from mailadmin.db.indexes import LongIndex
 from mailadmin.db.models import TimestampedModel, get_table_name
 from mailadmin.names import address_to_unicode
 from mailboxes.models.goto import (
@@ -70,6 +71,9 @@ class Mailbox(Principal, TimestampedModel):
         indexes = [
             models.Index(fields=["active"], name="mailadmin_mailbox_active"),
             models.Index(fields=["domain", "active"], name="mailadmin_mailbox_domain_on"),
+            # A search reads these alone, of all mailboxes or of those of a domain.
+            LongIndex(fields=["username", "name"], name="mailadmin_mailbox_search"),
+            LongIndex(fields=["domain", "username", "name"], name="mailadmin_mailbox_search_in"),
         ]
 
     def __str__(self) -> str:

@@ -118,6 +118,7 @@ PAGES = [
     Page("mailboxes of the largest, nothing", f"/mailboxes/?domain={LARGEST}&q=qqqq",
          exempt=LOOKS_EVERYWHERE),
     Page("aliases, rare part", "/aliases/?q=karl.koch", exempt=LOOKS_EVERYWHERE),
+    Page("aliases of the largest, nothing", f"/aliases/?domain={LARGEST}&q=qqqq"),
     Page("log, rare part", "/log/?q=karl.koch", exempt=LOOKS_EVERYWHERE),
     Page("pick a domain", "/domains/pick/?domain=ma"),
     Page("explain", "/explain/?address={mailbox}", queries=35),

@@ -7,6 +7,7 @@ from django.db import connection
 
 from mailadmin.db.checks import find_nontransactional_tables
 from mailadmin.db.mysql import timeouts
+from mailadmin.db.operations import create_long_indexes
 
 
 class Command(BaseCommand):
@@ -19,11 +20,13 @@ class Command(BaseCommand):
         tables = find_nontransactional_tables()
         if not tables:
             self.stdout.write("All tables are transactional already.")
-        for table in tables:
-            self.stdout.write(table)
-            if not plan:
-                with timeouts.override(timeouts.UPGRADE_SECONDS):
+        with timeouts.override(timeouts.UPGRADE_SECONDS):
+            for table in tables:
+                self.stdout.write(table)
+                if not plan:
                     self._convert_table(table)
+            if not plan:
+                create_long_indexes(connection)
 
     def _convert_table(self, table: str) -> None:
         """Convert a table; strict mode without NO_ZERO_DATE accepts old zero dates."""

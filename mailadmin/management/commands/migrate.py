@@ -1,4 +1,4 @@
-"""`migrate`, which also adopts a collation that PostfixAdmin has changed."""
+"""`migrate`, which also adopts a collation that PostfixAdmin has changed, and converted tables."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from django.db import connections
 
 from mailadmin.db.collations import follow_collation
 from mailadmin.db.mysql import timeouts
+from mailadmin.db.operations import create_long_indexes
 
 
 class Command(migrate.Command):
@@ -15,3 +16,4 @@ class Command(migrate.Command):
             super().handle(*args, **options)
             if not options["plan"] and not options["check_unapplied"]:
                 follow_collation(connections[options["database"]])
+                create_long_indexes(connections[options["database"]])
