@@ -11,11 +11,12 @@ class MailboxesConfig(AppConfig):
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
         from mailboxes import log_actions
+        from mailboxes.domain_tables import AliasDomainTable, DomainTable
         from mailboxes.menu import MENU_ENTRIES
         from mailboxes.models import Alias, AliasTarget, CachedStat, StandaloneAlias
         from mailboxes.services.alias_targets import ALIAS_TARGETS
         from mailboxes.services.contents import count_contents
-        from mailboxes.tables import AliasDomainTable, AliasTable, DomainTable, MailboxTable
+        from mailboxes.tables import AliasTable, MailboxTable
 
         registry.register_menu_entries(*MENU_ENTRIES)
         for table in (DomainTable(), AliasDomainTable(), MailboxTable(), AliasTable()):

@@ -23,11 +23,11 @@ from mailadmin import registry
 from mailadmin.changes.models import Log
 from mailadmin.tables.views.detail import RowOverviewView
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
+from mailboxes.domain_tables import DomainTable
 from mailboxes.models import Alias, StandaloneAlias
 from mailboxes.postfix.explain import annotate_alias_domain, explain_domain
 from mailboxes.row_values import add_usage
 from mailboxes.services import cached_stats, limits
-from mailboxes.tables import DomainTable
 
 PREVIEW_ROW_LIMIT = 10
 

@@ -19,8 +19,8 @@ from domains.tables import AdminTable, TransportTable
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain
 from mailadmin.translation import gettext_lazy as _
+from mailboxes.domain_tables import AliasDomainTable, DomainTable
 from mailboxes.services.domains import create_domains
-from mailboxes.tables import AliasDomainTable, DomainTable
 from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
     BoundedIntegerField,

@@ -4,7 +4,7 @@ from unittest import mock
 
 from domains.models import AliasDomain, Transport
 from domains.tables import TransportTable
-from mailboxes.tables import AliasDomainTable
+from mailboxes.domain_tables import AliasDomainTable
 from mailboxes.transfer import row_types
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export.csvfiles import iter_csv_lines
