@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from domains.models import Domain, DomainState
 from mailadmin.changes.models import Log
-from mailboxes import tables
+from mailboxes import domain_tables
 from mailboxes.models import Alias, Mailbox, StandaloneAlias, Usage, Vacation
 from mailboxes.models.cached_stats import CachedStat
 from mailboxes.services import cached_stats, limits
@@ -133,7 +133,7 @@ class DeletionCountTests(LargeWorld):
             self.assertEqual(
                 [state.pk for state in limits.find_trusted_tallies(keys)], ["example.com"]
             )
-            counts = dict(tables.DomainTable().cascade_counts(keys))
+            counts = dict(domain_tables.DomainTable().cascade_counts(keys))
         self.assertEqual((counts["Mailboxes"], counts["Aliases"]), (2, 4))
 
     def test_old_tallies_are_not_used(self):
