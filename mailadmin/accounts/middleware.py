@@ -1,10 +1,12 @@
 """Middleware of accounts: client address, required login, expired passwords, private pages."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import middleware
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -13,7 +15,7 @@ from django.utils.cache import patch_cache_control
 
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
 from mailadmin.accounts.requests import PanelRequest
-from mailadmin.accounts.signed_in import record_session
+from mailadmin.accounts.signed_in import update_session_record
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -22,7 +24,7 @@ class PasswordExpiryMiddleware:
     """Redirect everybody whose password has expired to the page that changes it."""
 
     exempt_views = {
-        *("own-password", "logout", "login", "code", "set_language"),
+        *("own-password", "password-check", "logout", "login", "code", "set_language"),
         *("healthz", "readyz", "metrics"),
     }
 
@@ -46,7 +48,10 @@ class PasswordExpiryMiddleware:
 
 
 class SignedInSessionMiddleware:
-    """Write down when and from where a session was seen; before a superadmin views as others."""
+    """Record when and from where sessions are used.
+
+    Before `ViewAsMiddleware`, so that a superadmin's session stays their own.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -61,9 +66,13 @@ class SignedInSessionMiddleware:
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> None:
-        """Leave out public pages, which load no session."""
+        """Leave out public pages, which load no session.
+
+        A page that only reads is shown even if the database can write nothing now.
+        """
         if getattr(view_func, "login_required", True) and request.user.is_authenticated:
-            record_session(request)
+            with contextlib.suppress(OperationalError):
+                update_session_record(request)
 
 
 class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):

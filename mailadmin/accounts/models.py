@@ -149,6 +149,10 @@ class Principal(AbstractBaseUser):
             self.sessions_ended = SessionEpoch.ended_at_queryset(key).first()
         return self.sessions_ended
 
+    def forget_sessions_ended(self) -> None:
+        """Have the database asked again when the sessions were ended."""
+        vars(self).pop("sessions_ended", None)
+
 
 @functools.cache
 def active_principal_query(model: Any) -> CompiledQuery:

@@ -57,6 +57,10 @@ class NewPasswordMixin(ConflictCheckedForm):
         ),
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].widget.attrs["data-length"] = passwords.get_min_length()
+
     def set_password_address(self, address: str) -> None:
         """Name the person whose password it is; for a new row their address is yet to be typed."""
         self.password_address = address

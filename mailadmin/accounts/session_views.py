@@ -10,7 +10,11 @@ from django.views.generic import TemplateView, View
 
 from mailadmin.accounts.models import Role, SignedInSession
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.accounts.signed_in import end_listed_sessions, list_sessions
+from mailadmin.accounts.signed_in import (
+    end_listed_sessions,
+    end_other_sessions,
+    list_sessions,
+)
 
 
 class OwnSessionsMixin(RoleRequiredMixin):
@@ -39,9 +43,9 @@ class SessionEndView(OwnSessionsMixin, View):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         rows = [row for row in list_sessions(self.principal) if row.pk == pk]
-        if not rows or self.is_current(rows[0]):
+        if rows and self.is_current(rows[0]):
             raise Http404
-        end_listed_sessions(rows)
+        end_listed_sessions(rows)  # none, if it has ended since the page was shown
         messages.success(request, _("The session has ended."))
         return redirect("sessions")
 
@@ -52,7 +56,6 @@ class OtherSessionsEndView(OwnSessionsMixin, View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        rows = list_sessions(self.principal)
-        end_listed_sessions([row for row in rows if not self.is_current(row)])
+        end_other_sessions(request, self.principal)
         messages.success(request, _("All other sessions have ended."))
         return redirect("sessions")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.sessions.backends import db
-from django.contrib.sessions.backends.base import VALID_KEY_CHARS, CreateError, UpdateError
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
 from django.contrib.sessions.models import Session
 from django.db import OperationalError
 from django.utils import timezone
@@ -15,11 +15,14 @@ from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.compiled import CompiledQuery
 from mailadmin.db.retry import retry_on_deadlock
 
+SESSION_KEY_LENGTH = 32  # no two of them are ever the same
 STORED_SESSION = CompiledQuery(lambda key: Session.objects.filter(pk=key))
 
 
 class SessionStore(db.SessionStore):
     """Django's session store, with retries: on a cluster two saves of a session may collide."""
+
+    is_new = False  # whether it is yet to be stored for the first time
 
     def load(self) -> dict[str, Any]:
         """Return the data of the session, as Django does, by a query that is compiled once."""
@@ -30,18 +33,15 @@ class SessionStore(db.SessionStore):
         return self.decode(stored.session_data)
 
     def create(self) -> None:
-        """Create a session as Django does; the INSERT alone finds out whether the key is new."""
-        while True:
-            self._session_key = get_random_string(32, VALID_KEY_CHARS)
-            try:
-                self.save(must_create=True)
-            except CreateError:
-                continue
-            self.modified = True
-            return
+        """Choose a key; the session is stored once, with all that it then holds."""
+        self._session_key = get_random_string(SESSION_KEY_LENGTH, VALID_KEY_CHARS)
+        self.is_new = self.modified = True
 
     def save(self, must_create: bool = False) -> None:
-        retry_on_deadlock(lambda: self._save_once(must_create))
+        if self.session_key is None:
+            self.create()
+        retry_on_deadlock(lambda: self._save_once(must_create or self.is_new))
+        self.is_new = False
 
     def _save_once(self, must_create: bool) -> None:
         """Save, or raise the database's error, which Django turns into a missing session (400)."""

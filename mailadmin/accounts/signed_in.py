@@ -4,6 +4,7 @@ import hashlib
 import re
 import time
 
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils import timezone
@@ -11,13 +12,14 @@ from django.utils import timezone
 from mailadmin.accounts.backends import get_account_key
 from mailadmin.accounts.models import Principal, SignedInSession
 from mailadmin.accounts.requests import as_panel_request
+from mailadmin.accounts.sessions import end_sessions
 
 SESSION_ID = "signed_in_id"  # of its row, in the data of a session
-SESSION_SEEN = "signed_in_seen"  # when the row was last written; 0: it is to be written anew
+SESSION_SEEN = "signed_in_seen"  # when the row was last written, in the data of a session
 SEEN_INTERVAL = 300  # seconds; a row is not written at each request
 PASSWORD_DIGEST_LENGTH = 16
 MAX_DEVICE_LENGTH = 120
-# The first that fits; a browser names those that it resembles after its own.
+# The first that fits: most browsers name others as well, which they resemble.
 BROWSERS = {
     "Edge": r"\bEdgA?/",
     "Opera": r"\bOPR/",
@@ -39,17 +41,18 @@ SYSTEMS = {
 }
 
 
-def mark_sign_in(request: HttpRequest) -> None:
-    """Have the next page of a session that has just begun, or has a new key, write its row."""
-    request.session[SESSION_SEEN] = 0
+def update_session_record(request: HttpRequest) -> None:
+    """Record the session as it is used, unless that was done a moment ago.
+
+    The session is saved as well, so another request that changes it at the same time may be undone.
+    """
+    if time.time() - request.session.get(SESSION_SEEN, 0) >= SEEN_INTERVAL:
+        record_session(request, as_panel_request(request).user)
 
 
-def record_session(request: HttpRequest) -> None:
-    """Write when and from where a session was seen, unless that was a moment ago."""
-    session = request.session
-    if time.time() - session.get(SESSION_SEEN, time.time()) < SEEN_INTERVAL:
-        return
-    now, person = timezone.now(), as_panel_request(request).user
+def record_session(request: HttpRequest, person: Principal) -> None:
+    """Record when and from where a session was used, in a row that its data names."""
+    session, now = request.session, timezone.now()
     values = {
         "session_key": session.session_key,
         "password_digest": get_password_digest(person),
@@ -59,7 +62,7 @@ def record_session(request: HttpRequest) -> None:
     }
     account = get_account_key(person)
     own = SignedInSession.objects.filter(pk=session.get(SESSION_ID, 0), account=account)
-    if not own.update(**values):
+    if SESSION_ID not in session or not own.update(**values):
         row = SignedInSession.objects.create(account=account, since=now, **values)
         session[SESSION_ID] = row.pk
     session[SESSION_SEEN] = int(time.time())
@@ -79,9 +82,19 @@ def list_sessions(person: Principal) -> list[SignedInSession]:
 
 
 def end_listed_sessions(rows: list[SignedInSession]) -> None:
-    """End these sessions: whoever has one has to sign in again."""
+    """End these sessions of a person; `end_sessions` ends all that a person has."""
     Session.objects.filter(pk__in=[row.session_key for row in rows]).delete()
     SignedInSession.objects.filter(pk__in=[row.pk for row in rows]).delete()
+
+
+def end_other_sessions(request: HttpRequest, person: Principal) -> None:
+    """End all sessions of a person but the current one, also those that are in no list."""
+    key = request.session.session_key
+    end_listed_sessions([row for row in list_sessions(person) if row.session_key != key])
+    end_sessions([person])
+    person.forget_sessions_ended()
+    update_session_auth_hash(request, person)  # type: ignore[arg-type]  # or a mailbox
+    record_session(request, person)
 
 
 def get_password_digest(person: Principal) -> str:
@@ -96,4 +109,4 @@ def describe_device(user_agent: str) -> str:
         next((name for name, pattern in names.items() if re.search(pattern, user_agent)), "")
         for names in (BROWSERS, SYSTEMS)
     ]
-    return ", ".join(filter(None, found)) or user_agent[:MAX_DEVICE_LENGTH] or "?"
+    return ", ".join(filter(None, found)) or user_agent[:MAX_DEVICE_LENGTH]

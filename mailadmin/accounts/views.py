@@ -1,5 +1,6 @@
 """Sign in by password and one-time code; sign out."""
 
+import datetime
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
@@ -23,7 +25,7 @@ from mailadmin.accounts.forms import CodeForm, LoginForm
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.rehash import rehash_password
 from mailadmin.accounts.requests import as_panel_request, get_redirect_target
-from mailadmin.accounts.signed_in import mark_sign_in
+from mailadmin.accounts.signed_in import record_session
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
 from mailadmin.accounts.totp import verify_totp
 from mailadmin.error_pages import too_many_requests
@@ -64,7 +66,9 @@ class BaseLoginView(ThrottledFormMixin, FormView):
         """Sign in this principal, and remember their browser."""
         attempt.record_success(get_account_key(principal))
         login(self.request, principal, backend=backend)  # type: ignore[arg-type]  # or a mailbox
-        mark_sign_in(self.request)
+        lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
+        self.request.session.set_expiry(timezone.now() + lifetime)  # however often it is saved
+        record_session(self.request, principal)
         response = redirect(get_redirect_target(self.request, target, settings.LOGIN_REDIRECT_URL))
         attempt.remember_browser(response, get_account_key(principal))
         return response

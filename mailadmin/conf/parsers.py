@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 Parser = Callable[[str], Any]
 
+MAX_HASH_LINE = 128
 HOST_RE = re.compile(
     r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*", re.I
 )
@@ -32,12 +33,14 @@ def parse_boolean(value: str) -> bool:
     raise ValueError("must be yes or no")
 
 
-def integer_parser(minimum: int = 0) -> Parser:
+def integer_parser(minimum: int = 0, maximum: int | None = None) -> Parser:
     def parse(value: str) -> int:
         if not re.fullmatch(r"-?[0-9]{1,18}", value):
             raise ValueError("is not a whole number")
         if int(value) < minimum:
             raise ValueError(f"must be at least {minimum}")
+        if maximum is not None and int(value) > maximum:
+            raise ValueError(f"must be at most {maximum}")
         return int(value)
 
     return parse
@@ -82,12 +85,19 @@ def parse_host(value: str) -> str:
     return value
 
 
-def parse_readable_file(value: str) -> Path:
+def parse_breached_file(value: str) -> Path:
+    """Accept a file that begins with lines of SHA-1 hashes, sorted by them."""
     try:
-        with open(value, "rb"):
-            return Path(value)
+        with open(value, encoding="ascii", errors="replace") as file:
+            lines = [file.readline(MAX_HASH_LINE).rstrip("\n") for _line in range(100)]
     except OSError as error:
         raise ValueError(f"names {value!r}: {error.strerror}") from None
+    hashes = [line.partition(":")[0].upper() for line in lines if line]
+    if not hashes or not all(re.fullmatch("[0-9A-F]{40}", each) for each in hashes):
+        raise ValueError(f"names {value!r}, which has no lines of SHA-1 hashes")
+    if hashes != sorted(hashes):
+        raise ValueError(f"names {value!r}, whose lines are not sorted by hash")
+    return Path(value)
 
 
 def parse_service_name(value: str) -> str:

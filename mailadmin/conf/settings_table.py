@@ -11,6 +11,7 @@ from mailadmin.conf.parsers import (
     parse_address,
     parse_bind,
     parse_boolean,
+    parse_breached_file,
     parse_default_alias,
     parse_domain,
     parse_host,
@@ -19,7 +20,6 @@ from mailadmin.conf.parsers import (
     parse_network,
     parse_panel_url,
     parse_password_scheme,
-    parse_readable_file,
     parse_recipient_delimiter,
     parse_service_name,
     parse_text,
@@ -129,13 +129,13 @@ SETTINGS = (
         secret=True,
     ),
     EnvironmentSetting(
-        "MAILADMIN_PASSWORD_LENGTH", "8", integer_parser(1), "characters of a new password at least"
+        "MAILADMIN_PASSWORD_LENGTH", "8", integer_parser(1, 64), "minimum length of new passwords"
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_BREACHED",
         "",
-        optional_parser(parse_readable_file),
-        "file of breached passwords that are refused: `SHA-1:count` lines in order",
+        optional_parser(parse_breached_file),
+        "file of breached passwords that are refused: `SHA-1:count` lines sorted by hash",
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_SCHEME",

@@ -16,6 +16,7 @@ from mailadmin.passwords.rules import (
     find_broken_rules,
     find_scheme_problems,
     generate_password,
+    get_min_length,
     validate_password,
 )
 from mailadmin.passwords.schemes import SchemeChoice
@@ -35,6 +36,7 @@ __all__ = [
     "is_hash_like",
     "is_known_scheme",
     "is_verifiable",
+    "get_min_length",
     "get_scheme_names",
     "make_hash",
     "measure_hash_seconds",

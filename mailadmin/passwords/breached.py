@@ -11,9 +11,14 @@ MAX_LINE_BYTES = 128  # a SHA-1 digest in hexadecimal, a colon and a count have 
 def is_breached(password: str, path: Path) -> bool:
     """Return whether a file of `SHA-1:count` lines in the order of the digests has a password.
 
-    The file has a billion lines: it is searched by halves, in some forty reads.
+    The file has a billion lines: a binary search finds one in some forty reads.
     """
-    digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
+    digest = (
+        hashlib.sha1(password.encode("utf-8", "replace"), usedforsecurity=False)
+        .hexdigest()
+        .upper()
+        .encode()
+    )
     with path.open("rb") as file:
         start, end = 0, os.fstat(file.fileno()).st_size
         while start < end:
@@ -26,7 +31,7 @@ def is_breached(password: str, path: Path) -> bool:
 
 
 def read_line_at(file: BinaryIO, position: int) -> bytes:
-    """Return the line in which this position is; empty for what is no line of digests."""
+    """Return the line in which this position is; of a longer one than there should be, a part."""
     begin = max(0, position - MAX_LINE_BYTES)
     file.seek(begin)
     before, after = file.read(position - begin), file.read(MAX_LINE_BYTES)

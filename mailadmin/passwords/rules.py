@@ -21,7 +21,7 @@ DEFAULT_RULES = (
 )
 
 DEFAULT_LENGTH = 8
-GUESSABLE_RULE = _("Do not use a common password, or one made of the email address.")
+GUESSABLE_RULE = _("Do not use a common password, or one based on the email address.")
 
 # no 0 O o, no 1 l I
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -55,11 +55,15 @@ def find_broken_rules(password: str, address: str = "") -> list:
 
 def _get_rules() -> Sequence[tuple[str, Any]]:
     """Return (regular expression, its message) of the rules: those of the settings, or ours."""
-    if rules := get_password_setting("RULES", None):
+    if (rules := get_password_setting("RULES", None)) is not None:
         return rules
-    length = get_password_setting("LENGTH", DEFAULT_LENGTH)
+    length = get_min_length()
     text = format_lazy(_("Use at least {count} characters."), count=length)
     return [(f"(?s).{{{length}}}", text), *DEFAULT_RULES]
+
+
+def get_min_length() -> int:
+    return get_password_setting("LENGTH", DEFAULT_LENGTH)
 
 
 def _find_unmatched_rules(password: str) -> list:

@@ -36,7 +36,7 @@ from mailboxes.models.cached_stats import (
 from mailboxes.owner.views import render_owner_home
 from mailboxes.services import cached_stats, statistics
 from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT
-from mailboxes.services.target_checks import find_wrong_targets
+from mailboxes.services.target_checks import find_undeliverable_targets
 
 CachedStats = dict[str, list[Any]]  # rows of `STAT_COLUMNS`
 
@@ -248,7 +248,7 @@ def filter_visible_undeliverable(person: Admin, keys: list[str]) -> list[Alias]:
     if not keys:
         return []
     rows = list(Alias.objects.visible_to(person).filter(pk__in=keys, active=True).order_by("pk"))
-    undeliverable = find_wrong_targets(person, rows)
+    undeliverable = find_undeliverable_targets(person, rows)
     return [row for row in rows if row.pk in undeliverable]
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.accounts.backends import get_account_key, start_principal_attempt
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.accounts.signed_in import mark_sign_in
+from mailadmin.accounts.signed_in import record_session
 from mailadmin.accounts.throttling import log_login_failure
 from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
@@ -212,5 +212,5 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         if saved:
             person.password = stored
             update_session_auth_hash(self.request, person)
-            mark_sign_in(self.request)
+            record_session(self.request, person)  # it has a new key
         return saved

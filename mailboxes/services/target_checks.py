@@ -39,14 +39,16 @@ MAX_PROBLEM_TEXTS = 10
 
 def find_alias_problems(principal: Any, aliases: Sequence[Alias]) -> dict[str, list[str]]:
     """Return alias → a text for each of its targets that receives no mail; only such aliases."""
-    found = find_wrong_targets(principal, aliases)
+    found = find_undeliverable_targets(principal, aliases)
     return {key: truncate_texts(format_wrong_targets(wrong)) for key, wrong in found.items()}
 
 
-def find_wrong_targets(principal: Any, aliases: Sequence[Alias]) -> dict[str, dict[str, str]]:
+def find_undeliverable_targets(
+    principal: Any, aliases: Sequence[Alias]
+) -> dict[str, dict[str, str]]:
     """Return alias → its targets that receive no mail → why; only such aliases.
 
-    An alias of which no target is left has none here.
+    An alias without any target has an empty dict.
     """
     aliases = [alias for alias in aliases if not alias.is_to_itself]
     targets = {alias.pk: get_checked_targets(alias) for alias in aliases}

@@ -38,10 +38,10 @@ function pickFrom(alphabet) {
   return alphabet[number[0] % alphabet.length];
 }
 
-function generatePassword() {
-  const letters = Array.from({ length: 16 }, () => pickFrom(LETTERS + DIGITS));
+function generatePassword(length) {
+  const letters = Array.from({ length }, () => pickFrom(LETTERS + DIGITS));
   const good = /[a-z].*[a-z].*[a-z]/i.test(letters.join("")) && letters.filter((c) => DIGITS.includes(c)).length >= 2;
-  return good ? letters.join("") : generatePassword();
+  return good ? letters.join("") : generatePassword(length);
 }
 
 function strength(text) {
@@ -63,7 +63,7 @@ function checkWhileTyping(input, address) {
     const headers = JSON.parse(document.body.getAttribute("hx-headers"));
     const body = new URLSearchParams({ password, address: address() });
     const response = password && await fetch(passwordTexts.check, { method: "POST", headers, body }).catch(() => null);
-    const text = response?.ok ? await response.text() : rules;
+    const text = response?.ok && !response.redirected ? await response.text() : rules;
     if (input.value === password) place.innerHTML = text; // otherwise typing went on meanwhile
   };
   place.setAttribute("aria-live", "polite");
@@ -81,7 +81,7 @@ document.querySelectorAll("input[data-password=new]").forEach((input) => {
   const [meter] = tools.children;
   meter.setAttribute("aria-label", passwordTexts.strength);
   const show = () => { meter.value = input.value ? strength(input.value) : 0; if (again) again.value = input.value; };
-  addPasswordTool(tools, passwordTexts.generate, () => { input.value = generatePassword(); setVisible(true); show(); input.dispatchEvent(new Event("change")); });
+  addPasswordTool(tools, passwordTexts.generate, () => { input.value = generatePassword(Math.max(16, input.dataset.length)); setVisible(true); show(); input.dispatchEvent(new Event("change")); });
   const setVisible = addReveal(tools, input);
   addPasswordTool(tools, passwordTexts.copy, async (button) => {
     await navigator.clipboard.writeText(input.value);

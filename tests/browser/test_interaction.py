@@ -2,7 +2,9 @@
 
 import pytest
 from django.test import override_settings
+from django.utils import timezone
 
+from domains.models import Domain
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Mailbox
@@ -70,6 +72,29 @@ def test_a_new_password_is_checked_while_it_is_typed(visitor):
     visitor.page.fill("[name=password]", "bob-2024")
     rules.get_by_text("consists mostly of the email address").wait_for()
     assert visitor.complaints == []
+
+
+def test_an_expired_password_is_checked_as_well(visitor):
+    Domain.objects.filter(pk="example.org").update(password_expiry=30)
+    Mailbox.objects.filter(pk="bob@example.org").update(password_expiry=timezone.now())
+    visitor.sign_in("bob@example.org")
+    visitor.page.fill("[name=password]", "bob-2024")
+    rules = visitor.page.locator("#id_password_helptext")
+    rules.get_by_text("consists mostly of the email address").wait_for()
+    assert visitor.page.locator("h1").count() == 1
+    assert visitor.complaints == []
+
+
+def test_a_check_without_a_session_leaves_the_rules(visitor):
+    visitor.sign_in("bob@example.org")
+    visitor.go("/account/password/")
+    before = visitor.page.locator("#id_password_helptext").inner_text()
+    visitor.page.context.clear_cookies(name="mailadmin_session")
+    with visitor.page.expect_response("**/login/**"):
+        visitor.page.fill("[name=password]", "bob-2024")
+    visitor.page.wait_for_timeout(200)
+    assert visitor.page.locator("#id_password_helptext").inner_text() == before
+    assert visitor.page.locator("h1").count() == 1
 
 
 def test_a_refused_toggle_shows_the_reason(visitor):

@@ -3,7 +3,6 @@
 import datetime
 from unittest import mock
 
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -12,7 +11,7 @@ from django.utils import timezone
 from domains.models import Admin, Domain
 from domains.services.admins import create_admins, set_admins
 from mailadmin import passwords
-from mailadmin.accounts import networks, sessions, throttling
+from mailadmin.accounts import networks, throttling
 from mailadmin.accounts.backends import AdminBackend, MailboxBackend
 from mailadmin.accounts.models import LoginFailure
 from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT, MAX_FAILURES_PER_NETWORK
@@ -46,13 +45,13 @@ class LoginTests(LoginWorld):
             statements = [each["sql"] for each in captured if not is_transaction(each["sql"])]
             self.assertLessEqual(len(statements), 10, statements)
 
-    def test_a_session_key_that_exists_is_not_taken(self):
-        taken, free = "a" * 32, "b" * 32
-        Session.objects.create(pk=taken, session_data="", expire_date=timezone.now())
-        with mock.patch.object(sessions, "get_random_string", side_effect=[taken, free]):
-            store = sessions.SessionStore()
-            store.create()
-        self.assertEqual(store.session_key, free)
+    def test_a_session_is_stored_once_when_it_begins(self):
+        client = Client()
+        with CaptureQueriesContext(connection) as captured:
+            self.log_in(self.bob.pk, client=client)
+        written = [each["sql"] for each in captured if "django_session" in each["sql"]]
+        self.assertEqual([sql.split()[0] for sql in written], ["INSERT"])
+        self.assertTrue(self.is_logged_in(client))
 
     def test_usernames_ignore_case_and_spaces(self):
         self.assertRedirects(self.log_in("  Bob@Example.ORG "), "/")

@@ -3,6 +3,7 @@
 from unittest import mock
 
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -31,7 +32,7 @@ DEVICES = {
     EDGE.replace(" Edg/140.0.0.0", ""): "Chrome, Windows",
     "curl/8.5.0": "curl",
     "my-program " * 50: ("my-program " * 50)[:120],
-    "": "?",
+    "": "",
 }
 
 
@@ -65,7 +66,8 @@ class SessionTests(LoginWorld):
         bob, alice = self.sign_in_with(self.bob), self.sign_in_with(self.alice, EDGE)
         foreign = SignedInSession.objects.get(device="Firefox, Linux").pk
         self.assertEqual(self.listed(alice), [("Edge, Windows", "192.0.2.7")])
-        self.assertEqual(alice.post(f"/account/sessions/{foreign}/end/").status_code, 404)
+        alice.post(f"/account/sessions/{foreign}/end/")
+        self.assertTrue(self.is_valid(bob))
         alice.post("/account/sessions/end/")
         self.assertTrue(self.is_valid(bob))
 
@@ -84,13 +86,40 @@ class SessionTests(LoginWorld):
         phone, desk = self.sign_in_with(self.bob, IPHONE), self.sign_in_with(self.bob)
         answer = desk.post("/account/sessions/end/", follow=True)
         self.assertContains(answer, "All other sessions have ended.")
-        self.assertContains(answer, "You are signed in nowhere else.")
+        self.assertContains(answer, "No other sessions.")
         self.assertEqual([self.is_valid(phone), self.is_valid(desk)], [False, True])
+
+    def test_a_session_that_has_opened_no_page_is_listed_and_ended(self):
+        silent = Client(headers={"User-Agent": IPHONE}, REMOTE_ADDR="198.51.100.9")
+        self.log_in(self.bob.pk, client=silent)
+        desk = self.sign_in_with(self.bob)
+        self.assertEqual(len(self.listed(desk)), 2)
+        desk.post("/account/sessions/end/")
+        self.assertFalse(self.is_valid(silent))
+
+    def test_sessions_that_are_in_no_list_end_with_all_others(self):
+        phone, desk = self.sign_in_with(self.bob, IPHONE), self.sign_in_with(self.bob)
+        SignedInSession.objects.filter(device="Safari, iPhone").delete()
+        desk.post("/account/sessions/end/")
+        self.assertEqual([self.is_valid(phone), self.is_valid(desk)], [False, True])
+        self.assertEqual(self.listed(desk), [("Firefox, Linux", "192.0.2.7")])
+
+    def test_a_session_ends_after_eight_hours_however_much_it_is_used(self):
+        desk, begun = self.sign_in_with(self.bob), timezone.now()
+        for hours, is_valid in ((3, True), (6, True), (7.9, True), (8.1, False)):
+            now = begun + timezone.timedelta(hours=hours)
+            with (
+                self.subTest(hours=hours),
+                mock.patch.object(timezone, "now", return_value=now),
+                mock.patch.object(signed_in.time, "time", return_value=now.timestamp()),
+            ):
+                self.assertEqual(self.is_valid(desk), is_valid)
 
     def test_the_current_session_is_ended_by_signing_out_alone(self):
         desk = self.sign_in_with(self.bob)
         row = SignedInSession.objects.get()
         self.assertEqual(desk.post(f"/account/sessions/{row.pk}/end/").status_code, 404)
+        self.assertTrue(self.is_valid(desk))
         desk.post("/logout/")
         phone = self.sign_in_with(self.bob, IPHONE)
         self.assertEqual(self.listed(phone), [("Safari, iPhone", "192.0.2.7")])
@@ -133,6 +162,35 @@ class SessionTests(LoginWorld):
         now = SignedInSession.objects.get()
         self.assertGreater(now.seen, row.seen)
         self.assertEqual((now.pk, now.since, now.address), (row.pk, row.since, "203.0.113.5"))
+
+    def test_a_page_is_shown_even_if_its_session_cannot_be_recorded(self):
+        desk = self.sign_in_with(self.bob)
+        later = signed_in.time.time() + signed_in.SEEN_INTERVAL
+        with (
+            mock.patch.object(signed_in.time, "time", return_value=later),
+            mock.patch.object(signed_in, "record_session", side_effect=OperationalError(1290)),
+        ):
+            self.assertTrue(self.is_valid(desk))
+
+    def test_public_pages_and_the_api_record_nothing(self):
+        desk = self.sign_in_with(self.bob)
+        before = SignedInSession.objects.get()
+        later = signed_in.time.time() + signed_in.SEEN_INTERVAL
+        with mock.patch.object(signed_in.time, "time", return_value=later):
+            for path in ("/healthz", "/login/code/", "/api/v1/mailboxes"):
+                desk.get(path, headers={"Authorization": f"Bearer {self.token(self.alice)}"})
+        self.assertEqual(SignedInSession.objects.get().seen, before.seen)
+
+    def test_the_session_of_a_superadmin_stays_theirs_while_they_view_as_somebody(self):
+        root = self.sign_in_with(self.root)
+        root.post("/view-as/", {"model": "mailboxes.Mailbox", "key": self.bob.pk})
+        row = SignedInSession.objects.get()
+        later = signed_in.time.time() + signed_in.SEEN_INTERVAL
+        with mock.patch.object(signed_in.time, "time", return_value=later):
+            root.get("/account/")
+        self.assertEqual(SignedInSession.objects.get().account, row.account)
+        bob = self.sign_in_with(self.bob, IPHONE)
+        self.assertEqual(self.listed(bob), [("Safari, iPhone", "192.0.2.7")])
 
     def test_a_superadmin_who_views_as_somebody_does_not_see_their_sessions(self):
         self.sign_in_with(self.bob, IPHONE)

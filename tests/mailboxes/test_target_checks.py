@@ -88,6 +88,17 @@ class ProblemTests(World):
         Alias.objects.create(address="@example.org", goto="x@far.test", domain_id="example.org")
         self.assertEqual(self.problems("nobody@example.org"), [])
 
+    def test_a_transport_that_delivers_here_changes_nothing(self):
+        Transport.objects.create(pattern="example.org", transport=":")
+        self.assertEqual(self.problems("nobody@example.org"), [MISSING])
+
+    def test_an_alias_without_targets_has_no_problem_of_a_target(self):
+        self.assertEqual(self.problems(""), [])
+        self.assertEqual(
+            self.problems("x#example.org@autoreply.localhost"),
+            ["Mail is not delivered to any mailbox."],
+        )
+
     def test_problems_of_foreign_domains_are_hidden_from_alice(self):
         self.assertEqual(self.problems("nobody@example.com", person=self.alice), [])
         Domain.objects.create(domain="mirror.example")
@@ -207,6 +218,16 @@ class HomeTests(World):
     def alias(self, name, goto):
         row = {"local_part": name, "domain": Domain.objects.get(pk="example.org"), "goto": [goto]}
         self.perform(self.root, create_aliases, [row])
+
+    def test_an_alias_that_is_in_a_foreign_domain_by_now_is_not_shown(self):
+        Alias.objects.create(
+            address="x@example.com", goto="no@example.com", domain_id="example.com"
+        )
+        stat = {"name": cached_stats.UNDELIVERABLE_ALIAS, "number": 0, "percent": 0}
+        CachedStat.objects.create(domain="example.org", key="x@example.com", **stat)
+        self.sign_in(self.alice)
+        found = self.client.get("/").context["attention"]["lost_aliases"].shown
+        self.assertEqual(list(found), [])
 
     def assert_on_home(self, *addresses):
         for person in (self.root, self.alice):

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from mailadmin import passwords
+from mailadmin.conf.parsers import parse_breached_file
 from mailadmin.passwords.breached import is_breached
 
 BREACHED = [f"harbour-{number}" for number in range(4711, 4911)]
@@ -27,6 +28,26 @@ def path(request, tmp_path):
 def test_each_line_is_found_and_no_other_password_is(path):
     assert [each for each in BREACHED if not is_breached(each, path)] == []
     assert [each for each in OTHERS if is_breached(each, path)] == []
+
+
+def test_text_that_is_no_unicode_is_not_found(path):
+    assert not is_breached("\ud800harbour-4711", path)
+
+
+def test_the_setting_takes_sorted_hashes_alone(path, tmp_path):
+    assert parse_breached_file(str(path)) == path
+    wrong = tmp_path / "wrong.txt"
+    lines = path.read_text().splitlines()
+    for content, reason in (
+        ("", "no lines of SHA-1"),
+        ("harbour-4711\n", "no lines of SHA-1"),
+        ("\n".join(reversed(lines)), "not sorted"),
+    ):
+        wrong.write_text(content)
+        with pytest.raises(ValueError, match=reason):
+            parse_breached_file(str(wrong))
+    with pytest.raises(ValueError, match="No such file"):
+        parse_breached_file(str(tmp_path / "missing.txt"))
 
 
 @pytest.mark.parametrize("content", ["", "\n", "no digests at all\n" * 50, f"{digest('a')}:1\n"])

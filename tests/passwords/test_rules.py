@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from mailadmin import passwords
 from mailadmin.passwords import limits
+from mailadmin.passwords.guessable import find_guessable_problems
 from tests.passwords.stored_hashes import messages
 
 
@@ -43,6 +44,30 @@ def test_passwords_made_of_the_address_are_refused(password):
     with pytest.raises(ValidationError, match="address or its domain"):
         passwords.validate_password(password, "alice@wonder.example")
     passwords.validate_password(password, "bob@example.org")
+
+
+@pytest.mark.parametrize(
+    ("password", "address"),
+    [
+        ("johndoe123", "john.doe@example.org"),
+        ("Doe-John-24", "john_doe+lists@example.org"),
+        ("münchen12", "info@xn--mnchen-3ya.de"),
+    ],
+)
+def test_parts_of_the_address_are_known(password, address):
+    with pytest.raises(ValidationError, match="address or its domain"):
+        passwords.validate_password(password, address)
+
+
+def test_very_long_texts_are_compared_with_nothing():
+    long = "a1" * 500_000
+    assert find_guessable_problems(long, "a1@example.org") == []
+    assert find_guessable_problems("harbour-4711", f"harbour@{'a1.' * 100_000}org") == []
+
+
+def test_no_rules_are_a_setting_too(settings):
+    settings.MAILADMIN_PASSWORD_RULES = ()
+    passwords.validate_password("h4rb")
 
 
 def test_a_long_password_may_contain_a_part_of_the_address():
