@@ -42,11 +42,12 @@ SYSTEMS = {
 
 
 def update_session_record(request: HttpRequest) -> None:
-    """Record the session as it is used, unless that was done a moment ago.
+    """Record a session again, as it is used, unless that was done a moment ago.
 
     The session is saved as well, so another request that changes it at the same time may be undone.
     """
-    if time.time() - request.session.get(SESSION_SEEN, 0) >= SEEN_INTERVAL:
+    recorded = request.session.get(SESSION_SEEN)
+    if recorded is not None and time.time() - recorded >= SEEN_INTERVAL:
         record_session(request, as_panel_request(request).user)
 
 
