@@ -4,7 +4,7 @@ import base64
 import time
 from unittest import mock
 
-from mailadmin.accounts.totp import compute_totp
+from mailadmin.accounts.factors.totp import compute_totp
 from tests.base import PASSWORD, World
 
 SECRET = base64.b32encode(b"twenty bytes of test").decode()
@@ -21,7 +21,7 @@ class LoginWorld(World):
     def setUp(self):
         """Stop the clock of one-time codes, or a step may pass within a test."""
         self.now = time.time()
-        clock = mock.patch("mailadmin.accounts.totp.time", mock.Mock(time=lambda: self.now))
+        clock = mock.patch("mailadmin.accounts.factors.totp.time", mock.Mock(time=lambda: self.now))
         clock.start()
         self.addCleanup(clock.stop)
 
