@@ -26,5 +26,7 @@ class LoginWorld(World):
         self.addCleanup(clock.stop)
 
     def code(self, offset=0):
-        secret = base64.b32decode(SECRET)
-        return compute_totp(secret, int(self.now) // 30 + offset)
+        return self.code_of(SECRET, offset)
+
+    def code_of(self, secret, offset=0):
+        return compute_totp(base64.b32decode(secret), int(self.now) // 30 + offset)

@@ -127,7 +127,11 @@ class TotpSetupView(FactorChangeMixin, FormView):
         if not verify_totp(self.principal, form.cleaned_data["code"], secret):
             form.add_refusal()
             return self.form_invalid(form)
-        codes = perform(self.actor, enable_totp, *self.person_key, secret)
+        try:
+            codes = perform(self.actor, enable_totp, *self.person_key, secret)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self.form_invalid(form)
         del self.request.session[NEW_SECRET_KEY]
         return self.finish(_("Your authenticator app is set up."), codes)
 
