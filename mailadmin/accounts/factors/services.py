@@ -67,12 +67,16 @@ def create_first_codes(changes: Changes, person: Principal) -> list[str]:
     """Return new recovery codes, unless the person has some."""
     if get_unused_codes(person).exists():
         return []
-    return replace_recovery_codes(changes, person._meta.model, person.pk)
+    return create_codes(changes, person)
 
 
 def replace_recovery_codes(changes: Changes, model: type[Principal], key: str) -> list[str]:
-    """Return new recovery codes, of which only hashes are stored; older ones end."""
-    person = changes.find_one(model, key)
+    """Return new recovery codes; older ones end."""
+    return create_codes(changes, changes.find_one(model, key))
+
+
+def create_codes(changes: Changes, person: Principal) -> list[str]:
+    """Return recovery codes, of which only hashes are stored."""
     codes = [generate_recovery_code() for _number in range(CODE_COUNT)]
     RecoveryCode.objects.owned_by(person).delete()
     owner = get_owner_columns(person)
