@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import get_language
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 from django.views.generic.edit import ProcessFormView
@@ -29,6 +30,7 @@ from mailadmin.accounts.signed_in import record_session
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
 from mailadmin.accounts.totp import verify_totp
 from mailadmin.error_pages import too_many_requests
+from mailadmin.mails.languages import remember_language
 
 PENDING_LOGIN_KEY = "mailadmin_pending"
 
@@ -69,6 +71,7 @@ class BaseLoginView(ThrottledFormMixin, FormView):
         lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
         self.request.session.set_expiry(timezone.now() + lifetime)  # however often it is saved
         record_session(self.request, principal)
+        remember_language(principal, get_language())
         response = redirect(get_redirect_target(self.request, target, settings.LOGIN_REDIRECT_URL))
         attempt.remember_browser(response, get_account_key(principal))
         return response

@@ -28,6 +28,7 @@ class MailKind:
     subject: Text
     text: Text
     placeholders: Mapping[str, str]
+    links: frozenset[str] = frozenset()  # placeholders that are addresses of pages of the panel
     get_configured_texts: Callable[[], tuple[str, str]] = get_no_texts
 
     @property

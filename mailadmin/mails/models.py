@@ -3,9 +3,11 @@
 from django.db import models
 from django.utils import timezone
 
+from mailadmin import registry
 from mailadmin.accounts.models import VisibleQuerySet
 from mailadmin.db.fields import CharField, TextField, mail_key
 from mailadmin.db.translated_fields import TranslatedPlainTextField
+from mailadmin.tables.actions import Text
 from mailadmin.translation import gettext_lazy as _
 
 
@@ -35,6 +37,7 @@ class OutgoingMail(models.Model):
     lease_holder = CharField(max_length=64, blank=True, default="")
     error = TranslatedPlainTextField(blank=True, default="")
     finished = models.DateTimeField(null=True)
+    was_interrupted = False  # by the end of the worker that held it before
 
     objects = VisibleQuerySet.as_manager()
 
@@ -47,6 +50,12 @@ class OutgoingMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.recipient}"
+
+    @property
+    def kind_label(self) -> Text:
+        """Return what pages call mails of this kind."""
+        kind = registry.mail_kinds.get(self.kind)
+        return kind.label if kind else self.kind
 
     @property
     def is_waiting(self) -> bool:

@@ -17,12 +17,7 @@ from mailadmin.mails.values import unseal_values
 from mailadmin.translation import gettext as _
 from mailboxes.models import Mailbox
 from tests.base import World
-
-EVENT = {"account": "bob", "what": "", "when": "", "address": "", "device": ""}
-
-
-def queued():
-    return list(OutgoingMail.objects.order_by("pk"))
+from tests.mailadmin.mails.queued import EVENT, queued
 
 
 class QueueTests(World):
