@@ -41,17 +41,16 @@ class MailSender:
             return False
         connection, deadline = get_connection(), time.monotonic() + BATCH_SECONDS
         try:
-            while not should_stop() and time.monotonic() < deadline:
-                mail = leases.claim_mail()
-                if mail is None:
-                    return False
+            while not should_stop() and (mail := leases.claim_mail()):
                 outcome = self.attempt(mail, connection)
                 self.unrecorded.append((mail, outcome))
                 self.record_outcomes()
                 if outcome.is_server_away:
                     self.paused_until = time.monotonic() + PAUSE_SECONDS
                     return False
-            return True
+                if time.monotonic() > deadline:
+                    return True
+            return False
         finally:
             close_connection(connection)
 
