@@ -11,6 +11,7 @@ from mailadmin.accounts.models import (
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
+from mailadmin.mails.models import OutgoingMail, ReaderLanguage
 from mailadmin.tables.models import SavedFilter
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "KnownNetwork",
     "Log",
     "LoginFailure",
+    "OutgoingMail",
     "Passkey",
+    "ReaderLanguage",
     "RecoveryCode",
     "RequestCount",
     "RoleFactorPolicy",

@@ -8,6 +8,7 @@ from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from mailadmin.accounts.backends import find_backend, get_account_key
 from mailadmin.accounts.factors.policy import POLICY_KEY
@@ -16,6 +17,7 @@ from mailadmin.accounts.proof import record_proof
 from mailadmin.accounts.requests import get_redirect_target
 from mailadmin.accounts.signed_in import record_session
 from mailadmin.accounts.throttling import LoginAttempt
+from mailadmin.mails.languages import remember_language
 
 PENDING_LOGIN_KEY = "mailadmin_pending"
 PENDING_LOGIN_SECONDS = 300
@@ -39,6 +41,7 @@ def complete_login(
     lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
     request.session.set_expiry(timezone.now() + lifetime)  # however often it is saved
     record_session(request, principal)
+    remember_language(principal, get_language())
     if is_proof:
         record_proof(request)
     if applies_policy:
