@@ -83,6 +83,12 @@ class Domain(TimestampedModel):
         return domain_to_unicode(self.domain)
 
     @property
+    def second_factor(self) -> str:
+        """Return the level of second factors for this domain alone; empty if it has none."""
+        policy = getattr(self, "factor_policy", None)  # its row is missing in most domains
+        return policy.level if policy else ""
+
+    @property
     def quota_size(self) -> int:
         """Return the quota in bytes."""
         return self.quota * settings.MAILADMIN_QUOTA_MULTIPLIER

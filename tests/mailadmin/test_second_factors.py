@@ -266,3 +266,40 @@ class ResetTests(FactorWorld):
         ):
             with self.assertRaises(ValidationError):
                 self.perform(actor, reset_factors, model, [key])
+
+
+class DomainFormTests(FactorWorld):
+    def level(self):
+        return DomainFactorPolicy.objects.filter(pk="example.org").values_list("level", flat=True)
+
+    def save(self, level):
+        client = self.client_of(self.root)
+        page = client.get("/domains/example.org/edit/")
+        form = page.context["form"]
+        data = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+        return client.post("/domains/example.org/edit/", data | {"second_factor": level})
+
+    def test_the_form_sets_and_removes_the_level_of_a_domain(self):
+        for level in ("required", "off", ""):
+            self.assertEqual(self.save(level).status_code, 302)
+            self.assertEqual(list(self.level()), [level] if level else [])
+            self.assertIn(("edit_domain", "example.org", "example.org"), self.logged())
+            Log.objects.all().delete()
+        self.save("")
+        self.assertEqual(self.logged(), [])
+
+    def test_an_unknown_level_is_refused(self):
+        self.assertEqual(self.save("everything").status_code, 422)
+
+    def test_the_api_shows_and_sets_it(self):
+        api = self.api(self.root)
+        api.patch("domains/example.org", {"second_factor": "required"})
+        self.assertEqual(api.get("domains/example.org").json()["second_factor"], "required")
+        self.assertEqual(api.get("domains/example.com").json()["second_factor"], "")
+
+    def test_a_domain_made_again_has_no_level(self):
+        api = self.api(self.root)
+        self.save("required")
+        api.delete("domains/example.org")
+        api.post("domains", {"domain": "example.org"})
+        self.assertEqual(list(self.level()), [])
