@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, Transport
 from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_pattern
+from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.names import address_to_unicode, normalize_domain
@@ -50,12 +51,22 @@ class BaseDomainForm(TableForm):
             ("mailboxes", "aliases", "maxquota", "quota"),
             help=_("0 is unlimited. -1 allows no mailboxes or aliases, or disables quotas."),
         ),
-        Section(_("Advanced"), ("transport", "backupmx", "password_expiry"), is_advanced=True),
+        Section(
+            _("Advanced"),
+            ("transport", "backupmx", "password_expiry", "second_factor"),
+            is_advanced=True,
+        ),
     )
 
     create_only_fields: Sequence[str] = ("domain",)
 
     domain = DomainFormField(label=_("Domain"), help_text=_("For example, example.org"))
+    second_factor = forms.ChoiceField(
+        label=_("Two-factor authentication of mailbox owners"),
+        required=False,
+        choices=[("", _("as for all mailboxes")), *PolicyLevel.choices],
+        help_text=_("If required, admins of the domain need a second factor too."),
+    )
 
     class Meta:
         model = Domain
@@ -85,8 +96,13 @@ class BaseDomainForm(TableForm):
         password_expiry.min_value = 0
         self.fields["password_expiry"].validators.append(min_value_validator(0))
         self.fields["password_expiry"].help_text = _("0 means passwords do not expire.")
-        if not self.is_edit:
+        if self.is_edit:
+            self.initial["second_factor"] = self.instance.second_factor
+        else:
             self._set_defaults()
+
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
+        return super().get_shown_values(row) | {"second_factor": row.second_factor}
 
     def clean_transport(self) -> str:
         value = self.cleaned_data["transport"]
@@ -183,9 +199,11 @@ class AdminForm(NewPasswordMixin, TableForm):
         attributes = {"data-picker": "domains", "placeholder": placeholder}
         self.fields["domains"].widget.attrs |= attributes
         if self.is_edit:
+            self.guarded_fields = ("password", "superadmin")
             self.set_password_address(self.instance.pk)
             self.initial["domains"] = self.instance.get_assigned_domains()
         else:
+            self.guarded_fields = ("superadmin",)
             self.require_password()
             if domain := self.initial.get("domain"):
                 self.initial.setdefault("domains", [domain])

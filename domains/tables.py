@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import models
 from django.db.models import Count, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.html import format_html
@@ -103,6 +104,7 @@ class BaseDomainTable(Table):
         ],
         Role.ADMINS,
     )
+    extra_columns = ("second_factor",)
     example_values = {
         "domain": "example.org",
         "description": "Bakery",
@@ -116,6 +118,14 @@ class BaseDomainTable(Table):
         for row in rows:
             row.state = states.get(row.pk) or DomainState(domain_id=row.pk)
         return rows
+
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
+        rows = list(rows)
+        models.prefetch_related_objects(rows, "factor_policy")
+        return rows
+
+    def api_value(self, row: Any, name: str) -> Any:
+        return row.second_factor if name == "second_factor" else super().api_value(row, name)
 
     def delete_blockers(self, keys: Sequence[str], principal: Any) -> list[str]:
         """Return a text for each alias domain of these domains, with a link to its deletion."""

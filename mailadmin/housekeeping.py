@@ -7,6 +7,8 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from mailadmin.accounts.factors.models import UsedChallenge
+from mailadmin.accounts.factors.passkeys import CHALLENGE_SECONDS
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.api.job_steps import CREATION_JOB_KIND
@@ -27,7 +29,7 @@ SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
 WORKER_HEARTBEAT_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
 SENT_MAIL_TTL = datetime.timedelta(days=30)
 FAILED_MAIL_TTL = datetime.timedelta(days=90)
-READER_LANGUAGE_TTL = datetime.timedelta(days=730)  # since the account was used
+READER_LANGUAGE_TTL = datetime.timedelta(days=730)  # after which the next sign-in stores it again
 
 
 def purge_expired() -> None:
@@ -44,6 +46,8 @@ def purge_expired() -> None:
     delete_in_batches(Session.objects.filter(expire_date__lt=now))
     delete_in_batches(SignedInSession.objects.filter(seen__lt=now - SIGNED_IN_SESSION_TTL))
     delete_in_batches(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
+    challenge_start = now - datetime.timedelta(seconds=CHALLENGE_SECONDS)
+    delete_in_batches(UsedChallenge.objects.filter(used__lt=challenge_start))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
     delete_in_batches(ReaderLanguage.objects.filter(used__lt=now - READER_LANGUAGE_TTL))
     purge_mails(OutgoingMail.State.SENT, now - SENT_MAIL_TTL)

@@ -4,13 +4,15 @@ import functools
 
 from django.apps import apps
 from django.contrib.auth.backends import BaseBackend
-from django.db.models import Exists, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from mailadmin import passwords
+from mailadmin.accounts.factors.models import Passkey
 from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.accounts.throttling import LoginAttempt
 from mailadmin.db.compiled import CompiledQuery
+from mailadmin.mails.models import ReaderLanguage
 from mailadmin.names import fold, hash_account
 from mailadmin.tables.models import SavedFilter
 
@@ -19,15 +21,22 @@ from mailadmin.tables.models import SavedFilter
 def login_query(model_name: str) -> CompiledQuery:
     """Return the compiled query of an active principal, with what every page asks about them.
 
-    That is when their sessions were ended, and whether they have saved filters.
+    That is when their sessions were ended, whether they have saved filters and passkeys, whether a
+    second factor is required, and the language of their mails.
     """
 
     def build(name: str, account: str) -> QuerySet:
         ended = SessionEpoch.ended_at_queryset(account)
         filters = SavedFilter.objects.filter(owner_model=model_name, owner_key=name)
-        principals = apps.get_model(model_name)._default_manager.filter(active=True, pk=name)
-        return principals.annotate(
-            sessions_ended=Subquery(ended[:1]), has_saved_filters=Exists(filters)
+        passkeys = Passkey.objects.filter(owner_model=model_name, owner_key=name)
+        languages = ReaderLanguage.objects.filter(pk=account)
+        model = apps.get_model(model_name)
+        return model._default_manager.filter(active=True, pk=name).annotate(
+            sessions_ended=Subquery(ended[:1]),
+            has_saved_filters=Exists(filters),
+            reader_language=Subquery(languages.values("language")),
+            has_passkeys=Exists(passkeys.filter(created__gte=OuterRef("created"))),
+            factor_policy=model.build_factor_policy(),
         )
 
     return CompiledQuery(build)
@@ -37,6 +46,11 @@ class PrincipalBackend(BaseBackend):
     """Authenticate active rows of one table; deactivating a row ends its sessions."""
 
     model_name: str
+
+    @property
+    def path(self) -> str:
+        """Return how Django's sessions name the backend."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
 
     def authenticate(  # type: ignore[override]  # Django passes keywords that fit
         self,
@@ -102,3 +116,8 @@ class MailboxBackend(PrincipalBackend):
 
 
 PRINCIPAL_BACKENDS = (AdminBackend, MailboxBackend)
+
+
+def find_backend(model_name: str) -> PrincipalBackend:
+    """Return the backend of a table of principals."""
+    return next(backend() for backend in PRINCIPAL_BACKENDS if backend.model_name == model_name)

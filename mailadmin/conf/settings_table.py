@@ -164,6 +164,12 @@ SETTINGS = (
         "`yes`: rehash a password in the configured scheme at the next successful sign-in",
     ),
     EnvironmentSetting(
+        "MAILADMIN_SIGN_IN_NOTICES",
+        "yes",
+        parse_boolean,
+        "`no`: no email about a sign-in from a network and browser not used before",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_MAILDIR",
         "{domain}/{local_part}/",
         parse_maildir_template,

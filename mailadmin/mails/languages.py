@@ -14,9 +14,11 @@ from mailadmin.names import hash_account
 
 
 def remember_language(person: Principal, language: str | None) -> None:
-    """Store the language in which a person uses the panel now."""
-    account = get_account_key(person)
-    values = {"language": get_known_language(language), "used": timezone.now()}
+    """Store the language in which a person uses the panel now, if it is not stored already."""
+    account, known = get_account_key(person), get_known_language(language)
+    if person.reader_language == known:
+        return
+    values = {"language": known, "used": timezone.now()}
     if not ReaderLanguage.objects.filter(pk=account).update(**values):
         row = ReaderLanguage(account=account, **values)
         # Of two sign-ins at the same time the first is as good as the second.

@@ -9,7 +9,7 @@ from mailadmin.db.operations import CreateMissingTable
 class Migration(migrations.Migration):
     dependencies = [
         ("domains", "0005_plain_texts"),
-        ("mailadmin", "0011_signed_in_session"),
+        ("mailadmin", "0012_second_factors"),
     ]
 
     operations = [
