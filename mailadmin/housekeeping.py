@@ -7,8 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from mailadmin.accounts.factors.models import UsedChallenge
-from mailadmin.accounts.factors.passkeys import CHALLENGE_SECONDS
+from mailadmin.accounts.factors.models import CHALLENGE_SECONDS, UsedChallenge
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.api.job_steps import CREATION_JOB_KIND

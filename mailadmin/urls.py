@@ -11,6 +11,7 @@ from mailadmin.accounts.factors.login_views import (
     LoginCodeView,
     LoginPasskeyView,
 )
+from mailadmin.accounts.factors.reset_views import FactorResetView
 from mailadmin.accounts.factors.views import (
     FactorListView,
     PasskeyAddView,
@@ -120,6 +121,11 @@ urlpatterns = [
     path("aliases/room/", AliasLimitView.as_view(), name="alias-limit"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
+    path(
+        "mailboxes/<key:key>/factors/reset/",
+        FactorResetView.as_view(table=registry.tables["mailboxes"]),
+        name="mailbox-factors-reset",
+    ),
     path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),
     path(
         "addresses/<key:key>/references/",
@@ -135,6 +141,11 @@ urlpatterns = [
     path("domains/<key:key>/", DomainDetailView.as_view(), name="domain"),
     path("mailboxes/<key:key>/", MailboxDetailView.as_view(), name="mailbox"),
     path("aliases/<key:key>/", AliasDetailView.as_view(), name="alias"),
+    path(
+        "admins/<key:key>/factors/reset/",
+        FactorResetView.as_view(table=registry.tables["admins"]),
+        name="admin-factors-reset",
+    ),
     path("admins/<key:key>/ready/", AdminReadyView.as_view(), name="admin-ready"),
     path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),
 ]
