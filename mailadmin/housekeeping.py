@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
+from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.api.job_steps import CREATION_JOB_KIND
 from mailadmin.api.models import RequestCount, StoredResponse
@@ -39,6 +40,7 @@ def purge_expired() -> None:
     delete_in_batches(RequestCount.objects.filter(window_start__lt=now - RATE_WINDOW))
     delete_in_batches(Session.objects.filter(expire_date__lt=now))
     delete_in_batches(SignedInSession.objects.filter(seen__lt=now - SIGNED_IN_SESSION_TTL))
+    delete_in_batches(ProviderSession.objects.filter(since__lt=now - SIGNED_IN_SESSION_TTL))
     delete_in_batches(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
 

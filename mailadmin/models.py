@@ -7,6 +7,7 @@ from mailadmin.accounts.models import (
     SignedInSession,
     UsedCode,
 )
+from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
@@ -20,6 +21,7 @@ __all__ = [
     "KnownNetwork",
     "Log",
     "LoginFailure",
+    "ProviderSession",
     "RequestCount",
     "SavedFilter",
     "SessionEpoch",

@@ -7,6 +7,11 @@ from django.views.i18n import set_language
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
+from mailadmin.accounts.oidc.views import (
+    BackChannelLogoutView,
+    ProviderCallbackView,
+    ProviderLoginView,
+)
 from mailadmin.accounts.password_views import PasswordCheckView
 from mailadmin.accounts.session_views import (
     OtherSessionsEndView,
@@ -50,6 +55,9 @@ urlpatterns = [
     path("", DashboardView.as_view(), name="home"),
     path("login/", LoginView.as_view(), name="login"),
     path("login/code/", LoginCodeView.as_view(), name="code"),
+    path("login/oidc/", ProviderLoginView.as_view(), name="oidc"),
+    path("login/oidc/callback/", ProviderCallbackView.as_view(), name="oidc-callback"),
+    path("login/oidc/logout/", BackChannelLogoutView.as_view(), name="oidc-logout"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),

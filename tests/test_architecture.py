@@ -15,8 +15,10 @@ from tests import architecture
 
 pytestmark = pytest.mark.sources
 
+PROVIDER = {"oidc", "oidc-callback", "oidc-logout"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
-WITHOUT_LOGIN = {"login", "code", "healthz", "readyz", "metrics", "set_language"}
+PUBLIC |= PROVIDER
+WITHOUT_LOGIN = {"login", "code", "healthz", "readyz", "metrics", "set_language"} | PROVIDER
 
 # (check, path of a planted file, its text)
 FAULTS = [

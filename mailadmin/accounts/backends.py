@@ -38,6 +38,11 @@ class PrincipalBackend(BaseBackend):
 
     model_name: str
 
+    @property
+    def path(self) -> str:
+        """Return how Django's sessions name the backend."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
     def authenticate(  # type: ignore[override]  # Django passes keywords that fit
         self,
         request: HttpRequest | None,
@@ -102,3 +107,8 @@ class MailboxBackend(PrincipalBackend):
 
 
 PRINCIPAL_BACKENDS = (AdminBackend, MailboxBackend)
+
+
+def find_backend(model_name: str) -> PrincipalBackend:
+    """Return the backend of a table of principals."""
+    return next(backend() for backend in PRINCIPAL_BACKENDS if backend.model_name == model_name)

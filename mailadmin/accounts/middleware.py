@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
 
+from mailadmin.accounts.external import ORIGIN_KEY, get_header_key
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
 from mailadmin.accounts.requests import PanelRequest
 from mailadmin.accounts.signed_in import update_session_record
@@ -35,6 +36,7 @@ class PasswordExpiryMiddleware:
         if (
             not self.is_exempt(request.path_info)
             and request.user.is_authenticated
+            and ORIGIN_KEY not in request.session  # no password of the panel was used
             and request.user.password_has_expired()
         ):
             return redirect("own-password")
@@ -107,6 +109,7 @@ class ClientAddressMiddleware:
     def __call__(self, request: PanelRequest) -> HttpResponse:
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR", "")):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+            request.META.pop(get_header_key(), None)
         request.client_address = get_client_address(request.META)
         return self.get_response(request)
 

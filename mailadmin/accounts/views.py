@@ -21,8 +21,21 @@ from mailadmin.accounts.backends import (
     start_login_attempt,
     start_principal_attempt,
 )
+from mailadmin.accounts.external import (
+    ORIGIN_KEY,
+    SignInRefused,
+    get_sign_in_options,
+    may_sign_in_locally,
+)
+from mailadmin.accounts.external_login import (
+    log_refusal,
+    refuse_throttled_login,
+    render_signed_out,
+    sign_in_by_header,
+)
 from mailadmin.accounts.forms import CodeForm, LoginForm
 from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.oidc.logout import get_provider_logout_url
 from mailadmin.accounts.rehash import rehash_password
 from mailadmin.accounts.requests import as_panel_request, get_redirect_target
 from mailadmin.accounts.signed_in import record_session
@@ -83,10 +96,18 @@ class LoginView(BaseLoginView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             return redirect(settings.LOGIN_REDIRECT_URL)
-        return super().get(request, *args, **kwargs)
+        try:
+            signed_in = sign_in_by_header(request, request.GET.get("next", ""))
+        except SignInRefused as error:  # the form stays: others may know a password
+            log_refusal(request, error)
+            return self.render_to_response(self.get_context_data(refusal=error.text), status=403)
+        except TooManyLoginFailures as error:
+            return refuse_throttled_login(request, error)
+        return signed_in or super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         target = self.request.POST.get("next", self.request.GET.get("next", ""))
+        kwargs |= get_sign_in_options(target)
         return super().get_context_data(next=target, **kwargs)
 
     def form_valid(self, form: LoginForm) -> HttpResponse:
@@ -95,7 +116,7 @@ class LoginView(BaseLoginView):
         target = request.POST.get("next", "")
         attempt = start_login_attempt(request, name)
         principal = authenticate(request, username=name, password=password, attempt=attempt)
-        if principal is None:
+        if principal is None or not may_sign_in_locally(principal):
             return self.reject_login(form, attempt, name)
         request.session.flush()
         rehash_password(request, principal, password)
@@ -167,5 +188,6 @@ class LogoutView(View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        origin, url = request.session.get(ORIGIN_KEY), get_provider_logout_url(request)
         logout(request)
-        return redirect(settings.LOGIN_URL)
+        return render_signed_out(request, url) if origin else redirect(settings.LOGIN_URL)

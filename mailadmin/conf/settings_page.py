@@ -8,6 +8,11 @@ from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
 TOPICS = {
     "Database": "DATABASE_URL TABLE_PREFIX TIME_ZONE UNDO_DAYS",
     "Web server and sessions": "URL HSTS ALLOWED_HOSTS BIND TRUSTED_PROXIES SECRET_KEY DEBUG",
+    "Single sign-on": (
+        "OIDC_ISSUER OIDC_CLIENT_ID OIDC_CLIENT_SECRET OIDC_NAME OIDC_SCOPES OIDC_ADDRESS_CLAIM "
+        "OIDC_VERIFIED_CLAIM OIDC_SUPERADMIN_CLAIM SIGN_IN_HEADER SIGN_IN_HEADER_SUPERADMINS "
+        "LOCAL_SIGN_IN"
+    ),
     "First superadmin": "ADMIN ADMIN_PASSWORD",
     "Pages": "LANGUAGE PAGE_SIZE UPLOAD_MB",
     "Passwords": (

@@ -1,0 +1,152 @@
+"""The pages of the sign-in at a provider, and what the provider itself calls."""
+
+import logging
+import re
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.generic import View
+
+from mailadmin.accounts.external import Origin, SignInRefused, match_person
+from mailadmin.accounts.external_login import (
+    complete_external_login,
+    refuse_external_login,
+    refuse_throttled_login,
+    render_refusal,
+    start_external_attempt,
+)
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.oidc.code_flow import pop_pending, redeem_code, start_code_flow
+from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
+from mailadmin.accounts.oidc.logout import end_sessions_of_token, remember_provider_session
+from mailadmin.accounts.requests import as_panel_request
+from mailadmin.accounts.throttling import TooManyLoginFailures, log_login_failure
+
+logger = logging.getLogger("mailadmin.auth")
+
+
+class ProviderViewMixin(View):
+    """A view that exists if there is a provider; its errors are pages, not tracebacks."""
+
+    roles = Role.ANYONE
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not settings.MAILADMIN_OIDC_ISSUER:
+            raise Http404
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except ProviderUnavailable as error:
+            return self.report_outage(error)
+        except TooManyLoginFailures as error:
+            return refuse_throttled_login(request, error)
+
+    def report_outage(self, error: ProviderUnavailable) -> HttpResponse:
+        logger.error("the sign-in server does not answer as it should: %s", error)
+        text = _("The sign-in server %(server)s cannot be used now. Try again in a moment.")
+        return render_refusal(self.request, text % {"server": error.server}, 503)
+
+
+@method_decorator(login_not_required, name="dispatch")
+class ProviderLoginView(ProviderViewMixin):
+    """Send the browser to the provider."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            return redirect(settings.LOGIN_REDIRECT_URL)
+        return redirect(start_code_flow(request, request.GET.get("next", "")))
+
+
+@method_decorator(login_not_required, name="dispatch")
+class ProviderCallbackView(ProviderViewMixin):
+    """Sign in whom the provider sends back."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return self.sign_in()
+        except SignInRefused as error:
+            return refuse_external_login(request, error)
+        except InvalidToken as error:
+            logger.warning("the response of the sign-in server is refused: %s", error)
+            text = _("The response of the sign-in server is not valid. Start again.")
+            return refuse_external_login(request, SignInRefused(text, "token", status=400))
+
+    def sign_in(self) -> HttpResponse:
+        request, query = self.request, self.request.GET
+        pending = pop_pending(request)
+        if pending is None:  # not counted: any page elsewhere can send browsers here
+            raise SignInRefused(_("This sign-in has expired. Start again."), "state", status=400)
+        attempt = start_external_attempt(request)
+        if "error" in query:
+            raise build_provider_refusal(query["error"])
+        person = redeem_code(query.get("code", ""), query.get("iss"), pending)
+        claims = person.claims
+        may_be_superadmin = has_superadmin_claim(claims)
+        principal = match_person(get_verified_address(claims), may_be_superadmin)
+        origin: Origin = {
+            "by": "provider",
+            "name": settings.MAILADMIN_OIDC_ISSUER,
+            "may_be_superadmin": may_be_superadmin,
+        }
+        response = complete_external_login(request, attempt, principal, pending.target, origin)
+        remember_provider_session(request, claims, person.id_token)
+        return response
+
+
+def build_provider_refusal(code: str) -> SignInRefused:
+    """Return the page for an error of the provider; only a code as the standard has it is shown."""
+    if code == "access_denied":
+        return SignInRefused(_("The sign-in was cancelled or denied."), "denied")
+    shown = code if re.fullmatch("[a-z_]{1,60}", code) else "?"
+    text = _("The sign-in server reports an error: %(code)s")
+    return SignInRefused(text % {"code": shown}, "provider", status=400)
+
+
+def get_verified_address(claims: dict[str, Any]) -> str:
+    """Return the address, if the provider has verified that it is the person's."""
+    address = claims.get(settings.MAILADMIN_OIDC_ADDRESS_CLAIM)
+    if not isinstance(address, str) or not address:
+        raise SignInRefused(_("The sign-in server has sent no email address."), "no-address")
+    if str(claims.get(settings.MAILADMIN_OIDC_VERIFIED_CLAIM)).lower() not in ("true", "1"):
+        text = _("The sign-in server has not verified your email address.")
+        raise SignInRefused(text, "unverified", address)
+    return address
+
+
+def has_superadmin_claim(claims: dict[str, Any]) -> bool:
+    """Return whether the operator lets superadmins sign in with these claims."""
+    mapping = settings.MAILADMIN_OIDC_SUPERADMIN_CLAIM
+    if mapping is None:
+        return False
+    value = claims.get(mapping.claim)
+    values = value if isinstance(value, list) else [value]
+    return mapping.value in ["true" if each is True else each for each in values]
+
+
+@method_decorator([csrf_exempt, login_not_required], name="dispatch")
+class BackChannelLogoutView(ProviderViewMixin):
+    """End sessions here when the provider says that they have ended there."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        attempt = start_external_attempt(request)
+        try:
+            ended = end_sessions_of_token(request.POST.get("logout_token"))
+        except InvalidToken as error:
+            logger.warning("a logout token is refused: %s", error)
+            log_login_failure("", as_panel_request(request).client_address, "logout-token")
+            return JsonResponse({"error": "invalid_request"}, status=400)
+        attempt.undo()
+        logger.info("the sign-in server has ended %d sessions", ended)
+        return HttpResponse()
