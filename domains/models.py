@@ -15,10 +15,12 @@ from domains.managers import (
     AliasDomainQuerySet,
     DkimKeyQuerySet,
     DkimSigningQuerySet,
+    DomainFactorPolicyQuerySet,
     SuperadminQuerySet,
     TotpExceptionQuerySet,
 )
 from domains.patterns import validate_pattern, validate_transport
+from mailadmin.accounts.factors.models import PolicyLevel, RoleFactorPolicy
 from mailadmin.accounts.models import Principal, Role, ScopedQuerySet, VisibleQuerySet
 from mailadmin.db.compiled import CompiledQuery
 from mailadmin.db.fields import (
@@ -135,6 +137,23 @@ class Admin(Principal, TimestampedModel):
     def role(self) -> Role:
         return Role.SUPERADMIN if self.superadmin else Role.ADMIN
 
+    @classmethod
+    def build_factor_policy(cls) -> models.expressions.Combinable:
+        """Return an expression: the level of the role, or what a domain of the admin requires.
+
+        An admin can change the passwords of the domain's mailboxes.
+        """
+        required = DomainFactorPolicy.objects.filter(
+            domain__assignments__admin=models.OuterRef("pk"),
+            domain__assignments__active=True,
+            level=PolicyLevel.REQUIRED,
+        )
+        return models.Case(
+            models.When(superadmin=True, then=RoleFactorPolicy.level_of(Role.SUPERADMIN)),
+            models.When(models.Exists(required), then=models.Value(PolicyLevel.REQUIRED)),
+            default=RoleFactorPolicy.level_of(Role.ADMIN),
+        )
+
     def get_assigned_domains(self) -> list[str]:
         """Return the names of all assigned domains, in order."""
         rows = self.assignments.filter(active=True).order_by("domain_id")
@@ -148,6 +167,21 @@ class Admin(Principal, TimestampedModel):
             query = self.assignments.filter(active=True).values_list("domain_id", flat=True)
             self._managed = names if len(names) <= MAX_LITERAL_DOMAINS else query
         return self._managed
+
+
+class DomainFactorPolicy(models.Model):
+    """Whether mailbox owners of a domain can or must have a second factor, unlike all others."""
+
+    domain = mail_key(Domain, "domain", primary_key=True, related_name="factor_policy")
+    level = CharField(max_length=16, choices=PolicyLevel.choices)
+
+    objects = DomainFactorPolicyQuerySet.as_manager()
+
+    class Meta:
+        db_table = "mailadmin_domain_factor_policy"
+
+    def __str__(self) -> str:
+        return f"{self.domain_id}: {self.level}"
 
 
 class AssignmentManager(ScopedManager):

@@ -7,6 +7,8 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from mailadmin.accounts.factors.models import UsedChallenge
+from mailadmin.accounts.factors.passkeys import CHALLENGE_SECONDS
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
 from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW
@@ -42,6 +44,8 @@ def purge_expired() -> None:
     delete_in_batches(SignedInSession.objects.filter(seen__lt=now - SIGNED_IN_SESSION_TTL))
     delete_in_batches(ProviderSession.objects.filter(since__lt=now - SIGNED_IN_SESSION_TTL))
     delete_in_batches(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
+    challenge_start = now - datetime.timedelta(seconds=CHALLENGE_SECONDS)
+    delete_in_batches(UsedChallenge.objects.filter(used__lt=challenge_start))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
 
 

@@ -1,5 +1,6 @@
 """The models of the platform, imported from its packages."""
 
+from mailadmin.accounts.factors.models import Passkey, RecoveryCode, RoleFactorPolicy, UsedChallenge
 from mailadmin.accounts.models import (
     KnownNetwork,
     LoginFailure,
@@ -22,12 +23,16 @@ __all__ = [
     "Log",
     "LoginFailure",
     "ProviderSession",
+    "Passkey",
+    "RecoveryCode",
     "RequestCount",
+    "RoleFactorPolicy",
     "SavedFilter",
     "SessionEpoch",
     "SignedInSession",
     "StoredResponse",
     "Token",
+    "UsedChallenge",
     "UsedCode",
     "WorkerHeartbeat",
 ]

@@ -33,6 +33,7 @@ superadmin_actions: set[str] = set()
 change_titles: dict[str, Callable[[Change], Text]] = {}
 filter_tabs: dict[str, str] = {}
 derived_rows: dict[type[Model], DerivedRows] = {}
+second_factor_exceptions: list[Callable[[Any, str], bool]] = []
 
 
 def register_table(table: Table) -> None:
@@ -101,6 +102,11 @@ def register_derived_rows(model: type[Model], derived: DerivedRows) -> None:
     A derived row that points to its own by a key is deleted with it, as any other.
     """
     derived_rows[model] = derived
+
+
+def register_second_factor_exception(is_excepted: Callable[[Any, str], bool]) -> None:
+    """Name a function that says whether a person needs no second factor at an IP address."""
+    second_factor_exceptions.append(is_excepted)
 
 
 def register_completed_options(model: type[Model], *names: str) -> None:

@@ -52,7 +52,7 @@ MIDDLEWARE = [
     "mailadmin.accounts.middleware.SignedInSessionMiddleware",
     "mailadmin.accounts.view_as.ViewAsMiddleware",
     "mailadmin.accounts.middleware.LoginRequiredMiddleware",
-    "mailadmin.accounts.middleware.PasswordExpiryMiddleware",
+    "mailadmin.accounts.middleware.RequiredStepMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -7,19 +7,33 @@ from django.views.i18n import set_language
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
+from mailadmin.accounts.factors.login_views import (
+    LoginCodePasskeyView,
+    LoginCodeView,
+    LoginPasskeyView,
+)
+from mailadmin.accounts.factors.views import (
+    FactorListView,
+    PasskeyAddView,
+    PasskeyRemoveView,
+    RecoveryCodesView,
+    TotpRemoveView,
+    TotpSetupView,
+)
 from mailadmin.accounts.oidc.views import (
     BackChannelLogoutView,
     ProviderCallbackView,
     ProviderLoginView,
 )
 from mailadmin.accounts.password_views import PasswordCheckView
+from mailadmin.accounts.proof_views import ConfirmPasskeyView, ConfirmView
 from mailadmin.accounts.session_views import (
     OtherSessionsEndView,
     SessionEndView,
     SessionListView,
 )
 from mailadmin.accounts.view_as import ViewAsStopView, ViewAsView
-from mailadmin.accounts.views import LoginCodeView, LoginView, LogoutView
+from mailadmin.accounts.views import LoginView, LogoutView
 from mailadmin.api.document import OpenApiDocumentView
 from mailadmin.api.jobs import TokenJobView
 from mailadmin.api.urls import resource_urls
@@ -54,10 +68,12 @@ from mailboxes.views import AliasLimitView, ForwardingView, QuotaHintView, Vacat
 urlpatterns = [
     path("", DashboardView.as_view(), name="home"),
     path("login/", LoginView.as_view(), name="login"),
+    path("login/passkey/", LoginPasskeyView.as_view(), name="login-passkey"),
     path("login/code/", LoginCodeView.as_view(), name="code"),
     path("login/oidc/", ProviderLoginView.as_view(), name="oidc"),
     path("login/oidc/callback/", ProviderCallbackView.as_view(), name="oidc-callback"),
     path("login/oidc/logout/", BackChannelLogoutView.as_view(), name="oidc-logout"),
+    path("login/code/passkey/", LoginCodePasskeyView.as_view(), name="code-passkey"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),
@@ -86,6 +102,18 @@ urlpatterns = [
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
+    path("account/confirm/", ConfirmView.as_view(), name="confirm"),
+    path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
+    path("account/factors/", FactorListView.as_view(), name="factors"),
+    path("account/factors/totp/", TotpSetupView.as_view(), name="totp"),
+    path("account/factors/totp/remove/", TotpRemoveView.as_view(), name="totp-remove"),
+    path("account/factors/passkeys/add/", PasskeyAddView.as_view(), name="passkey-add"),
+    path(
+        "account/factors/passkeys/<int:pk>/remove/",
+        PasskeyRemoveView.as_view(),
+        name="passkey-remove",
+    ),
+    path("account/factors/codes/", RecoveryCodesView.as_view(), name="recovery-codes"),
     path("account/sessions/", SessionListView.as_view(), name="sessions"),
     path("account/sessions/end/", OtherSessionsEndView.as_view(), name="sessions-end"),
     path("account/sessions/<int:pk>/end/", SessionEndView.as_view(), name="session-end"),

@@ -9,6 +9,7 @@ from django.urls import URLPattern, get_resolver
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.requests import needs_login
 from mailadmin.accounts.views import BaseLoginView
 from mailadmin.api.base import ApiView
 from tests import architecture
@@ -18,7 +19,16 @@ pytestmark = pytest.mark.sources
 PROVIDER = {"oidc", "oidc-callback", "oidc-logout"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
 PUBLIC |= PROVIDER
-WITHOUT_LOGIN = {"login", "code", "healthz", "readyz", "metrics", "set_language"} | PROVIDER
+WITHOUT_LOGIN = {
+    "login",
+    "login-passkey",
+    "code",
+    "code-passkey",
+    "healthz",
+    "readyz",
+    "metrics",
+    "set_language",
+} | PROVIDER
 
 # (check, path of a planted file, its text)
 FAULTS = [
@@ -124,7 +134,7 @@ def test_a_view_without_roles_is_found():
 
 @pytest.mark.parametrize("pattern", list(patterns()), ids=lambda pattern: str(pattern.pattern))
 def test_every_page_but_the_login_requires_one(pattern):
-    is_required = getattr(pattern.callback, "login_required", True)
+    is_required = needs_login(pattern.callback)
     if str(pattern.pattern).lstrip("^").startswith("api/"):
         assert is_required is False, "the API requires a token, not a session"
     else:

@@ -4,10 +4,11 @@ import functools
 
 from django.apps import apps
 from django.contrib.auth.backends import BaseBackend
-from django.db.models import Exists, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from mailadmin import passwords
+from mailadmin.accounts.factors.models import Passkey
 from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.accounts.throttling import LoginAttempt
 from mailadmin.db.compiled import CompiledQuery
@@ -19,15 +20,20 @@ from mailadmin.tables.models import SavedFilter
 def login_query(model_name: str) -> CompiledQuery:
     """Return the compiled query of an active principal, with what every page asks about them.
 
-    That is when their sessions were ended, and whether they have saved filters.
+    That is when their sessions were ended, whether they have saved filters and passkeys, and
+    whether a second factor is required.
     """
 
     def build(name: str, account: str) -> QuerySet:
         ended = SessionEpoch.ended_at_queryset(account)
         filters = SavedFilter.objects.filter(owner_model=model_name, owner_key=name)
-        principals = apps.get_model(model_name)._default_manager.filter(active=True, pk=name)
-        return principals.annotate(
-            sessions_ended=Subquery(ended[:1]), has_saved_filters=Exists(filters)
+        passkeys = Passkey.objects.filter(owner_model=model_name, owner_key=name)
+        model = apps.get_model(model_name)
+        return model._default_manager.filter(active=True, pk=name).annotate(
+            sessions_ended=Subquery(ended[:1]),
+            has_saved_filters=Exists(filters),
+            has_passkeys=Exists(passkeys.filter(created__gte=OuterRef("created"))),
+            factor_policy=model.build_factor_policy(),
         )
 
     return CompiledQuery(build)

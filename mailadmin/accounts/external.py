@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -96,6 +97,12 @@ def is_origin_valid(request: HttpRequest, origin: Origin, role: Role) -> bool:
 def may_sign_in_locally(person: Principal) -> bool:
     """Return whether the operator lets this person sign in with a password of the panel."""
     return settings.MAILADMIN_LOCAL_SIGN_IN != "superadmins" or person.role is Role.SUPERADMIN
+
+
+def check_local_sign_in(person: Principal) -> None:
+    """Refuse who has to sign in elsewhere; for those who have proved who they are."""
+    if not may_sign_in_locally(person):
+        raise ValidationError(_("Only superadmins can sign in here. Use single sign-on."))
 
 
 def get_sign_in_options(target: str) -> dict[str, Any]:

@@ -36,14 +36,21 @@ def start_external_attempt(request: HttpRequest) -> LoginAttempt:
 
 
 def complete_external_login(
-    request: HttpRequest, attempt: LoginAttempt, person: Principal, target: str, origin: Origin
+    request: HttpRequest,
+    attempt: LoginAttempt,
+    person: Principal,
+    target: str,
+    origin: Origin,
+    is_proof: bool = False,
 ) -> HttpResponse:
     """Sign in a person whom the provider or the proxy names.
 
-    A second factor is its business: it has decided that they are who they say.
+    A second factor is its business: it has decided that they are who they say. It may have done so
+    long ago, so that this alone is no recent proof.
     """
     request.session.flush()
-    response = complete_login(request, attempt, person, target)
+    options = {"is_proof": is_proof, "applies_policy": False}
+    response = complete_login(request, attempt, person, target, **options)
     request.session[ORIGIN_KEY] = origin
     return response
 

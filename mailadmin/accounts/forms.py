@@ -39,19 +39,20 @@ class LoginForm(forms.Form):
         self.add_error(None, _("Incorrect address or password."))
 
 
-class CodeForm(forms.Form):
-    """The one-time code of a second factor."""
+class OwnPasswordForm(forms.Form):
+    """The password of the person who is signed in."""
 
-    code = forms.CharField(
-        label=_("Code"),
-        max_length=12,
-        widget=forms.TextInput(
-            attrs={"autofocus": True, "autocomplete": "one-time-code", "inputmode": "numeric"}
+    INCORRECT = _("The password is incorrect.")
+
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(
+            attrs={
+                "autofocus": True,
+                "autocomplete": "current-password",
+                "data-password": "current",
+            }
         ),
     )
-
-    def clean_code(self) -> str:
-        return self.cleaned_data["code"].replace(" ", "")
-
-    def add_refusal(self) -> None:
-        self.add_error("code", _("This code is incorrect or has already been used."))

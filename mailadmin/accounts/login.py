@@ -1,6 +1,7 @@
 """Complete a sign-in, at once or after a second factor."""
 
 import datetime
+import time
 
 from django.conf import settings
 from django.contrib.auth import login
@@ -9,10 +10,15 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from mailadmin.accounts.backends import find_backend, get_account_key
+from mailadmin.accounts.factors.policy import POLICY_KEY
 from mailadmin.accounts.models import Principal
+from mailadmin.accounts.proof import record_proof
 from mailadmin.accounts.requests import get_redirect_target
 from mailadmin.accounts.signed_in import record_session
 from mailadmin.accounts.throttling import LoginAttempt
+
+PENDING_LOGIN_KEY = "mailadmin_pending"
+PENDING_LOGIN_SECONDS = 300
 
 
 def complete_login(
@@ -21,16 +27,53 @@ def complete_login(
     principal: Principal,
     target: str,
     is_proof: bool = True,
+    applies_policy: bool = True,
 ) -> HttpResponse:
     """Sign in this principal, remember their browser, and redirect to the page they wanted.
 
-    `is_proof` says whether dangerous steps are open for the next minutes.
+    `is_proof` says whether dangerous steps are open for the next minutes, `applies_policy` whether
+    the panel itself may require a second factor.
     """
     attempt.record_success(get_account_key(principal))
     login(request, principal, backend=find_backend(principal.model_label).path)  # type: ignore[arg-type]  # or a mailbox
     lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
     request.session.set_expiry(timezone.now() + lifetime)  # however often it is saved
     record_session(request, principal)
+    if is_proof:
+        record_proof(request)
+    if applies_policy:
+        request.session[POLICY_KEY] = True
     response = redirect(get_redirect_target(request, target, settings.LOGIN_REDIRECT_URL))
     attempt.remember_browser(response, get_account_key(principal))
     return response
+
+
+def start_second_step(request: HttpRequest, principal: Principal, target: str) -> HttpResponse:
+    """Ask for the second factor of a principal whose password was correct.
+
+    The attempt stays counted until the second factor is correct too.
+    """
+    request.session[PENDING_LOGIN_KEY] = {
+        "model": principal.model_label,
+        "key": principal.pk,
+        "hash": principal.get_session_auth_hash(),
+        "at": time.time(),
+        "next": target,
+    }
+    return redirect("code")
+
+
+def get_pending_principal(request: HttpRequest) -> Principal | None:
+    """Return who gave the correct password within the last minutes and still owes the factor."""
+    pending = request.session.get(PENDING_LOGIN_KEY)
+    if not pending or time.time() - pending["at"] > PENDING_LOGIN_SECONDS:
+        return None
+    principal = find_backend(pending["model"]).get_user(pending["key"])
+    if principal is None or principal.get_session_auth_hash() != pending["hash"]:
+        return None
+    return principal
+
+
+def pop_pending_target(request: HttpRequest) -> str:
+    """End the first step; return the page that was wanted."""
+    return request.session.pop(PENDING_LOGIN_KEY)["next"]

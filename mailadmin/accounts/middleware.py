@@ -1,4 +1,4 @@
-"""Middleware of accounts: client address, required login, expired passwords, private pages."""
+"""Middleware of accounts: client address, required login, required steps, private pages."""
 
 import contextlib
 from collections.abc import Callable
@@ -12,54 +12,62 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
+from django.utils.deprecation import MiddlewareMixin
 
 from mailadmin.accounts.external import ORIGIN_KEY, get_header_key
+from mailadmin.accounts.factors.policy import must_enroll
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
-from mailadmin.accounts.requests import PanelRequest
+from mailadmin.accounts.requests import PanelRequest, as_panel_request, needs_login
 from mailadmin.accounts.signed_in import update_session_record
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-class PasswordExpiryMiddleware:
-    """Redirect everybody whose password has expired to the page that changes it."""
+class RequiredStepMiddleware:
+    """Redirect people who first have to change their password or set up a second factor.
+
+    No other page opens until then.
+    """
 
     exempt_views = {
-        *("own-password", "password-check", "logout", "login", "code", "set_language"),
-        *("healthz", "readyz", "metrics"),
+        *("own-password", "password-check", "logout", "login", "login-passkey", "code"),
+        *("code-passkey", "set_language", "healthz", "readyz", "metrics"),
     }
+    enrollment_views = {"factors", "totp", "passkey-add", "confirm", "confirm-passkey"}
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if (
-            not self.is_exempt(request.path_info)
-            and request.user.is_authenticated
-            and ORIGIN_KEY not in request.session  # no password of the panel was used
-            and request.user.password_has_expired()
-        ):
-            return redirect("own-password")
-        return self.get_response(request)
+        page = self.get_required_page(request)
+        return redirect(page) if page else self.get_response(request)
 
-    def is_exempt(self, path: str) -> bool:
-        try:
-            return resolve(path).view_name in self.exempt_views
-        except Resolver404:
-            return False
+    def get_required_page(self, request: HttpRequest) -> str:
+        """Return the name of the page that has to come first; empty if none has."""
+        name = get_view_name(request.path_info)
+        if name in self.exempt_views or not request.user.is_authenticated:
+            return ""
+        person = as_panel_request(request).user
+        # Whom a provider or a proxy has signed in has used no password of the panel.
+        if ORIGIN_KEY not in request.session and person.password_has_expired():
+            return "own-password"
+        return (
+            "factors" if name not in self.enrollment_views and must_enroll(request, person) else ""
+        )
 
 
-class SignedInSessionMiddleware:
+def get_view_name(path: str) -> str:
+    try:
+        return resolve(path).view_name
+    except Resolver404:
+        return ""
+
+
+class SignedInSessionMiddleware(MiddlewareMixin):
     """Record when and from where sessions are used.
 
     Before `ViewAsMiddleware`, so that a superadmin's session stays their own.
     """
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(
         self,
@@ -72,7 +80,7 @@ class SignedInSessionMiddleware:
 
         A page that only reads is shown even if the database can write nothing now.
         """
-        if getattr(view_func, "login_required", True) and request.user.is_authenticated:
+        if needs_login(view_func) and request.user.is_authenticated:
             with contextlib.suppress(OperationalError):
                 update_session_record(request)
 
@@ -88,7 +96,7 @@ class LoginRequiredMiddleware(middleware.LoginRequiredMiddleware):
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
         """Do not load the user for a public page: /healthz needs no database."""
-        if not getattr(view_func, "login_required", True):
+        if not needs_login(view_func):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 

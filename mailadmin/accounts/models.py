@@ -21,6 +21,8 @@ from mailadmin.db.fields import (
 )
 from mailadmin.names import hash_account
 
+MAX_DEVICE_LENGTH = 120
+
 
 class Role(enum.Flag):
     MAILBOX = enum.auto()
@@ -82,6 +84,8 @@ class Principal(AbstractBaseUser):
     username: Any
     active: Any
     has_saved_filters = True  # unless the query that loaded the row has looked
+    has_passkeys: bool
+    factor_policy: str
     last_login = None
     password = Latin1CharField(_("password"), max_length=255, secret=True)
     phone = CharField(max_length=30, blank=True, default="", db_default="", editable=False)
@@ -136,6 +140,11 @@ class Principal(AbstractBaseUser):
 
     def password_has_expired(self) -> bool:
         return False
+
+    @classmethod
+    def build_factor_policy(cls) -> models.expressions.Combinable:
+        """Return an expression: whether a second factor is off, offered or required."""
+        raise NotImplementedError
 
     def get_session_auth_hash(self) -> str:
         """Return a hash of the password and of the time at which all sessions were ended last."""
@@ -214,7 +223,7 @@ class SignedInSession(models.Model):
     account = CharField(max_length=64, db_index=True)
     session_key = CharField(max_length=40)
     password_digest = CharField(max_length=16)
-    device = CharField(max_length=120)
+    device = CharField(max_length=MAX_DEVICE_LENGTH)
     address = CharField(max_length=64)
     since = models.DateTimeField()
     seen = models.DateTimeField(db_index=True)

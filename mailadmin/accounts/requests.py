@@ -1,6 +1,7 @@
 """The type of requests that have passed the panel's middleware."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -30,3 +31,8 @@ def get_redirect_target(request: HttpRequest, target: str, default: str) -> str:
     ):
         return target
     return default
+
+
+def needs_login(view: Callable[..., Any]) -> bool:
+    """Return whether only people who are signed in may open this view."""
+    return getattr(view, "login_required", True)  # Django's `login_not_required` sets it

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from mailadmin.accounts.backends import get_account_key
-from mailadmin.accounts.models import Principal, SignedInSession
+from mailadmin.accounts.models import MAX_DEVICE_LENGTH, Principal, SignedInSession
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.sessions import end_sessions
 
@@ -18,7 +18,6 @@ SESSION_ID = "signed_in_id"  # of its row, in the data of a session
 SESSION_SEEN = "signed_in_seen"  # when the row was last written, in the data of a session
 SEEN_INTERVAL = 300  # seconds; a row is not written at each request
 PASSWORD_DIGEST_LENGTH = 16
-MAX_DEVICE_LENGTH = 120
 # The first that fits: most browsers name others as well, which they resemble.
 BROWSERS = {
     "Edge": r"\bEdgA?/",

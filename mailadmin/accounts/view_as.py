@@ -15,7 +15,7 @@ from django.views.generic import View
 
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.accounts.requests import PanelRequest
+from mailadmin.accounts.requests import PanelRequest, needs_login
 
 logger = logging.getLogger("mailadmin.accounts")
 
@@ -23,7 +23,10 @@ SESSION_KEY = "view_as"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 ALLOWED_POSTS = ("view-as-stop", "logout")
 # Secrets and bulk data of the person; the lists of all tables are closed as files.
-CLOSED_VIEWS = ("sessions", "tokens", "token-delete", "import-plan", "import-refused")
+CLOSED_VIEWS = (
+    *("sessions", "factors", "totp", "passkey-add", "confirm"),
+    *("tokens", "token-delete", "import-plan", "import-refused"),
+)
 
 
 class ViewAsMiddleware:
@@ -44,7 +47,7 @@ class ViewAsMiddleware:
         view_kwargs: dict[str, Any],
     ) -> None:
         """Replace the user of a page that needs a login; others load no session."""
-        if getattr(view_func, "login_required", True) and SESSION_KEY in request.session:
+        if needs_login(view_func) and SESSION_KEY in request.session:
             self.replace_user(request)
 
     def replace_user(self, request: PanelRequest) -> None:

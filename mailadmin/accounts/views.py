@@ -1,26 +1,18 @@
-"""Sign in by password and one-time code; sign out."""
+"""Sign in by password; sign out."""
 
-import datetime
-import time
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import authenticate, load_backend, login, logout
+from django.contrib.auth import authenticate, logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 from django.views.generic.edit import ProcessFormView
 
-from mailadmin.accounts.backends import (
-    get_account_key,
-    start_login_attempt,
-    start_principal_attempt,
-)
+from mailadmin.accounts.backends import start_login_attempt
 from mailadmin.accounts.external import (
     ORIGIN_KEY,
     SignInRefused,
@@ -33,20 +25,17 @@ from mailadmin.accounts.external_login import (
     render_signed_out,
     sign_in_by_header,
 )
-from mailadmin.accounts.forms import CodeForm, LoginForm
-from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.factors.forms import PasskeyForm
+from mailadmin.accounts.factors.passkeys import get_site
+from mailadmin.accounts.factors.policy import needs_second_step
+from mailadmin.accounts.forms import LoginForm
+from mailadmin.accounts.login import complete_login, start_second_step
+from mailadmin.accounts.models import Role
 from mailadmin.accounts.oidc.logout import get_provider_logout_url
 from mailadmin.accounts.rehash import rehash_password
-from mailadmin.accounts.requests import as_panel_request, get_redirect_target
-from mailadmin.accounts.signed_in import record_session
+from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
-from mailadmin.accounts.totp import verify_totp
 from mailadmin.error_pages import too_many_requests
-
-PENDING_LOGIN_KEY = "mailadmin_pending"
-
-
-PENDING_LOGIN_SECONDS = 300
 
 
 class ThrottledFormMixin(ProcessFormView):
@@ -73,19 +62,6 @@ class BaseLoginView(ThrottledFormMixin, FormView):
 
     roles = Role.ANYONE
 
-    def complete_login(
-        self, attempt: LoginAttempt, principal: Principal, backend: str, target: str
-    ) -> HttpResponse:
-        """Sign in this principal, and remember their browser."""
-        attempt.record_success(get_account_key(principal))
-        login(self.request, principal, backend=backend)  # type: ignore[arg-type]  # or a mailbox
-        lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
-        self.request.session.set_expiry(timezone.now() + lifetime)  # however often it is saved
-        record_session(self.request, principal)
-        response = redirect(get_redirect_target(self.request, target, settings.LOGIN_REDIRECT_URL))
-        attempt.remember_browser(response, get_account_key(principal))
-        return response
-
 
 class LoginView(BaseLoginView):
     """Ask for address and password."""
@@ -106,9 +82,7 @@ class LoginView(BaseLoginView):
         return signed_in or super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        target = self.request.POST.get("next", self.request.GET.get("next", ""))
-        kwargs |= get_sign_in_options(target)
-        return super().get_context_data(next=target, **kwargs)
+        return super().get_context_data(**get_login_context(self.request) | kwargs)
 
     def form_valid(self, form: LoginForm) -> HttpResponse:
         request = self.request
@@ -120,16 +94,9 @@ class LoginView(BaseLoginView):
             return self.reject_login(form, attempt, name)
         request.session.flush()
         rehash_password(request, principal, password)
-        if principal.totp_secret:
-            request.session[PENDING_LOGIN_KEY] = {
-                "backend": principal.backend,
-                "key": principal.pk,
-                "hash": principal.get_session_auth_hash(),
-                "at": time.time(),
-                "next": target,
-            }
-            return redirect("code")  # the attempt stays counted until the code is correct too
-        return self.complete_login(attempt, principal, principal.backend, target)
+        if needs_second_step(request, principal):
+            return start_second_step(request, principal, target)
+        return complete_login(request, attempt, principal, target)
 
     def reject_login(self, form: LoginForm, attempt: LoginAttempt, name: str) -> HttpResponse:
         if attempt.has_throttled_account:
@@ -142,45 +109,14 @@ class LoginView(BaseLoginView):
         return self.request.POST.get("username", "")
 
 
-@method_decorator(login_not_required, name="dispatch")
-class LoginCodeView(BaseLoginView):
-    """Ask for the one-time code of a principal who has a second factor."""
-
-    template_name = "login_code.html"
-    form_class = CodeForm
-
-    principal: Principal
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        principal = get_pending_principal(request)
-        if principal is None:
-            return redirect("login")
-        self.principal = principal
-        return super().dispatch(request, *args, **kwargs)
-
-    def form_valid(self, form: CodeForm) -> HttpResponse:
-        request = self.request
-        attempt = start_principal_attempt(request, self.principal, "code")
-        if not verify_totp(self.principal, form.cleaned_data["code"]):
-            self.log_failure(self.principal.pk, "code")
-            form.add_refusal()
-            return self.form_invalid(form)
-        pending = request.session.pop(PENDING_LOGIN_KEY)
-        return self.complete_login(attempt, self.principal, pending["backend"], pending["next"])
-
-    def get_throttled_name(self) -> str:
-        return self.principal.pk
-
-
-def get_pending_principal(request: HttpRequest) -> Principal | None:
-    """Return who gave the correct password within the last minutes and still owes the code."""
-    pending = request.session.get(PENDING_LOGIN_KEY)
-    if not pending or time.time() - pending["at"] > PENDING_LOGIN_SECONDS:
-        return None
-    principal = load_backend(pending["backend"]).get_user(pending["key"])
-    if principal is None or principal.get_session_auth_hash() != pending["hash"]:
-        return None
-    return principal
+def get_login_context(request: HttpRequest) -> dict[str, Any]:
+    """Return what the page of the sign-in shows besides the form of name and password."""
+    target = request.POST.get("next", request.GET.get("next", ""))
+    return get_sign_in_options(target) | {
+        "next": target,
+        "has_passkeys": get_site() is not None,
+        "passkey_form": PasskeyForm(),
+    }
 
 
 class LogoutView(View):

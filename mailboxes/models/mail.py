@@ -4,12 +4,14 @@ from collections.abc import Collection
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import Domain
+from domains.models import Domain, DomainFactorPolicy
 from domains.queries import find_domain
+from mailadmin.accounts.factors.models import RoleFactorPolicy
 from mailadmin.accounts.models import (
     Principal,
     PrincipalManager,
@@ -88,6 +90,14 @@ class Mailbox(Principal, TimestampedModel):
         """Set address and maildir of a new mailbox from its local part and domain."""
         self.username = f"{self.local_part}@{self.domain_id}".lower()
         self.maildir = self.maildir or build_maildir(self.local_part.lower(), self.domain_id)
+
+    @classmethod
+    def build_factor_policy(cls) -> models.expressions.Combinable:
+        """Return an expression: the level of the domain if it has one, else that of the role."""
+        of_domain = DomainFactorPolicy.objects.filter(domain=models.OuterRef("domain"))
+        return Coalesce(
+            models.Subquery(of_domain.values("level")), RoleFactorPolicy.level_of(Role.MAILBOX)
+        )
 
     def password_has_expired(self) -> bool:
         """Return whether the password has expired; without an expiry in the domain none does."""

@@ -4,7 +4,7 @@ import base64
 import time
 from unittest import mock
 
-from mailadmin.accounts.totp import compute_totp
+from mailadmin.accounts.factors.totp import compute_totp
 from tests.base import PASSWORD, World
 
 SECRET = base64.b32encode(b"twenty bytes of test").decode()
@@ -21,10 +21,12 @@ class LoginWorld(World):
     def setUp(self):
         """Stop the clock of one-time codes, or a step may pass within a test."""
         self.now = time.time()
-        clock = mock.patch("mailadmin.accounts.totp.time", mock.Mock(time=lambda: self.now))
+        clock = mock.patch("mailadmin.accounts.factors.totp.time", mock.Mock(time=lambda: self.now))
         clock.start()
         self.addCleanup(clock.stop)
 
     def code(self, offset=0):
-        secret = base64.b32decode(SECRET)
-        return compute_totp(secret, int(self.now) // 30 + offset)
+        return self.code_of(SECRET, offset)
+
+    def code_of(self, secret, offset=0):
+        return compute_totp(base64.b32decode(secret), int(self.now) // 30 + offset)

@@ -5,11 +5,11 @@ import time
 
 from django.test import Client
 
+from mailadmin.accounts.factors.totp import compute_totp
 from mailadmin.accounts.throttling import (
     MAX_FAILURES_PER_ACCOUNT,
     MAX_FAILURES_PER_CLIENT,
 )
-from mailadmin.accounts.totp import compute_totp
 from tests.base import PASSWORD, World
 
 SECRET = base64.b32encode(b"twenty bytes of test").decode()

@@ -134,7 +134,7 @@ class CodeTests(SignIn):
 
     def test_a_code_of_an_earlier_step_is_refused_after_a_newer_one(self):
         Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
-        with mock.patch("mailadmin.accounts.totp.time.time", return_value=time.time()):
+        with mock.patch("mailadmin.accounts.factors.totp.time.time", return_value=time.time()):
             self.assertTrue(self.enter(0))
             self.assertFalse(self.enter(-1))
             self.assertFalse(self.enter(0))

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.accounts.oidc.code_flow import pop_pending, redeem_code, start_code_flow
 from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
 from mailadmin.accounts.oidc.logout import end_sessions_of_token, remember_provider_session
+from mailadmin.accounts.proof import PROOF_SECONDS
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.throttling import TooManyLoginFailures, log_login_failure
 
@@ -98,7 +100,9 @@ class ProviderCallbackView(ProviderViewMixin):
             "name": settings.MAILADMIN_OIDC_ISSUER,
             "may_be_superadmin": may_be_superadmin,
         }
-        response = complete_external_login(request, attempt, principal, pending.target, origin)
+        response = complete_external_login(
+            request, attempt, principal, pending.target, origin, has_just_authenticated(claims)
+        )
         remember_provider_session(request, claims, person.id_token)
         return response
 
@@ -121,6 +125,12 @@ def get_verified_address(claims: dict[str, Any]) -> str:
         text = _("The sign-in server has not verified your email address.")
         raise SignInRefused(text, "unverified", address)
     return address
+
+
+def has_just_authenticated(claims: dict[str, Any]) -> bool:
+    """Return whether the person has proved to the provider who they are within the last minutes."""
+    moment = claims.get("auth_time")
+    return isinstance(moment, (int, float)) and 0 <= time.time() - moment <= PROOF_SECONDS
 
 
 def has_superadmin_claim(claims: dict[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from mailadmin.db.operations import CreateMissingTable
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailadmin", "0011_signed_in_session"),
+        ("mailadmin", "0012_second_factors"),
     ]
 
     operations = [

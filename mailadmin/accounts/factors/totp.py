@@ -1,12 +1,15 @@
-"""One-time codes (TOTP, RFC 6238)."""
+"""One-time codes of authenticator apps (TOTP, RFC 6238)."""
 
 import base64
 import binascii
 import hmac
 import logging
+import secrets
 import struct
 import time
+from urllib.parse import quote, urlencode, urlsplit
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from mailadmin.accounts.models import Principal, UsedCode
@@ -14,19 +17,39 @@ from mailadmin.db.retry import retry_on_deadlock
 
 logger = logging.getLogger("mailadmin.auth")
 
-
 TOTP_STEP_SECONDS, TOTP_STEP_TOLERANCE = 30, 1
+SECRET_BYTES = 20  # as RFC 4226 recommends
 
 
-def verify_totp(principal: Principal, code: str) -> bool:
-    """Return whether this is the code of this step or a neighbour, used for the first time."""
-    secret = _decode_totp_secret(principal)
+def generate_totp_secret() -> str:
+    """Generate a secret in base32, as PostfixAdmin stores it too."""
+    return base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+def build_totp_uri(secret: str, name: str) -> str:
+    """Return the URI that authenticator apps read from a QR code."""
+    issuer = urlsplit(settings.MAILADMIN_URL or "").hostname or "mailadmin"
+    label = quote(f"{issuer}:{name}", safe="@:")
+    return f"otpauth://totp/{label}?" + urlencode({"secret": secret, "issuer": issuer})
+
+
+def verify_totp(principal: Principal, code: str, secret: str | None = None) -> bool:
+    """Return whether this is the code of this step or a neighbour, used for the first time.
+
+    `secret` is one that the principal is about to use; by default it is their present one.
+    """
+    step = find_totp_step(_decode_totp_secret(principal, secret), code)
+    return step is not None and _consume_code(principal, step)
+
+
+def find_totp_step(secret: bytes, code: str) -> int | None:
+    """Return the step of this code, if it is the current one or a neighbour."""
     now = int(time.time()) // TOTP_STEP_SECONDS
     typed = code.strip().encode()
     for step in range(now - TOTP_STEP_TOLERANCE, now + TOTP_STEP_TOLERANCE + 1):
         if secret and hmac.compare_digest(compute_totp(secret, step).encode(), typed):
-            return _consume_code(principal, step)
-    return False
+            return step
+    return None
 
 
 def compute_totp(secret: bytes, step: int) -> str:
@@ -36,8 +59,8 @@ def compute_totp(secret: bytes, step: int) -> str:
     return f"{(struct.unpack_from('>I', mac, offset)[0] & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def _decode_totp_secret(principal: Principal) -> bytes:
-    text = (principal.totp_secret or "").replace(" ", "").rstrip("=").upper()
+def _decode_totp_secret(principal: Principal, secret: str | None) -> bytes:
+    text = (secret or principal.totp_secret or "").replace(" ", "").rstrip("=").upper()
     try:
         return base64.b32decode(text + "=" * (-len(text) % 8))
     except (binascii.Error, ValueError):

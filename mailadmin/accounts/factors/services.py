@@ -1,0 +1,123 @@
+"""Turn second factors on and off, and use recovery codes."""
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.accounts.factors.models import Passkey, PolicyLevel, RecoveryCode, get_owner_columns
+from mailadmin.accounts.factors.policy import (
+    get_policy_level,
+    has_second_factor,
+    is_second_factor_required,
+)
+from mailadmin.accounts.factors.recovery_codes import (
+    CODE_COUNT,
+    generate_recovery_code,
+    get_unused_codes,
+    hash_recovery_code,
+)
+from mailadmin.accounts.models import Principal
+from mailadmin.changes.perform import Changes
+
+MAX_PASSKEYS = 20  # of one person
+
+
+def enable_totp(changes: Changes, model: type[Principal], key: str, secret: str) -> list[str]:
+    """Set the secret of an authenticator app; return recovery codes if it is the first factor."""
+    person = changes.find_one(model, key)
+    check_offered(person)
+    changes.update([person], totp_secret=secret)
+    log_factor(changes, person, "enable_totp")
+    return create_first_codes(changes, person)
+
+
+def disable_totp(changes: Changes, model: type[Principal], key: str) -> None:
+    """Remove the authenticator app; PostfixAdmin takes NULL, and nothing else, for none."""
+    person = changes.find_one(model, key)
+    changes.update([person], totp_secret=None)
+    log_factor(changes, person, "disable_totp")
+    finish_removal(person)
+
+
+def add_passkey(changes: Changes, model: type[Principal], key: str, passkey: Passkey) -> list[str]:
+    """Store a new passkey; return recovery codes if it is the first factor."""
+    person = changes.find_one(model, key)
+    check_offered(person)
+    if Passkey.objects.owned_by(person).count() >= MAX_PASSKEYS:
+        raise ValidationError(_("You have too many passkeys. Remove one before you add another."))
+    if Passkey.objects.filter(digest=passkey.digest).exists():
+        raise ValidationError(_("This passkey is already in use."))
+    passkey.created = changes.at
+    passkey.pk = None  # it was stored before, if this is run again
+    passkey.save(force_insert=True)
+    log_factor(changes, person, "add_passkey")
+    return create_first_codes(changes, person)
+
+
+def remove_passkey(changes: Changes, model: type[Principal], key: str, number: int) -> None:
+    """Remove a passkey, so that it is refused from then on."""
+    person = changes.find_one(model, key)
+    Passkey.objects.owned_by(person).filter(pk=number).delete()
+    log_factor(changes, person, "remove_passkey")
+    finish_removal(person)
+
+
+def create_first_codes(changes: Changes, person: Principal) -> list[str]:
+    """Return new recovery codes, unless the person has some."""
+    if get_unused_codes(person).exists():
+        return []
+    return replace_recovery_codes(changes, person._meta.model, person.pk)
+
+
+def replace_recovery_codes(changes: Changes, model: type[Principal], key: str) -> list[str]:
+    """Return new recovery codes, of which only hashes are stored; older ones end."""
+    person = changes.find_one(model, key)
+    codes = [generate_recovery_code() for _number in range(CODE_COUNT)]
+    RecoveryCode.objects.owned_by(person).delete()
+    owner = get_owner_columns(person)
+    RecoveryCode.objects.bulk_create(
+        RecoveryCode(digest=hash_recovery_code(code), created=changes.at, **owner) for code in codes
+    )
+    log_factor(changes, person, "create_recovery_codes")
+    return codes
+
+
+def use_recovery_code(changes: Changes, model: type[Principal], key: str, code: str) -> None:
+    """Use a recovery code, which cannot be used again."""
+    person = changes.find_one(model, key)
+    unused = get_unused_codes(person).filter(digest=hash_recovery_code(code))
+    if not unused.update(used=changes.at):
+        raise ValidationError(_("This code is incorrect or has already been used."))
+    log_factor(changes, person, "use_recovery_code")
+
+
+def reset_factors(changes: Changes, model: type[Principal], keys: Iterable[str]) -> None:
+    """Remove all second factors of these people, who have lost them."""
+    people = changes.find(model, keys)
+    changes.update(people, totp_secret=None)
+    for person in people:
+        Passkey.objects.owned_by(person).delete()
+        RecoveryCode.objects.owned_by(person).delete()
+        log_factor(changes, person, "reset_factors")
+
+
+def check_offered(person: Principal) -> None:
+    """Refuse a new factor where the policy offers none."""
+    if get_policy_level(person) == PolicyLevel.OFF:
+        raise ValidationError(_("Two-factor authentication is not offered for your account."))
+
+
+def finish_removal(person: Principal) -> None:
+    """Delete recovery codes that are of no use; refuse to remove the last required factor."""
+    if has_second_factor(person):
+        return
+    if is_second_factor_required(person):
+        raise ValidationError(
+            _("Your account needs a second factor. Add another one before you remove this.")
+        )
+    RecoveryCode.objects.owned_by(person).delete()
+
+
+def log_factor(changes: Changes, person: Principal, action: str) -> None:
+    changes.log(action, getattr(person, "domain_id", ""), person.pk)
