@@ -23,6 +23,7 @@ from mailadmin.accounts.factors.views import (
 from mailadmin.accounts.oidc.views import (
     BackChannelLogoutView,
     ProviderCallbackView,
+    ProviderConfirmView,
     ProviderLoginView,
 )
 from mailadmin.accounts.password_views import PasswordCheckView
@@ -104,6 +105,7 @@ urlpatterns = [
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
     path("account/confirm/", ConfirmView.as_view(), name="confirm"),
     path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
+    path("account/confirm/provider/", ProviderConfirmView.as_view(), name="confirm-provider"),
     path("account/factors/", FactorListView.as_view(), name="factors"),
     path("account/factors/totp/", TotpSetupView.as_view(), name="totp"),
     path("account/factors/totp/remove/", TotpRemoveView.as_view(), name="totp-remove"),

@@ -94,6 +94,11 @@ def is_origin_valid(request: HttpRequest, origin: Origin, role: Role) -> bool:
     return bool(origin["name"]) and origin["name"] == get_header_name(request)
 
 
+def is_signed_in_by_provider(request: HttpRequest) -> bool:
+    origin = request.session.get(ORIGIN_KEY)
+    return origin is not None and origin["by"] == "provider"
+
+
 def may_sign_in_locally(person: Principal) -> bool:
     """Return whether the operator lets this person sign in with a password of the panel."""
     return settings.MAILADMIN_LOCAL_SIGN_IN != "superadmins" or person.role is Role.SUPERADMIN

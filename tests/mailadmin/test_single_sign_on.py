@@ -1,6 +1,8 @@
 """Signing in at an OpenID Connect provider: who may, and as whom."""
 
+import time
 from datetime import timedelta
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 from django.test import Client, override_settings
@@ -8,6 +10,8 @@ from django.utils import timezone
 
 from domains.services.admins import create_admins, set_admins
 from mailadmin.accounts.models import LoginFailure, SignedInSession
+from mailadmin.accounts.oidc import code_flow, views
+from mailadmin.accounts.proof import PROOF_KEY
 from mailadmin.conf.sign_in import ClaimValue
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import set_mailboxes
@@ -198,6 +202,67 @@ class SuperadminTests(SingleSignOn):
         self.sign_in_at_provider("alice@example.org")
         self.perform(self.root, set_admins, ["alice@example.org"], "superadmin", True)
         self.assert_signed_out()
+
+
+class ConfirmationTests(SingleSignOn):
+    """The page that asks for a proof before a dangerous step."""
+
+    PAGE = "/account/factors/totp/"
+
+    def setUp(self):
+        super().setUp()
+        self.sign_in_at_provider("bob@example.org")
+        self.forget_proof()
+
+    def forget_proof(self):
+        session = self.client.session
+        session.pop(PROOF_KEY, None)
+        session.save()
+
+    def has_proof(self):
+        return self.client.get(self.PAGE).status_code == 200
+
+    def test_the_provider_is_asked_again(self):
+        self.assertFalse(self.has_proof())
+        page = self.client.get(f"/account/confirm/?next={self.PAGE}")
+        self.assertContains(page, 'href="/account/confirm/provider/?next=')
+        url = self.client.get(f"/account/confirm/provider/?next={self.PAGE}")["Location"]
+        self.assertIn("prompt=login&max_age=0", url)
+        key = self.client.session.session_key
+        answer = self.come_back(self.visit_provider(url))
+        self.assertRedirects(answer, self.PAGE, fetch_redirect_response=False)
+        self.assertTrue(self.has_proof())
+        self.assertEqual(self.client.session.session_key, key)
+        self.assertGreater(self.client.session.get_expiry_age(), 3600)
+
+    def test_another_person_at_the_provider_proves_nothing(self):
+        url = self.client.get("/account/confirm/provider/")["Location"]
+        self.provider.sign_in_as("carol@example.com")
+        answer = self.come_back(self.visit_provider(url))
+        self.assertContains(answer, "You are signed in as somebody else.", status_code=403)
+        self.assertFalse(self.has_proof())
+        self.assertEqual(self.get_person(), self.bob)
+
+    def test_an_old_session_at_the_provider_proves_nothing(self):
+        url = self.client.get("/account/confirm/provider/")["Location"]
+        late = mock.Mock(time=lambda: time.time() + 300)
+        with mock.patch.object(code_flow, "time", late):
+            url = self.client.get("/account/confirm/provider/")["Location"]
+        answer = self.come_back(self.visit_provider(url))
+        self.assertEqual(answer.status_code, 400)
+        self.assertFalse(self.has_proof())
+
+    def test_a_sign_in_of_just_now_is_a_proof_one_by_an_old_session_there_is_none(self):
+        self.sign_in_at_provider("bob@example.org", Client())
+        client = self.client = Client()
+        query = self.visit_provider(self.start(client))
+        self.come_back(query, client)
+        self.assertTrue(self.has_proof())
+        self.client = Client()
+        query = self.visit_provider(self.start())
+        with mock.patch.object(views, "PROOF_SECONDS", -100):
+            self.come_back(query)
+        self.assertFalse(self.has_proof())
 
 
 class LocalSignInTests(SingleSignOn):

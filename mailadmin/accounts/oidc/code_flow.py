@@ -30,6 +30,7 @@ class PendingSignIn(NamedTuple):
     code_verifier: str
     begun: float
     target: str
+    is_confirmation: bool  # of somebody who is signed in, and proves once more who they are
 
 
 class SignedInPerson(NamedTuple):
@@ -39,20 +40,25 @@ class SignedInPerson(NamedTuple):
     id_token: str
 
 
-def start_code_flow(request: HttpRequest, target: str) -> str:
-    """Return the URL of the provider to which the browser has to go."""
+def start_code_flow(request: HttpRequest, target: str, is_confirmation: bool = False) -> str:
+    """Return the URL of the provider to which the browser has to go.
+
+    For a confirmation, the provider has to ask the person again, whatever session they have there.
+    """
     provider = load_provider()
     state, nonce, code_verifier = (secrets.token_urlsafe(32) for _number in range(3))
-    pending = PendingSignIn(state, nonce, code_verifier, time.time(), target)
+    pending = PendingSignIn(state, nonce, code_verifier, time.time(), target, is_confirmation)
     with make_client(provider) as client:
         url, _state = client.create_authorization_url(
             provider.authorization_endpoint,
             state=pending.state,
             nonce=pending.nonce,
             code_verifier=pending.code_verifier,
+            **({"prompt": "login", "max_age": 0} if is_confirmation else {}),
         )
     request.session[PENDING_KEY] = list(pending)
-    request.session.set_expiry(PENDING_SECONDS)
+    if not is_confirmation:
+        request.session.set_expiry(PENDING_SECONDS)
     return url
 
 

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
@@ -23,13 +24,21 @@ from mailadmin.accounts.external_login import (
     render_refusal,
     start_external_attempt,
 )
-from mailadmin.accounts.models import Role
-from mailadmin.accounts.oidc.code_flow import pop_pending, redeem_code, start_code_flow
+from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.oidc.code_flow import (
+    PendingSignIn,
+    SignedInPerson,
+    pop_pending,
+    redeem_code,
+    start_code_flow,
+)
 from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
 from mailadmin.accounts.oidc.logout import end_sessions_of_token, remember_provider_session
-from mailadmin.accounts.proof import PROOF_SECONDS
-from mailadmin.accounts.requests import as_panel_request
-from mailadmin.accounts.throttling import TooManyLoginFailures, log_login_failure
+from mailadmin.accounts.oidc.provider import LEEWAY
+from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.proof import PROOF_SECONDS, record_proof
+from mailadmin.accounts.requests import as_panel_request, get_redirect_target
+from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
 
 logger = logging.getLogger("mailadmin.auth")
 
@@ -67,6 +76,16 @@ class ProviderLoginView(ProviderViewMixin):
         return redirect(start_code_flow(request, request.GET.get("next", "")))
 
 
+class ProviderConfirmView(RoleRequiredMixin, ProviderViewMixin):
+    """Send somebody whom the provider has signed in there again, to prove who they are."""
+
+    http_method_names = ["get"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        target = request.GET.get("next", "")
+        return redirect(start_code_flow(request, target, is_confirmation=True))
+
+
 @method_decorator(login_not_required, name="dispatch")
 class ProviderCallbackView(ProviderViewMixin):
     """Sign in whom the provider sends back."""
@@ -92,19 +111,37 @@ class ProviderCallbackView(ProviderViewMixin):
         if "error" in query:
             raise build_provider_refusal(query["error"])
         person = redeem_code(query.get("code", ""), query.get("iss"), pending)
-        claims = person.claims
-        may_be_superadmin = has_superadmin_claim(claims)
-        principal = match_person(get_verified_address(claims), may_be_superadmin)
+        may_be_superadmin = has_superadmin_claim(person.claims)
+        principal = match_person(get_verified_address(person.claims), may_be_superadmin)
+        if pending.is_confirmation:
+            return self.confirm(principal, person, pending, attempt)
         origin: Origin = {
             "by": "provider",
             "name": settings.MAILADMIN_OIDC_ISSUER,
             "may_be_superadmin": may_be_superadmin,
         }
+        is_proof = has_authenticated_since(person.claims, time.time() - PROOF_SECONDS)
         response = complete_external_login(
-            request, attempt, principal, pending.target, origin, has_just_authenticated(claims)
+            request, attempt, principal, pending.target, origin, is_proof
         )
-        remember_provider_session(request, claims, person.id_token)
+        remember_provider_session(request, person.claims, person.id_token)
         return response
+
+    def confirm(
+        self,
+        principal: Principal,
+        person: SignedInPerson,
+        pending: PendingSignIn,
+        attempt: LoginAttempt,
+    ) -> HttpResponse:
+        """Record that the signed-in person has just proved to the provider who they are."""
+        if self.request.user != principal:
+            raise SignInRefused(_("You are signed in as somebody else."), "confirmation")
+        if not has_authenticated_since(person.claims, pending.begun):
+            raise InvalidToken("the provider has not asked the person again")
+        attempt.undo()
+        record_proof(self.request)
+        return redirect(get_redirect_target(self.request, pending.target, reverse("account")))
 
 
 def build_provider_refusal(code: str) -> SignInRefused:
@@ -127,10 +164,10 @@ def get_verified_address(claims: dict[str, Any]) -> str:
     return address
 
 
-def has_just_authenticated(claims: dict[str, Any]) -> bool:
-    """Return whether the person has proved to the provider who they are within the last minutes."""
+def has_authenticated_since(claims: dict[str, Any], begun: float) -> bool:
+    """Return whether the person has proved to the provider who they are since then."""
     moment = claims.get("auth_time")
-    return isinstance(moment, (int, float)) and 0 <= time.time() - moment <= PROOF_SECONDS
+    return isinstance(moment, (int, float)) and moment >= begun - LEEWAY
 
 
 def has_superadmin_claim(claims: dict[str, Any]) -> bool:
