@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from mailadmin.accounts.models import LoginFailure
-from mailadmin.accounts.oidc import code_flow, documents, provider
+from mailadmin.accounts.oidc import documents, pending, provider
 from mailadmin.accounts.oidc.documents import ProviderClient
 from mailboxes.models import Mailbox
 from tests.mailadmin.single_sign_on import CALLBACK, PANEL, SingleSignOn
@@ -59,7 +59,7 @@ class ResponseAttackTests(SingleSignOn):
     def test_a_state_expires_after_ten_minutes(self):
         query = self.get_response()
         late = mock.Mock(time=lambda: time.time() + 601)
-        with mock.patch.object(code_flow, "time", late):
+        with mock.patch.object(pending, "time", late):
             self.assert_sign_in_refused(self.come_back(query), EXPIRED, 400)
 
     def test_a_code_is_used_once(self):

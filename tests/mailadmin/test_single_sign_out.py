@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mailadmin.accounts.models import SignedInSession
 from mailadmin.accounts.oidc.documents import forget_documents
-from mailadmin.accounts.oidc.logout import LOGOUT_EVENT
+from mailadmin.accounts.oidc.logout_tokens import LOGOUT_EVENT
 from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.housekeeping import purge_expired
 from tests.base import PASSWORD, build_world

@@ -1,9 +1,8 @@
 """The authorization code flow: send a browser to the provider, and learn who comes back."""
 
-import hmac
 import secrets
 import time
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote_plus
 
 from authlib.integrations.base_client import OAuthError
@@ -15,29 +14,15 @@ from requests.auth import HTTPBasicAuth
 
 from mailadmin.accounts.oidc.documents import ProviderClient, parse_object
 from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
+from mailadmin.accounts.oidc.pending import (
+    PENDING_KEY,
+    PENDING_SECONDS,
+    PendingSignIn,
+    SignedInPerson,
+)
 from mailadmin.accounts.oidc.provider import Provider, check_claims, load_provider, read_token
 
-PENDING_KEY = "oidc_pending"
-PENDING_SECONDS = 600
 MAX_CODE_LENGTH = 4096
-
-
-class PendingSignIn(NamedTuple):
-    """What the anonymous session holds until the browser comes back."""
-
-    state: str
-    nonce: str
-    code_verifier: str
-    begun: float
-    target: str
-    is_confirmation: bool  # of somebody who is signed in, and proves once more who they are
-
-
-class SignedInPerson(NamedTuple):
-    """What the provider says about a person, and the token in which it says so."""
-
-    claims: dict[str, Any]
-    id_token: str
 
 
 def start_code_flow(request: HttpRequest, target: str, is_confirmation: bool = False) -> str:
@@ -73,22 +58,6 @@ def make_client(provider: Provider) -> ProviderClient:
 def get_redirect_uri() -> str:
     """Return where the provider sends browsers; no header of a request has a say in it."""
     return settings.MAILADMIN_URL + reverse("oidc-callback")
-
-
-def pop_pending(request: HttpRequest) -> PendingSignIn | None:
-    """Return what the browser was sent away with, once and for ten minutes."""
-    stored = request.session.pop(PENDING_KEY, None)
-    if stored is None:
-        return None
-    pending = PendingSignIn(*stored)
-    if time.time() - pending.begun > PENDING_SECONDS:
-        return None
-    state = request.GET.get("state", "")
-    return pending if hmac.compare_digest(pending.state.encode(), encode(state)) else None
-
-
-def encode(text: str) -> bytes:
-    return text.encode(errors="replace")
 
 
 def redeem_code(code: str, sender: str | None, pending: PendingSignIn) -> SignedInPerson:

@@ -5,7 +5,6 @@ import hashlib
 from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
-from authlib.oidc.core import IDToken
 from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
@@ -14,21 +13,11 @@ from django.utils import timezone
 from mailadmin.accounts.models import SignedInSession
 from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
 from mailadmin.accounts.oidc.models import ProviderSession
-from mailadmin.accounts.oidc.provider import LEEWAY, check_claims, load_provider, read_token
+from mailadmin.accounts.oidc.pending import LEEWAY
 from mailadmin.accounts.signed_in import SESSION_ID, end_listed_sessions
 from mailadmin.db.retry import retry_on_deadlock
 
 ID_TOKEN_KEY = "oidc_id_token"  # noqa: S105 (the name of a value in the session)
-LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
-
-
-class LogoutToken(IDToken):
-    """The token by which a provider says that somebody has signed out there."""
-
-    ESSENTIAL_CLAIMS = ["iss", "aud", "iat", "jti", "events"]
-
-    def validate_azp(self) -> None:
-        """Leave out a check of ID tokens alone."""
 
 
 def remember_provider_session(request: HttpRequest, claims: dict[str, Any], id_token: str) -> None:
@@ -57,6 +46,8 @@ def get_provider_logout_url(request: HttpRequest) -> str:
     id_token = request.session.get(ID_TOKEN_KEY)
     if not id_token or not settings.MAILADMIN_OIDC_ISSUER:
         return ""
+    from mailadmin.accounts.oidc.provider import load_provider  # loads authlib
+
     try:
         endpoint = load_provider().end_session_endpoint
     except ProviderUnavailable:
@@ -69,18 +60,6 @@ def get_provider_logout_url(request: HttpRequest) -> str:
         "post_logout_redirect_uri": settings.MAILADMIN_URL + settings.LOGIN_URL,
     }
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
-
-
-def end_sessions_of_token(text: object) -> int:
-    """End the sessions that a logout token names; return how many, or raise InvalidToken."""
-    provider = load_provider()
-    claims = check_claims(provider, read_token(provider, text), LogoutToken)
-    events = claims["events"]
-    if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
-        raise InvalidToken("this is no logout token")
-    if "nonce" in claims:
-        raise InvalidToken("a logout token has no nonce")
-    return end_provider_sessions(claims)
 
 
 def end_provider_sessions(claims: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from joserfc.jws import JWSRegistry
 
 from mailadmin.accounts.oidc.documents import load_document
 from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
+from mailadmin.accounts.oidc.pending import LEEWAY
 from mailadmin.conf.sign_in import is_protected_url
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
@@ -21,7 +22,6 @@ ALGORITHMS = [
     "EdDSA",
 ]
 KEYS_MIN_AGE = 30  # seconds; tokens of unknown keys do not make the panel ask more often
-LEEWAY = 60  # seconds by which clocks may differ
 MAX_TOKEN_LENGTH = 64_000
 
 

@@ -25,16 +25,14 @@ from mailadmin.accounts.external_login import (
     start_external_attempt,
 )
 from mailadmin.accounts.models import Principal, Role
-from mailadmin.accounts.oidc.code_flow import (
+from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
+from mailadmin.accounts.oidc.logout import remember_provider_session
+from mailadmin.accounts.oidc.pending import (
     PendingSignIn,
     SignedInPerson,
+    has_authenticated_since,
     pop_pending,
-    redeem_code,
-    start_code_flow,
 )
-from mailadmin.accounts.oidc.errors import InvalidToken, ProviderUnavailable
-from mailadmin.accounts.oidc.logout import end_sessions_of_token, remember_provider_session
-from mailadmin.accounts.oidc.provider import LEEWAY
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.proof import PROOF_SECONDS, record_proof
 from mailadmin.accounts.requests import as_panel_request, get_redirect_target
@@ -71,6 +69,8 @@ class ProviderLoginView(ProviderViewMixin):
     http_method_names = ["get"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        from mailadmin.accounts.oidc.code_flow import start_code_flow  # loads authlib
+
         if request.user.is_authenticated:
             return redirect(settings.LOGIN_REDIRECT_URL)
         return redirect(start_code_flow(request, request.GET.get("next", "")))
@@ -82,6 +82,8 @@ class ProviderConfirmView(RoleRequiredMixin, ProviderViewMixin):
     http_method_names = ["get"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        from mailadmin.accounts.oidc.code_flow import start_code_flow  # loads authlib
+
         target = request.GET.get("next", "")
         return redirect(start_code_flow(request, target, is_confirmation=True))
 
@@ -103,6 +105,8 @@ class ProviderCallbackView(ProviderViewMixin):
             return refuse_external_login(request, SignInRefused(text, "token", status=400))
 
     def sign_in(self) -> HttpResponse:
+        from mailadmin.accounts.oidc.code_flow import redeem_code  # loads authlib
+
         request, query = self.request, self.request.GET
         pending = pop_pending(request)
         if pending is None:  # not counted: any page elsewhere can send browsers here
@@ -164,12 +168,6 @@ def get_verified_address(claims: dict[str, Any]) -> str:
     return address
 
 
-def has_authenticated_since(claims: dict[str, Any], begun: float) -> bool:
-    """Return whether the person has proved to the provider who they are since then."""
-    moment = claims.get("auth_time")
-    return isinstance(moment, (int, float)) and moment >= begun - LEEWAY
-
-
 def has_superadmin_claim(claims: dict[str, Any]) -> bool:
     """Return whether the operator lets superadmins sign in with these claims."""
     mapping = settings.MAILADMIN_OIDC_SUPERADMIN_CLAIM
@@ -187,6 +185,8 @@ class BackChannelLogoutView(ProviderViewMixin):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        from mailadmin.accounts.oidc.logout_tokens import end_sessions_of_token  # loads authlib
+
         attempt = start_external_attempt(request)
         try:
             ended = end_sessions_of_token(request.POST.get("logout_token"))
