@@ -183,9 +183,11 @@ class AdminForm(NewPasswordMixin, TableForm):
         attributes = {"data-picker": "domains", "placeholder": placeholder}
         self.fields["domains"].widget.attrs |= attributes
         if self.is_edit:
+            self.guarded_fields = ("password", "superadmin")
             self.set_password_address(self.instance.pk)
             self.initial["domains"] = self.instance.get_assigned_domains()
         else:
+            self.guarded_fields = ("superadmin",)
             self.require_password()
             if domain := self.initial.get("domain"):
                 self.initial.setdefault("domains", [domain])

@@ -7,19 +7,28 @@ class MailadminConfig(AppConfig):
     name = "mailadmin"
 
     def ready(self) -> None:
+        from django.core import checks
+
         from mailadmin import registry
         from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
+        from mailadmin.db.collations import register_compared_fields
         from mailadmin.db.lookups import register_ascii_lookups
         from mailadmin.housekeeping import purge_expired
+        from mailadmin.mails.checks import check_mail_templates
+        from mailadmin.mails.models import OutgoingMail
+        from mailadmin.mails.notices import NOTICE_KINDS
         from mailadmin.menu import PLATFORM_ENTRIES
         from mailadmin.tables.bulk_jobs import get_next_bulk_step
         from mailadmin.tables.table import BULK_JOB_KIND
 
         register_ascii_lookups()
+        checks.register(check_mail_templates)
+        register_compared_fields(OutgoingMail, "domain")
         registry.register_table(LogTable())
         registry.register_menu_entries(*PLATFORM_ENTRIES)
         registry.register_log_actions(TOKEN_ACTION_LABELS, superadmin_only=TOKEN_ACTION_LABELS)
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_job_step(CREATION_JOB_KIND, get_next_creation_step, max_held=1)
+        registry.register_mail_kinds(*NOTICE_KINDS)
         registry.register_housekeeping(purge_expired)

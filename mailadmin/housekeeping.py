@@ -19,6 +19,7 @@ from mailadmin.changes.models import ChangeSecret
 from mailadmin.db.bulk import MAX_ROWS_PER_STATEMENT
 from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.jobs.models import Job, WorkerHeartbeat
+from mailadmin.mails.models import OutgoingMail, ReaderLanguage
 
 RESPONSE_TTL = datetime.timedelta(days=1)  # for requests with an Idempotency-Key
 DRAFT_TTL = datetime.timedelta(days=1)
@@ -27,6 +28,9 @@ KNOWN_NETWORK_TTL = datetime.timedelta(days=180)
 SIGNED_IN_SESSION_TTL = datetime.timedelta(days=1)  # longer than any session lasts
 SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
 WORKER_HEARTBEAT_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
+SENT_MAIL_TTL = datetime.timedelta(days=30)
+FAILED_MAIL_TTL = datetime.timedelta(days=90)
+READER_LANGUAGE_TTL = datetime.timedelta(days=730)  # after which the next sign-in stores it again
 
 
 def purge_expired() -> None:
@@ -47,6 +51,14 @@ def purge_expired() -> None:
     challenge_start = now - datetime.timedelta(seconds=CHALLENGE_SECONDS)
     delete_in_batches(UsedChallenge.objects.filter(used__lt=challenge_start))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
+    delete_in_batches(ReaderLanguage.objects.filter(used__lt=now - READER_LANGUAGE_TTL))
+    purge_mails(OutgoingMail.State.SENT, now - SENT_MAIL_TTL)
+    purge_mails(OutgoingMail.State.FAILED, now - FAILED_MAIL_TTL)
+
+
+def purge_mails(state: str, before: datetime.datetime) -> None:
+    """Delete mails that were sent or given up before this time."""
+    delete_in_batches(OutgoingMail.objects.filter(state=state, finished__lt=before))
 
 
 def get_failed_creations(before: datetime.datetime) -> QuerySet[Job]:

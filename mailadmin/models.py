@@ -12,6 +12,7 @@ from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
+from mailadmin.mails.models import OutgoingMail, ReaderLanguage
 from mailadmin.tables.models import SavedFilter
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "KnownNetwork",
     "Log",
     "LoginFailure",
-    "ProviderSession",
+    "OutgoingMail",
     "Passkey",
+    "ProviderSession",
+    "ReaderLanguage",
     "RecoveryCode",
     "RequestCount",
     "RoleFactorPolicy",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailadmin.changes.derived_rows import DerivedRows
     from mailadmin.changes.models import Change
     from mailadmin.jobs.models import Job
+    from mailadmin.mails.mail_kinds import MailKind
     from mailadmin.menu import MenuEntry
     from mailadmin.tables.actions import Text
     from mailadmin.tables.table import Table
@@ -34,6 +35,7 @@ change_titles: dict[str, Callable[[Change], Text]] = {}
 filter_tabs: dict[str, str] = {}
 derived_rows: dict[type[Model], DerivedRows] = {}
 second_factor_exceptions: list[Callable[[Any, str], bool]] = []
+mail_kinds: dict[str, MailKind] = {}
 
 
 def register_table(table: Table) -> None:
@@ -57,6 +59,11 @@ def register_job_step(
     job_steps[kind] = get_next_step
     if max_held is not None:
         held_job_limits[kind] = max_held
+
+
+def register_mail_kinds(*kinds: MailKind) -> None:
+    """Name the kinds of mail that an app queues, with their texts."""
+    mail_kinds.update({kind.name: kind for kind in kinds})
 
 
 def register_housekeeping(task: Callable[[], None]) -> None:

@@ -2,7 +2,6 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
-from django.views.i18n import set_language
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
@@ -42,6 +41,8 @@ from mailadmin.api.views import ApiReferenceView, TokenDeleteView, TokenListView
 from mailadmin.design import DesignView
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
 from mailadmin.jobs import views as jobs
+from mailadmin.mails.language_views import switch_language
+from mailadmin.mails.views import OutgoingMailListView
 from mailadmin.observability.views import HealthView, MetricsView, ReadinessView
 from mailadmin.tables.urls import table_urls
 from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFilterDeleteView
@@ -79,7 +80,7 @@ urlpatterns = [
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),
     path("metrics", MetricsView.as_view(), name="metrics"),
-    path("language/", login_not_required(set_language), name="set_language"),
+    path("language/", login_not_required(switch_language), name="set_language"),
     path("view-as/", ViewAsView.as_view(), name="view-as"),
     path("view-as/stop/", ViewAsStopView.as_view(), name="view-as-stop"),
     path("design/", DesignView.as_view(), name="design"),
@@ -99,6 +100,7 @@ urlpatterns = [
     path("import/<str:table>.csv", transfer.ImportTemplateView.as_view(), name="import-template"),
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.JobDetailView.as_view(), name="job"),
+    path("mails/", OutgoingMailListView.as_view(), name="mails"),
     path("account/", owner_views.AccountView.as_view(), name="account"),
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),

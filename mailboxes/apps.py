@@ -38,12 +38,13 @@ class MailboxesConfig(AppConfig):
         from mailboxes.services.domain_deletion import get_next_deletion_step
         from mailboxes.services.tallies import recount_tallies
         from mailboxes.transfer import job_steps
-        from mailboxes.welcome_mail import purge_failed_welcome_jobs, run_welcome_step
+        from mailboxes.welcome_mail import WELCOME, purge_failed_welcome_jobs, run_welcome_step
 
         registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
         registry.register_job_step("plan", job_steps.next_plan_step, max_held=3)
+        registry.register_mail_kinds(WELCOME)
         registry.register_job_step("welcome", run_welcome_step)
         registry.register_housekeeping(purge_failed_welcome_jobs)
         registry.register_housekeeping(recount_tallies)

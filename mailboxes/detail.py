@@ -18,7 +18,7 @@ from mailboxes.postfix.explain.sentences import format_sentences
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.references import MAX_REFERENCES, find_aliases_pointing_to
 from mailboxes.tables import AliasTable, MailboxTable
-from mailboxes.welcome_mail import find_welcome_job
+from mailboxes.welcome_mail import find_welcome_mail
 
 MAX_LOOKUPS = 200  # of the route of an address; the page Explain makes more
 MAX_SHOWN_ROWS = 20
@@ -45,7 +45,7 @@ class MailboxReadyView(TableReadyView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
             mail_host=settings.MAILADMIN_MAIL_HOST,
-            welcome=find_welcome_job(self.request.user, self.object),
+            welcome=find_welcome_mail(self.request.user, self.object),
             **kwargs,
         )
 

@@ -94,6 +94,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         quota.help_text = SimpleLazyObject(lambda: hint.help_text)
 
     def _prepare_edit(self) -> None:
+        self.guarded_fields = ("password",)
         self.set_password_address(self.instance.pk)
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         quota: Any = self.fields["quota"]

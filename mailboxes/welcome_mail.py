@@ -1,48 +1,81 @@
 """The welcome mail to new mailboxes."""
 
-import smtplib
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
+from django.utils.translation import get_language
 
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.db.fields import is_known_date
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.runner import JobCanceled
+from mailadmin.mails.mail_kinds import MailKind
+from mailadmin.mails.messages import preview_texts
+from mailadmin.mails.models import OutgoingMail
+from mailadmin.mails.queue import NewMail, queue_mails
 from mailadmin.names import fold
 from mailadmin.registry import JobStep
-from mailadmin.translation import gettext as _
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Mailbox
 
-SEARCHED_JOBS = 50  # the page that tells their state follows the form at once
+
+def get_configured_texts() -> tuple[str, str]:
+    """Return subject and text of the settings; in a file of settings `\\n` is a line break."""
+    text = settings.MAILADMIN_WELCOME_TEXT.replace("\\n", "\n")
+    return settings.MAILADMIN_WELCOME_SUBJECT, text
+
+
+# The first mail to a mailbox, by which Dovecot creates its maildir.
+WELCOME = MailKind(
+    "welcome",
+    _("Welcome email"),
+    "A mailbox was created.",
+    _("Welcome"),
+    _("Your mailbox %(address)s is ready."),
+    {"address": "the address of the mailbox"},
+    get_configured_texts=get_configured_texts,
+)
+
+
+def queue_welcome_mails(changes: Changes, mailboxes: Iterable[Mailbox]) -> None:
+    """Queue the welcome mails to new mailboxes, sent by who created them."""
+    sender = str(changes.principal.pk or "")
+    queue_mails(
+        WELCOME.name,
+        [
+            NewMail(mailbox.pk, {"address": mailbox.pk}, "", mailbox.domain_id, sender)
+            for mailbox in mailboxes
+        ],
+    )
+
+
+def find_welcome_mail(principal: Any, mailbox: Mailbox) -> OutgoingMail | None:
+    """Return the welcome mail to this mailbox, not one to an earlier mailbox of the same name."""
+    mails = OutgoingMail.objects.visible_to(principal)
+    mails = mails.filter(kind=WELCOME.name, recipient=mailbox.pk)
+    if is_known_date(mailbox.created):
+        mails = mails.filter(created__gte=mailbox.created)
+    return mails.order_by("-pk").first()
+
+
+def preview_welcome_mail(address: str) -> tuple[str, str]:
+    """Return subject and text of the mail to this address in the active language."""
+    return preview_texts(WELCOME, get_language() or settings.LANGUAGE_CODE, {"address": address})
+
+
+# Jobs of an earlier version, which sent the mail themselves
 
 
 def run_welcome_step(job: Job) -> JobStep | None:
-    """Send the mail, then return the step that records it.
-
-    It is sent outside of the transaction, so that none waits for the mail server.
-    """
+    """Return the step that queues the mail of a job."""
     if job.done:
         return None
-    if not Mailbox.objects.filter(pk=job.arguments["to"]).exists():
+    mailbox = Mailbox.objects.filter(pk=job.arguments["to"]).first()
+    if mailbox is None:
         raise JobCanceled(_("The mailbox no longer exists."))
-    send_welcome_mail(job.owner_key, job.arguments["to"])
-    return record_progress, (), 1
-
-
-def find_welcome_job(principal: Any, mailbox: Mailbox) -> Job | None:
-    """Return the job of the welcome mail to this mailbox, if it is one of the latest.
-
-    An older one was for a mailbox of the same name that was deleted.
-    """
-    jobs = Job.objects.visible_to(principal).filter(kind="welcome").order_by("-pk")
-    if is_known_date(mailbox.created):
-        jobs = jobs.filter(created__gte=mailbox.created)
-    found = (job for job in jobs[:SEARCHED_JOBS] if fold(job.arguments["to"]) == fold(mailbox.pk))
-    return next(found, None)
+    return queue_welcome_mails, ([mailbox],), 1
 
 
 def purge_failed_welcome_jobs() -> None:
@@ -54,27 +87,3 @@ def purge_failed_welcome_jobs() -> None:
         kept = {fold(key) for key in there.values_list("pk", flat=True)}
         gone = [number for number in part if fold(wanted[number]) not in kept]
         Job.objects.filter(pk__in=gone).delete()
-
-
-def record_progress(changes: Changes) -> None:
-    """Change nothing: the progress is recorded with the step."""
-
-
-def get_welcome_texts(address: str) -> tuple[str, str]:
-    """Return subject and text of the mail to this address."""
-    subject = settings.MAILADMIN_WELCOME_SUBJECT or _("Welcome")
-    text = settings.MAILADMIN_WELCOME_TEXT or _("Your mailbox %(address)s is ready.")
-    return subject, text.replace("%(address)s", address)
-
-
-def send_welcome_mail(owner: str, address: str) -> None:
-    """Send the first mail to a mailbox, by which Dovecot creates its maildir."""
-    sender = settings.MAILADMIN_ADMIN_EMAIL or owner
-    sender = sender or f"postmaster@{address.rpartition('@')[2]}"
-    mail = EmailMessage(*get_welcome_texts(address), sender, [address])
-    try:
-        mail.send()
-    except (OSError, smtplib.SMTPException) as error:
-        raise ValidationError(
-            _("The SMTP server did not accept the message: %(error)s"), params={"error": error}
-        ) from error

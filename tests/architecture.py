@@ -25,6 +25,7 @@ MODELS_BY_NAME = {
     "mailadmin/api/models.py",
     "mailadmin/api/tokens.py",
     "mailadmin/changes/models.py",
+    "mailadmin/mails/models.py",
 }
 TRANSLATING_FUNCTIONS = ("gettext", "gettext_lazy", "ngettext", "ngettext_lazy")
 PACKAGES_OF_STORED_TEXTS = (

@@ -12,6 +12,7 @@ from mailadmin.accounts.factors.models import Passkey
 from mailadmin.accounts.models import Principal, SessionEpoch
 from mailadmin.accounts.throttling import LoginAttempt
 from mailadmin.db.compiled import CompiledQuery
+from mailadmin.mails.models import ReaderLanguage
 from mailadmin.names import fold, hash_account
 from mailadmin.tables.models import SavedFilter
 
@@ -20,18 +21,20 @@ from mailadmin.tables.models import SavedFilter
 def login_query(model_name: str) -> CompiledQuery:
     """Return the compiled query of an active principal, with what every page asks about them.
 
-    That is when their sessions were ended, whether they have saved filters and passkeys, and
-    whether a second factor is required.
+    That is when their sessions were ended, whether they have saved filters and passkeys, whether a
+    second factor is required, and the language of their mails.
     """
 
     def build(name: str, account: str) -> QuerySet:
         ended = SessionEpoch.ended_at_queryset(account)
         filters = SavedFilter.objects.filter(owner_model=model_name, owner_key=name)
         passkeys = Passkey.objects.filter(owner_model=model_name, owner_key=name)
+        languages = ReaderLanguage.objects.filter(pk=account)
         model = apps.get_model(model_name)
         return model._default_manager.filter(active=True, pk=name).annotate(
             sessions_ended=Subquery(ended[:1]),
             has_saved_filters=Exists(filters),
+            reader_language=Subquery(languages.values("language")),
             has_passkeys=Exists(passkeys.filter(created__gte=OuterRef("created"))),
             factor_policy=model.build_factor_policy(),
         )

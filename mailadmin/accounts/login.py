@@ -8,14 +8,18 @@ from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from mailadmin.accounts.backends import find_backend, get_account_key
 from mailadmin.accounts.factors.policy import POLICY_KEY
 from mailadmin.accounts.models import Principal
 from mailadmin.accounts.proof import record_proof
 from mailadmin.accounts.requests import get_redirect_target
-from mailadmin.accounts.signed_in import record_session
+from mailadmin.accounts.signed_in import describe_device, record_session
 from mailadmin.accounts.throttling import LoginAttempt
+from mailadmin.changes.perform import Actor
+from mailadmin.mails.languages import remember_language
+from mailadmin.mails.notices import notify_person
 
 PENDING_LOGIN_KEY = "mailadmin_pending"
 PENDING_LOGIN_SECONDS = 300
@@ -39,6 +43,9 @@ def complete_login(
     lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
     request.session.set_expiry(timezone.now() + lifetime)  # however often it is saved
     record_session(request, principal)
+    if attempt.is_new_client(get_account_key(principal)):
+        notify_of_sign_in(request, principal)
+    remember_language(principal, get_language())
     if is_proof:
         record_proof(request)
     if applies_policy:
@@ -46,6 +53,15 @@ def complete_login(
     response = redirect(get_redirect_target(request, target, settings.LOGIN_REDIRECT_URL))
     attempt.remember_browser(response, get_account_key(principal))
     return response
+
+
+def notify_of_sign_in(request: HttpRequest, principal: Principal) -> None:
+    """Queue a mail about a sign-in from a new network and browser, unless it is the first one."""
+    if not settings.MAILADMIN_SIGN_IN_NOTICES or principal.reader_language is None:
+        return
+    actor = Actor.of_person(request, principal)
+    values = {"address": actor.address, "device": describe_device(actor.user_agent)}
+    notify_person(principal, "new_sign_in", values)
 
 
 def start_second_step(request: HttpRequest, principal: Principal, target: str) -> HttpResponse:

@@ -84,6 +84,7 @@ class Principal(AbstractBaseUser):
     username: Any
     active: Any
     has_saved_filters = True  # unless the query that loaded the row has looked
+    reader_language: str | None = None  # unless the query that loaded the row has looked
     has_passkeys: bool
     factor_policy: str
     last_login = None

@@ -34,9 +34,13 @@ class RecentProofMixin(RoleRequiredMixin):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         is_permitted = as_panel_request(request).user.role in self.get_roles()
-        if is_permitted and not has_recent_proof(request):
+        if is_permitted and self.needs_proof(request) and not has_recent_proof(request):
             return self.ask_for_proof(request)
         return super().dispatch(request, *args, **kwargs)
+
+    def needs_proof(self, request: HttpRequest) -> bool:
+        """Return whether this request takes the dangerous step."""
+        return True
 
     def ask_for_proof(self, request: HttpRequest) -> HttpResponseBase:
         """Redirect to the page that asks for the password or a passkey, and back."""

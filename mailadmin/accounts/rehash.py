@@ -6,7 +6,6 @@ from django.http import HttpRequest
 
 from mailadmin import passwords
 from mailadmin.accounts.models import Principal
-from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes.perform import Actor, Changes, perform
 
 
@@ -22,8 +21,7 @@ def rehash_password(request: HttpRequest, principal: Principal, password: str) -
         stored = passwords.make_hash(password, principal.username)
     except ValidationError:
         return  # the configured scheme cannot take this password: keep the old hash
-    address = as_panel_request(request).client_address
-    actor = Actor(principal, principal.username, address)
+    actor = Actor.of_person(request, principal)
     perform(actor, set_password_hash, type(principal), principal.pk, stored)
     principal.refresh_from_db()
 

@@ -55,6 +55,7 @@ class LoginAttempt:
     accounts: Sequence[str]
     throttle_scope: str = ""
     existing_accounts: set[str] = field(default_factory=set)
+    is_new_network = False  # for the account that was signed in to
 
     def __post_init__(self) -> None:
         self.network = get_client_network(as_panel_request(self.request).client_address)
@@ -124,7 +125,11 @@ class LoginAttempt:
         decrement_failures(
             [key for key in self.counts if key not in failed_keys], self.client_key(account)
         )
-        remember_network(hash_account_network(account, self.network))
+        self.is_new_network = remember_network(hash_account_network(account, self.network))
+
+    def is_new_client(self, account: str) -> bool:
+        """Return whether neither the browser nor the network was used for this account before."""
+        return self.is_new_network and account not in self.devices
 
     def undo(self) -> None:
         """Undo what the attempt added: nobody has signed in, and nothing was wrong."""
@@ -223,8 +228,8 @@ def decrement_failures(keys: list[str], reset: str) -> None:
     retry_on_deadlock(lambda: rows.update(failures=remaining))
 
 
-def remember_network(key: str) -> None:
-    """Store that this network was used for this account."""
+def remember_network(key: str) -> bool:
+    """Store that this network was used for this account; return whether that is new."""
     now = timezone.now()
     row = KnownNetwork.objects.filter(pk=key)
     seen = row.values_list("seen", flat=True).first()
@@ -233,6 +238,7 @@ def remember_network(key: str) -> None:
         retry_on_deadlock(lambda: KnownNetwork.objects.bulk_create(new, ignore_conflicts=True))
     elif seen < now - KNOWN_NETWORK_REFRESH:
         retry_on_deadlock(lambda: row.update(seen=now))
+    return seen is None
 
 
 def log_login_failure(name: str, address: str, reason: str) -> None:

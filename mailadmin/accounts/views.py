@@ -10,7 +10,6 @@ from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
-from django.views.generic.edit import ProcessFormView
 
 from mailadmin.accounts.backends import start_login_attempt
 from mailadmin.accounts.external import (
@@ -38,12 +37,14 @@ from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, lo
 from mailadmin.error_pages import too_many_requests
 
 
-class ThrottledFormMixin(ProcessFormView):
+class ThrottledFormMixin:
     """A form whose wrong answers are counted; after too many it answers 429."""
+
+    request: HttpRequest
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            return super().post(request, *args, **kwargs)
+            return super().post(request, *args, **kwargs)  # type: ignore[misc]  # of the view
         except TooManyLoginFailures as error:
             self.log_failure(self.get_throttled_name(), "throttled")
             return too_many_requests(request, error.retry_after)

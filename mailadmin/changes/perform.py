@@ -64,6 +64,7 @@ class Actor:
     principal: Any
     name: str
     address: str
+    user_agent: str = ""
 
     @classmethod
     def console(cls) -> Self:
@@ -71,9 +72,13 @@ class Actor:
 
     @classmethod
     def from_request(cls, request: HttpRequest) -> Self:
-        panel_request = as_panel_request(request)
-        principal = panel_request.user
-        return cls(principal, principal.username, panel_request.client_address)
+        return cls.of_person(request, as_panel_request(request).user)
+
+    @classmethod
+    def of_person(cls, request: HttpRequest, person: Any) -> Self:
+        """Return the actor of a request by somebody who is not signed in yet."""
+        address = as_panel_request(request).client_address
+        return cls(person, person.username, address, request.headers.get("User-Agent", ""))
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"

@@ -100,6 +100,13 @@ def parse_breached_file(value: str) -> Path:
     return Path(value)
 
 
+def parse_folder(value: str) -> Path:
+    """Accept a folder that can be read."""
+    if not os.access(value, os.R_OK | os.X_OK) or not Path(value).is_dir():
+        raise ValueError("is not a folder that can be read")
+    return Path(value)
+
+
 def parse_service_name(value: str) -> str:
     """Accept the name of a service in master.cf."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):

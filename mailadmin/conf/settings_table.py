@@ -12,6 +12,7 @@ from mailadmin.conf.parsers import (
     parse_breached_file,
     parse_default_alias,
     parse_domain,
+    parse_folder,
     parse_host,
     parse_log_format,
     parse_maildir_template,
@@ -152,6 +153,12 @@ SETTINGS = (
         "`yes`: rehash a password in the configured scheme at the next successful sign-in",
     ),
     EnvironmentSetting(
+        "MAILADMIN_SIGN_IN_NOTICES",
+        "yes",
+        parse_boolean,
+        "`no`: no email about a sign-in from a network and browser not used before",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_MAILDIR",
         "{domain}/{local_part}/",
         parse_maildir_template,
@@ -263,8 +270,9 @@ SETTINGS = (
         "MAILADMIN_SMTP_URL",
         "smtp://127.0.0.1:25",
         parse_smtp_url,
-        "SMTP server for welcome email: `smtp://`, `smtp+starttls://` or `smtps://`"
-        " `[user:password@]host[:port]`",
+        "SMTP server for the panel's mails: `smtp://`, `smtp+starttls://` or `smtps://`"
+        " `[user:password@]host[:port][?ca=/path.pem]`; with TLS its certificate is verified, by"
+        " the file of `ca` if it is not one of a public authority, unless `?verify=no`",
         secret=True,
     ),
     EnvironmentSetting(
@@ -284,6 +292,13 @@ SETTINGS = (
         "",
         parse_text,
         "text of the welcome email (`\\n` is a line break); default: the built-in text",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_MAIL_TEMPLATES",
+        "",
+        optional_parser(parse_folder),
+        "folder with texts of the panel's mails, which replace the built-in ones: see the page on"
+        " mails",
     ),
     EnvironmentSetting(
         "MAILADMIN_UNDO_DAYS",

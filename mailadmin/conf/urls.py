@@ -1,6 +1,7 @@
 """Parse the URLs of the database and of the mail server into Django's settings."""
 
 import os
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,22 +81,55 @@ def build_mysql_tls_options(options: Mapping[str, str]) -> dict[str, Any]:
     return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if "ca" in tls else {})
 
 
+SMTP_SCHEMES = {  # scheme → default port, STARTTLS, TLS from the start
+    "smtp": (25, False, False),
+    "smtp+starttls": (587, True, False),
+    "smtps": (465, False, True),
+}
+
+
 def parse_smtp_url(value: str) -> dict[str, Any]:
-    """Return Django's EMAIL_* settings by name."""
-    secure = {"smtp": (25, False, False), "smtp+starttls": (587, True, False)}
-    secure["smtps"] = (465, False, True)
+    """Return Django's EMAIL_* settings by name, and how the certificate is verified."""
     try:
         parts = urlsplit(value)
-        number, starttls, tls = secure[parts.scheme]
-        if not parts.hostname or parts.path.strip("/") or parts.query:
+        number, starttls, tls = SMTP_SCHEMES[parts.scheme]
+        if not parts.hostname or parts.path.strip("/"):
             raise ValueError
-        return {
-            "EMAIL_HOST": parts.hostname,
-            "EMAIL_PORT": parts.port or number,
-            "EMAIL_HOST_USER": unquote(parts.username or ""),
-            "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
-            "EMAIL_USE_TLS": starttls,
-            "EMAIL_USE_SSL": tls,
-        }
+        location = {"EMAIL_HOST": parts.hostname, "EMAIL_PORT": parts.port or number}
     except (KeyError, ValueError):
         raise ValueError("is not smtp://, smtp+starttls:// or smtps:// with a host") from None
+    return {
+        **location,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": starttls,
+        "EMAIL_USE_SSL": tls,
+        **parse_smtp_options(parts.query, has_tls=starttls or tls),
+    }
+
+
+def parse_smtp_options(query: str, *, has_tls: bool) -> dict[str, Any]:
+    """Return which authority signs the server's certificate, and whether it is verified."""
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    ca, verify = options.pop("ca", ""), options.pop("verify", "yes")
+    if options:
+        raise ValueError(f"has the unknown option {min(options)!r}; known are ca and verify")
+    if query and not has_tls:
+        raise ValueError("has options of TLS, but is not smtp+starttls:// or smtps://")
+    if verify not in ("yes", "no"):
+        raise ValueError("has an option verify that is neither yes nor no")
+    if ca and verify == "no":
+        raise ValueError("names a CA that verify=no would not use; remove one of them")
+    if ca:
+        check_ca_file(ca)
+    return {"EMAIL_CA_FILE": ca, "EMAIL_VERIFIES_TLS": verify == "yes"}
+
+
+def check_ca_file(path: str) -> None:
+    """Refuse a file without certificates."""
+    try:
+        certificates = ssl.create_default_context(cafile=path).get_ca_certs()
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"names the CA {path!r}: {error.strerror or error}") from None
+    if not certificates:
+        raise ValueError(f"names the CA {path!r}, which has no certificate of an authority")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mailadmin.tables.actions import Service, Services, Text
 
 PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (the name of a field)
+OWN_PASSWORD_FIELD = "own_password"  # noqa: S105 (the name of a field)
+FORM_FIELDS = ("seen", OWN_PASSWORD_FIELD)  # that are no values of the row
 
 
 class ValidatedTextForm(forms.Form):
@@ -38,6 +40,7 @@ class ValidatedTextForm(forms.Form):
     address_fields: Sequence[str] = ()  # local part and domain, shown as one control
     notice: Any = None
     notice_template = ""  # shows `notice` above the fields
+    guarded_fields: Sequence[str] = ()  # to set one of them is a dangerous step
     remedy_template = ""  # says below the errors of the form what can be done about them
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -69,6 +72,11 @@ class ValidatedTextForm(forms.Form):
             if field.widget_type != "checkbox" and field.value() in (None, "", []):
                 field.field.widget.attrs["autofocus"] = True
                 return
+
+    def sets_guarded_field(self) -> bool:
+        """Return whether somebody has to prove who they are before this is saved."""
+        set_fields = [name for name in self.changed_data if self.cleaned_data.get(name)]
+        return not set(set_fields).isdisjoint(self.guarded_fields)
 
     @property
     def marks_required_fields(self) -> bool:
@@ -119,7 +127,8 @@ class ConflictCheckedForm(ValidatedTextForm):
 
     def get_service_values(self) -> dict[str, Any]:
         """Return the values that the service takes."""
-        return {name: value for name, value in self.cleaned_data.items() if name != "seen"}
+        values = self.cleaned_data.items()
+        return {name: value for name, value in values if name not in FORM_FIELDS}
 
     def run_service(
         self, service: "Service", *arguments: Any, after: AfterPerform | None = None

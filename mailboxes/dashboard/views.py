@@ -22,8 +22,8 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
-from mailadmin.jobs.models import Job
 from mailboxes.dashboard.activity import RECENT_LINES, build_activity_bars, group_lines
+from mailboxes.dashboard.failures import find_failures
 from mailboxes.dashboard.first_steps import build_first_steps
 from mailboxes.dashboard.groups import build_attention_groups
 from mailboxes.models import Alias, Mailbox, Usage
@@ -41,7 +41,6 @@ from mailboxes.services.target_checks import find_undeliverable_targets
 CachedStats = dict[str, list[Any]]  # rows of `STAT_COLUMNS`
 
 STAT_COLUMNS = ("name", "key", "number", "percent")
-MAX_FAILED_JOBS_SHOWN, MAX_FAILED_JOBS_COUNTED = 3, 1000
 MAX_RECHECKED = 100  # cached rows that are checked again for the page
 
 
@@ -52,16 +51,15 @@ class DashboardView(RoleRequiredMixin, View):
         person = self.principal
         if not isinstance(person, Admin):
             return render_owner_home(request)
-        jobs = Job.objects.visible_to(person).filter(state=Job.State.FAILED).order_by("-pk")
-        failed = list(jobs.only("pk", "title")[:MAX_FAILED_JOBS_COUNTED])
+        jobs, mails = find_failures(person)
         context = build_dashboard_context(person)
         found = context["attention"]
         groups = build_attention_groups(found)
         context |= {
             "attention": groups,
-            "failed_jobs": failed[:MAX_FAILED_JOBS_SHOWN],
-            "more_failed": len(failed) - MAX_FAILED_JOBS_SHOWN,
-            "attention_count": sum(map(len, found.values())) + len(failed),
+            "failed_jobs": jobs,
+            "undelivered_mails": mails,
+            "attention_count": sum(map(len, found.values())) + jobs.count_all() + mails.count_all(),
             "attention_is_cut": any(group.is_cut for group in groups.values()),
             "groups": group_lines(context.pop("lines"), person),
             "first_steps": build_first_steps(person, context["totals"]),

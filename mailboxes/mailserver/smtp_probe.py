@@ -1,11 +1,11 @@
 """Ask the mail server by SMTP whether it accepts mail for an address; none is sent."""
 
 import smtplib
-import ssl
 
 from django.conf import settings
 
 from mailadmin import bounded_smtp
+from mailadmin.email_backend import build_tls_context
 
 CONNECT_TIMEOUT_SECONDS = 5
 SESSION_TIMEOUT_SECONDS = 10  # a page waits for it
@@ -38,12 +38,15 @@ def probe_recipient(address: str) -> str:
 
 def open_session() -> bounded_smtp.BoundedSessionMixin:
     """Open a session with the settings of the panel's own mails."""
-    server: type[bounded_smtp.BoundedSessionMixin] = (
-        ProbeSMTPSSL if settings.EMAIL_USE_SSL else ProbeSMTP
-    )
-    client = server(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=CONNECT_TIMEOUT_SECONDS)
+    place = settings.EMAIL_HOST, settings.EMAIL_PORT
+    client: bounded_smtp.BoundedSessionMixin
+    if settings.EMAIL_USE_SSL:
+        context = build_tls_context()
+        client = ProbeSMTPSSL(*place, timeout=CONNECT_TIMEOUT_SECONDS, context=context)
+    else:
+        client = ProbeSMTP(*place, timeout=CONNECT_TIMEOUT_SECONDS)
     if settings.EMAIL_USE_TLS:
-        client.starttls(context=ssl.create_default_context())
+        client.starttls(context=build_tls_context())
     if settings.EMAIL_HOST_USER:
         client.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
     return client

@@ -14,6 +14,7 @@ from mailadmin.changes.perform import Changes
 from mailadmin.jobs.models import Job, JobKeys
 from mailadmin.jobs.selections import delete_selection, load_selected_keys
 from mailadmin.jobs.services import ROWS_PER_STEP, add_job_within_limit
+from mailadmin.mails.queue import forget_mails_to
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
@@ -101,4 +102,5 @@ def delete_domain_contents(
     rows = changes.find(model, keys)
     end_sessions(row for row in rows if isinstance(row, Mailbox))
     delete_text_references(changes, keys)
+    forget_mails_to(keys)
     changes.delete(rows)

@@ -19,7 +19,7 @@ from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
-from mailadmin.jobs.services import add_job
+from mailadmin.mails.queue import forget_mails_to
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
@@ -33,6 +33,7 @@ from mailboxes.services.limits import (
     is_quota_increase,
     sum_assigned_quota,
 )
+from mailboxes.welcome_mail import queue_welcome_mails
 
 DEFAULT_PASSWORD_EXPIRY_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
 
@@ -57,11 +58,12 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
             for domain, new in group_by_domain(mailboxes, domains)
         }
     )
-    for mailbox, row in zip(mailboxes, rows, strict=True):
+    for mailbox in mailboxes:
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
-        if row.get("welcome_mail"):
-            title = _("Welcome email to %(row)s") % {"row": mailbox}
-            add_job(changes, "welcome", title, {"to": mailbox.pk}, 1)
+    queue_welcome_mails(
+        changes,
+        [mailbox for mailbox, row in zip(mailboxes, rows, strict=True) if row.get("welcome_mail")],
+    )
     cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     return mailboxes
 
@@ -193,6 +195,7 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
     changes.delete(Alias.objects.filter(pk__in=keys))
     delete_text_references(changes, keys)
     end_sessions(mailboxes)
+    forget_mails_to(keys)
     changes.delete(mailboxes)
     adjust_tallies_of_domains(
         {

@@ -2,7 +2,7 @@
 
 from django import template
 
-from mailboxes.welcome_mail import get_welcome_texts
+from mailboxes.welcome_mail import preview_welcome_mail
 
 register = template.Library()
 
@@ -10,4 +10,4 @@ register = template.Library()
 @register.simple_tag
 def welcome_mail_texts(address: str) -> tuple[str, str]:
     """Return subject and text of the welcome email, as a preview."""
-    return get_welcome_texts(address)
+    return preview_welcome_mail(address)

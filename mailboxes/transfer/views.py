@@ -25,6 +25,7 @@ from django.views.generic import DetailView, FormView, View
 
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.changes.perform import perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.form_sections import Section
@@ -181,11 +182,15 @@ class PlanMixin(RoleRequiredMixin):
         return get_object_or_404(plans, pk=self.kwargs["pk"])
 
 
-class PlanDetailView(PlanMixin, DetailView):
+class PlanDetailView(RecentProofMixin, PlanMixin, DetailView):
     """A plan's numbers, first rows and losses, and the actions that it allows."""
 
     template_name = "transfer/plan.html"
     context_object_name = "plan"
+
+    def needs_proof(self, request: HttpRequest) -> bool:
+        """Ask before an import, which can set passwords and make superadmins."""
+        return request.POST.get("action") == "apply"
 
     def get_object(self, queryset: QuerySet[Plan] | None = None) -> Plan:
         return self.plan

@@ -16,7 +16,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services.domain_deletion import start_domain_deletion
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
-from tests.base import PASSWORD, World, run_job
+from tests.base import World, run_job
 
 
 class JobTests(World):
@@ -159,36 +159,3 @@ class JobTests(World):
         inactive = Mailbox.objects.filter(active=False).values_list("domain_id", flat=True)
         self.assertEqual(set(inactive), {"example.org"})
         self.assertEqual(len(inactive), 3)
-
-    # Mail
-
-    def create_with_welcome(self):
-        self.sign_in(self.alice)
-        data = {
-            "local_part": "dave",
-            "domain": "example.org",
-            "password": PASSWORD,
-            "password2": PASSWORD,
-            "quota": "5",
-            "active": "on",
-            "welcome_mail": "on",
-        }
-        self.client.post("/mailboxes/create/", data)
-
-    def test_a_welcome_mail_is_sent_by_the_worker(self):
-        from django.core import mail
-
-        self.create_with_welcome()
-        self.assertEqual(mail.outbox, [])
-        self.work()
-        self.assertEqual([m.to for m in mail.outbox], [["dave@example.org"]])
-        self.assertEqual(mail.outbox[0].from_email, "alice@example.org")
-        self.assertEqual(mail.outbox[0].subject, "Welcome")
-        self.assertIn("dave@example.org is ready", mail.outbox[0].body)
-
-    def test_a_mail_that_cannot_be_sent_is_reported(self):
-        self.create_with_welcome()
-        with mock.patch("django.core.mail.EmailMessage.send", side_effect=OSError("refused")):
-            self.work()
-        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
-        self.assertContains(self.client.get("/"), "Failed jobs")

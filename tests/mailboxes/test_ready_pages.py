@@ -1,11 +1,7 @@
 """What to hand over, deletions, and pages beside those of rows."""
 
-import datetime
-
-from django.utils import timezone
-
-from domains.models import Admin, Domain, DomainAdmin
-from mailadmin.jobs.models import Job
+from domains.models import Domain, DomainAdmin
+from mailadmin.mails.models import OutgoingMail
 from mailboxes.models import Alias
 from mailboxes.services.mailboxes import delete_mailboxes
 from tests.base import PASSWORD, World
@@ -56,18 +52,16 @@ class HandOverTests(World):
         self.create(welcome_mail="on")
         url = "/mailboxes/new@example.org/ready/"
         self.assertContains(self.client.get(url), "waiting to be sent")
-        Job.objects.update(state=Job.State.DONE)
+        OutgoingMail.objects.update(state="sent")
         self.assertContains(self.client.get(url), "The welcome email was sent.")
-        Job.objects.update(state=Job.State.FAILED, message="refused")
+        OutgoingMail.objects.update(state="failed", error="refused")
         self.assertContains(self.client.get(url), "could not be sent. refused")
         self.assertNotContains(self.client.get(f"{url}?changed=1"), "refused")
 
     def test_the_welcome_email_to_a_deleted_mailbox_is_not_that_to_a_new_one(self):
         self.create(welcome_mail="on")
-        past = timezone.now() - datetime.timedelta(minutes=1)
-        Job.objects.update(state=Job.State.DONE, created=past)
-        Admin.objects.filter(pk=self.alice.pk).update(created=past)
         self.perform(self.alice, delete_mailboxes, ["new@example.org"])
+        self.assertFalse(OutgoingMail.objects.exists())
         self.create()
         page = self.client.get("/mailboxes/new@example.org/ready/")
         self.assertNotContains(page, "The welcome email was sent.")

@@ -1,161 +1,99 @@
-"""Welcome mails with misbehaving mail servers: bounded, reported, sent once."""
+"""Welcome mails to new mailboxes."""
 
-import socket
-import threading
-import time
-from unittest import mock
+import datetime
 
+from django.core import mail
 from django.core.management import call_command
-from django.test import override_settings
+from django.utils import timezone
 
-from mailadmin import email_backend
 from mailadmin.jobs.models import Job
-from mailboxes.services.mailboxes import create_mailboxes
+from mailadmin.mails.languages import remember_language
+from mailadmin.mails.models import OutgoingMail
+from mailadmin.mails.outcomes import finish
+from mailboxes.models import Mailbox
+from mailboxes.services.domains import delete_domains
+from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
+from mailboxes.welcome_mail import find_welcome_mail
 from tests.base import World
 
 
-class HostileServer(threading.Thread):
-    """A server that runs `script` with each client, replies alternating with the client's lines."""
-
-    def __init__(self, *script, then=b"", first=b""):
-        super().__init__(daemon=True)
-        self.script, self.then, self.first = script, then, first
-        self.connections, self.heard = 0, []
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.port = self.server.getsockname()[1]
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *error):
-        self.server.close()
-
-    def run(self):
-        while True:
-            try:
-                client, _address = self.server.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    def serve(self, client):
-        try:
-            with client, client.makefile("rb") as lines:
-                for reply in self.script:
-                    client.sendall(reply)
-                    self.heard.append(lines.readline())
-                client.sendall(self.first)
-                while self.then:
-                    client.sendall(self.then)
-                    time.sleep(0.05 if len(self.then) < 10 else 0)
-        except OSError:
-            return
-
-
-HELLO = (b"220 mail.test\r\n", b"250 mail.test\r\n")
-ENDS = {
-    "hangs up at once": ((), b""),
-    "says nothing known": ((b"what?\r\n",), b""),
-    "greets without end": ((), b"220-welcome to the mail server of the future\r\n"),
-    "greets letter by letter": ((), b"2"),
-    "writes a line without end": ((), b"2" * 4096),
-    "answers EHLO without end": ((b"220 mail.test\r\n",), b"250-SIZE 1000000\r\n"),
-    "refuses the connection": ((b"554 no service\r\n",), b""),
-    "refuses the sender": ((*HELLO, b"550 not you\r\n"), b""),
-    "refuses the recipient": ((*HELLO, b"250 ok\r\n", b"550 unknown\r\n"), b""),
-    "puts off the recipient": ((*HELLO, b"250 ok\r\n", b"451 later\r\n"), b""),
-    "ends at DATA": ((*HELLO, b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n"), b""),
-}
-
-
-@override_settings(EMAIL_BACKEND="mailadmin.email_backend.EmailBackend", EMAIL_HOST="127.0.0.1")
-class HostileServerTests(World):
-    def create(self):
+class WelcomeMailTests(World):
+    def create(self, person=None, **more):
         row = {"local_part": "dora", "domain": self.bob.domain, "password": "x", "quota": 1}
-        self.perform(self.alice, create_mailboxes, [row | {"welcome_mail": True}])
+        row |= {"welcome_mail": True} | more
+        return self.perform(person or self.alice, create_mailboxes, [row])[0]
 
-    def test_each_hostile_server_ends_as_a_failed_job_in_time(self):
+    def work(self):
+        call_command("worker", once=True)
+
+    def test_it_is_sent_by_the_worker(self):
         self.create()
-        for name, (script, then) in ENDS.items():
-            with (
-                self.subTest(name),
-                HostileServer(*script, then=then) as server,
-                override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-                mock.patch.object(email_backend.EmailSMTP, "session_seconds", 3),
-            ):
-                Job.objects.update(
-                    state=Job.State.WAITING, attempts=0, message="", lease_until=None
-                )
-                began = time.monotonic()
-                call_command("worker", once=True)
-                self.assertLess(time.monotonic() - began, 30)
-                job = Job.objects.get()
-                self.assertEqual(job.state, Job.State.FAILED)
-                self.assertIn("SMTP server did not accept the message", job.message)
-                self.assertEqual(server.connections, 1)
+        self.assertEqual(mail.outbox, [])
+        self.work()
+        (sent,) = mail.outbox
+        self.assertEqual((sent.to, sent.from_email), (["dora@example.org"], "alice@example.org"))
+        self.assertEqual(sent.subject, "Welcome")
+        self.assertIn("dora@example.org is ready", sent.body)
+        self.work()
+        self.assertEqual(len(mail.outbox), 1)
 
-    @override_settings(EMAIL_USE_TLS=True)
-    def test_garbage_after_starttls_is_a_failed_job(self):
+    def test_the_settings_have_its_texts(self):
         self.create()
-        script = (b"220 mail.test\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go\r\n")
-        with (
-            HostileServer(*script, then=b"no TLS at all\r\n") as server,
-            override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-            mock.patch.object(email_backend.EmailSMTP, "session_seconds", 3),
-        ):
-            call_command("worker", once=True)
-        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
+        texts = {"MAILADMIN_WELCOME_SUBJECT": "Hello %(address)s"}
+        texts |= {"MAILADMIN_WELCOME_TEXT": r"100 % yours:\n%(address)s, %(name)s"}
+        with self.settings(**texts):
+            self.work()
+        self.assertEqual(mail.outbox[0].subject, "Hello dora@example.org")
+        self.assertEqual(mail.outbox[0].body, "100 % yours:\ndora@example.org, %(name)s\n")
 
-    def test_an_unreachable_server_leaves_no_thread_behind(self):
+    def test_the_form_previews_it(self):
+        self.sign_in(self.alice)
+        page = self.client.get("/mailboxes/create/")
+        self.assertContains(page, "Your mailbox bob@example.org is ready.")
+
+    def test_it_is_deleted_with_its_mailbox(self):
         self.create()
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        before = threading.active_count()
-        with override_settings(EMAIL_PORT=port, EMAIL_TIMEOUT=2):
-            for _time in range(5):
-                Job.objects.update(state=Job.State.WAITING, attempts=0, lease_until=None)
-                call_command("worker", once=True)
-        self.assertEqual(threading.active_count(), before)
+        self.perform(self.alice, delete_mailboxes, ["dora@example.org"])
+        self.work()
+        self.assertEqual((mail.outbox, OutgoingMail.objects.count()), ([], 0))
 
-    def test_the_deadline_applies_after_starttls(self):
-        """The server accepts STARTTLS and then sends invalid data, slower than any timeout."""
+    def test_it_is_deleted_with_its_domain(self):
         self.create()
-        script = (b"220 mail.test\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go\r\n")
-        hello = b"\x16\x03\x03\x40\x00"  # a record of 16 kB, a byte at a time
-        with (
-            HostileServer(*script, then=b"\0", first=hello) as server,
-            override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=5, EMAIL_USE_TLS=True),
-            mock.patch.object(email_backend.EmailSMTP, "session_seconds", 2),
-        ):
-            began = time.monotonic()
-            call_command("worker", once=True)
-            self.assertLess(time.monotonic() - began, 15)
-        self.assertEqual(Job.objects.get().state, Job.State.FAILED)
+        self.perform(self.root, delete_domains, ["example.org"])
+        self.work()
+        self.assertEqual((mail.outbox, OutgoingMail.objects.count()), ([], 0))
 
-    def test_an_accepted_mail_is_sent_only_once(self):
+    def test_an_older_mail_of_the_same_name_is_another(self):
+        """Another program deleted the mailbox, and the panel's mail stayed."""
+        mailbox = self.create()
+        past = timezone.now() - datetime.timedelta(days=1)
+        OutgoingMail.objects.update(created=past, **finish("sent", past))
+        self.assertIsNone(find_welcome_mail(self.alice, mailbox))
+
+    def test_the_new_owner_is_written_to_in_the_language_of_the_account(self):
+        remember_language(Mailbox(pk="dora@example.org"), "de")
         self.create()
-        script = (*HELLO, b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n")
-        with (
-            TakingServer(*script) as server,
-            override_settings(EMAIL_PORT=server.port, EMAIL_TIMEOUT=2),
-            mock.patch.object(email_backend.EmailSMTP, "session_seconds", 3),
-        ):
-            call_command("worker", once=True)
-            call_command("worker", once=True)
-        self.assertEqual(Job.objects.get().state, Job.State.DONE)
-        self.assertEqual(server.connections, 1)
+        self.assertEqual(OutgoingMail.objects.get().language, "de")
 
+    def test_jobs_of_an_earlier_version_still_send_it(self):
+        values = {"owner_model": "domains.Admin", "owner_key": self.alice.pk, "owner": "alice"}
+        for key in (self.bob.pk, "nobody@example.org"):
+            Job.objects.create(kind="welcome", title="x", arguments={"to": key}, total=1, **values)
+        self.work()
+        self.work()
+        self.assertEqual([each.to for each in mail.outbox], [["bob@example.org"]])
+        self.assertEqual(mail.outbox[0].from_email, "alice@example.org")
+        self.assertEqual(set(Job.objects.values_list("state", flat=True)), {Job.State.DONE})
 
-class TakingServer(HostileServer):
-    """A server that accepts the mail and disconnects without replying to QUIT."""
-
-    def serve(self, client):
-        with client, client.makefile("rb") as lines:
-            for reply in self.script:
-                client.sendall(reply)
-                self.heard.append(lines.readline())
-            while lines.readline().strip() != b".":
-                pass
-            client.sendall(b"250 taken\r\n")
+    def test_home_names_mails_that_were_not_delivered(self):
+        self.create()
+        now = timezone.now()
+        self.sign_in(self.alice)
+        OutgoingMail.objects.update(state="waiting", attempts=1)
+        self.assertNotContains(self.client.get("/"), "not delivered")
+        OutgoingMail.objects.update(state="waiting", attempts=3)
+        self.assertContains(self.client.get("/"), "not delivered")
+        OutgoingMail.objects.update(**finish("failed", now, "refused"))
+        self.assertContains(self.client.get("/"), "/mails/?q=dora%40example.org")
+        OutgoingMail.objects.update(**finish("failed", now - datetime.timedelta(days=4), "refused"))
+        self.assertNotContains(self.client.get("/"), "not delivered")

@@ -26,7 +26,6 @@ from mailadmin.accounts.factors.totp import verify_totp
 from mailadmin.accounts.forms import LoginForm
 from mailadmin.accounts.login import complete_login, get_pending_principal, pop_pending_target
 from mailadmin.accounts.models import Principal
-from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.views import BaseLoginView, get_login_context
 from mailadmin.changes.perform import Actor, perform
 
@@ -83,8 +82,8 @@ class LoginCodeView(SecondStepView):
 
     def try_recovery_code(self, code: str) -> bool:
         """Use a recovery code; return whether that was possible."""
-        person, address = self.principal, as_panel_request(self.request).client_address
-        actor = Actor(person, person.username, address)
+        person = self.principal
+        actor = Actor.of_person(self.request, person)
         try:
             perform(actor, use_recovery_code, person._meta.model, person.pk, code)
         except ValidationError:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.factors.models import Passkey, PolicyLevel, RecoveryCode, get_owner_columns
@@ -18,7 +19,10 @@ from mailadmin.accounts.factors.recovery_codes import (
     hash_recovery_code,
 )
 from mailadmin.accounts.models import Principal
+from mailadmin.accounts.signed_in import describe_device
 from mailadmin.changes.perform import Changes
+from mailadmin.mails.notices import notify_person
+from mailadmin.tables.actions import Text
 
 MAX_PASSKEYS = 20  # of one person
 
@@ -29,6 +33,7 @@ def enable_totp(changes: Changes, model: type[Principal], key: str, secret: str)
     check_offered(person)
     changes.update([person], totp_secret=secret)
     log_factor(changes, person, "enable_totp")
+    notify_of_factor(changes, person, "factor_added", _("authenticator app"))
     return create_first_codes(changes, person)
 
 
@@ -37,6 +42,7 @@ def disable_totp(changes: Changes, model: type[Principal], key: str) -> None:
     person = changes.find_one(model, key)
     changes.update([person], totp_secret=None)
     log_factor(changes, person, "disable_totp")
+    notify_of_factor(changes, person, "factor_removed", _("authenticator app"))
     finish_removal(person)
 
 
@@ -52,14 +58,17 @@ def add_passkey(changes: Changes, model: type[Principal], key: str, passkey: Pas
     passkey.pk = None  # it was stored before, if this is run again
     passkey.save(force_insert=True)
     log_factor(changes, person, "add_passkey")
+    notify_of_factor(changes, person, "factor_added", describe_passkey(passkey))
     return create_first_codes(changes, person)
 
 
 def remove_passkey(changes: Changes, model: type[Principal], key: str, number: int) -> None:
     """Remove a passkey, so that it is refused from then on."""
     person = changes.find_one(model, key)
-    Passkey.objects.owned_by(person).filter(pk=number).delete()
-    log_factor(changes, person, "remove_passkey")
+    for passkey in Passkey.objects.owned_by(person).filter(pk=number):
+        passkey.delete()
+        log_factor(changes, person, "remove_passkey")
+        notify_of_factor(changes, person, "factor_removed", describe_passkey(passkey))
     finish_removal(person)
 
 
@@ -67,12 +76,16 @@ def create_first_codes(changes: Changes, person: Principal) -> list[str]:
     """Return new recovery codes, unless the person has some."""
     if get_unused_codes(person).exists():
         return []
-    return replace_recovery_codes(changes, person._meta.model, person.pk)
+    return create_codes(changes, person)
 
 
 def replace_recovery_codes(changes: Changes, model: type[Principal], key: str) -> list[str]:
-    """Return new recovery codes, of which only hashes are stored; older ones end."""
-    person = changes.find_one(model, key)
+    """Return new recovery codes; older ones end."""
+    return create_codes(changes, changes.find_one(model, key))
+
+
+def create_codes(changes: Changes, person: Principal) -> list[str]:
+    """Return recovery codes, of which only hashes are stored."""
     codes = [generate_recovery_code() for _number in range(CODE_COUNT)]
     RecoveryCode.objects.owned_by(person).delete()
     owner = get_owner_columns(person)
@@ -90,6 +103,7 @@ def use_recovery_code(changes: Changes, model: type[Principal], key: str, code: 
     if not unused.update(used=changes.at):
         raise ValidationError(_("This code is incorrect or has already been used."))
     log_factor(changes, person, "use_recovery_code")
+    notify_of_factor(changes, person, "recovery_code_used")
 
 
 def reset_factors(changes: Changes, model: type[Principal], keys: Iterable[str]) -> None:
@@ -100,6 +114,7 @@ def reset_factors(changes: Changes, model: type[Principal], keys: Iterable[str])
         Passkey.objects.owned_by(person).delete()
         RecoveryCode.objects.owned_by(person).delete()
         log_factor(changes, person, "reset_factors")
+        notify_of_factor(changes, person, "factors_reset")
 
 
 def check_offered(person: Principal) -> None:
@@ -121,3 +136,14 @@ def finish_removal(person: Principal) -> None:
 
 def log_factor(changes: Changes, person: Principal, action: str) -> None:
     changes.log(action, getattr(person, "domain_id", ""), person.pk)
+
+
+def describe_passkey(passkey: Passkey) -> str:
+    return gettext("passkey “%(name)s”") % {"name": passkey}
+
+
+def notify_of_factor(changes: Changes, person: Principal, kind: str, what: Text = "") -> None:
+    """Queue a mail to the person about a change of their second factors."""
+    actor = changes.actor
+    device = describe_device(actor.user_agent)
+    notify_person(person, kind, {"what": str(what), "address": actor.address, "device": device})

@@ -17,6 +17,7 @@ from mailadmin import registry
 from mailadmin.db.mysql import timeouts
 from mailadmin.jobs import leases, runner
 from mailadmin.jobs.models import Job
+from mailadmin.mails.sending import MailSender
 from mailadmin.observability import log_records
 from mailadmin.observability.slow_queries import install_query_observer
 
@@ -29,10 +30,10 @@ MAX_HELD_JOBS = 20  # jobs that take turns in this worker
 
 
 class Command(BaseCommand):
-    help = "Run background jobs and housekeeping. On SIGTERM, finish the current step and exit."
+    help = "Run background jobs and housekeeping, send mails. On SIGTERM, finish the step first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="run the waiting jobs, then exit")
+        parser.add_argument("--once", action="store_true", help="do what waits, then exit")
 
     def handle(self, *args: Any, once: bool = False, **options: Any) -> None:
         timeouts.activate(timeouts.COMMAND_SECONDS)  # not those of a page or an upgrade
@@ -43,6 +44,7 @@ class Command(BaseCommand):
                 signal.signal(name, lambda *_: self.stopping.set())
         self.housekeeping_ran_at = self.heartbeat_sent_at = 0.0
         self.held_jobs: list[Job] = []
+        self.mail_sender = MailSender()
         self.run_loop()
         for job in self.held_jobs:
             self.run_unless_database_down(functools.partial(leases.release_job, job))
@@ -69,7 +71,7 @@ class Command(BaseCommand):
             return False
 
     def run_cycle(self) -> bool:
-        """Run a step of each job, and housekeeping if due; return whether there were jobs."""
+        """Run a step of each job, send mails, keep house if due; return whether there was work."""
         self.send_heartbeat()
         self.claim_jobs()
         held = list(self.held_jobs)
@@ -77,9 +79,15 @@ class Command(BaseCommand):
             for job in held:
                 if not self.run_unless_database_down(functools.partial(self.run_job_step, job)):
                     self.held_jobs.remove(job)  # finished, or left until its lease ends
+            has_mails = self.run_unless_database_down(self.send_mails)
             if not (self.once and held):
                 self.run_housekeeping()
-        return bool(held)
+        return bool(held) or has_mails
+
+    def send_mails(self) -> bool:
+        """Send mails that are due; return whether there may be more."""
+        log_records.start_log_context("mails")
+        return self.mail_sender.send_due_mails(self.stopping.is_set)
 
     def send_heartbeat(self) -> None:
         if not self.once and (

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.generic import CreateView, DetailView, UpdateView, View
 
+from mailadmin.accounts.proof_forms import OwnPasswordFieldMixin
 from mailadmin.accounts.requests import get_redirect_target
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import fill_html, unicode_address
@@ -20,12 +21,12 @@ from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import DELETE
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.table import Table
-from mailadmin.tables.views.base import SaveFormMixin, TableView, add_undo_button, show_errors
+from mailadmin.tables.views.base import TableView, add_undo_button, show_errors
 from mailadmin.tables.views.detail import RowHeadMixin
 from mailadmin.tables.views.typed_confirmation import find_typing_error, get_text_to_type
 
 
-class SaveRowMixin(SaveFormMixin):
+class SaveRowMixin(OwnPasswordFieldMixin):
     """Save a row of the table by its services."""
 
     table: Table

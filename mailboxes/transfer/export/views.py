@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
 
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.tables.form_fields import DomainFormField, PickerInput
 from mailadmin.tables.forms import ValidatedTextForm
 from mailboxes.mailserver.generator.choices import detect_dovecot_version
@@ -63,7 +63,7 @@ class ExportForm(ValidatedTextForm):
         return name
 
 
-class ExportView(RoleRequiredMixin, FormView):
+class ExportView(RecentProofMixin, FormView):
     """Download everything, or one domain; for superadmins."""
 
     roles = Role.SUPERADMIN

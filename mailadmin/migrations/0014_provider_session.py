@@ -6,7 +6,7 @@ from mailadmin.db.operations import CreateMissingTable
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("mailadmin", "0012_second_factors"),
+        ("mailadmin", "0013_outgoing_mail"),
     ]
 
     operations = [

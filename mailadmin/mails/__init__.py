@@ -1,0 +1,1 @@
+"""Mails that the panel sends: queued in the database, sent by the worker."""
