@@ -216,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.verify_logout(text)
         names = {endpoint: name for name, (endpoint, *_rest) in ENDPOINTS.items()}
         if path not in names:
-            return self.send(404, "not found")
+            return self.send(204 if path == "favicon.ico" else 404, "")
         cookies = [
             {"name": name, "value": morsel.value}
             for name, morsel in SimpleCookie(self.headers.get("Cookie", "")).items()
