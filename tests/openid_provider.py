@@ -79,7 +79,8 @@ class OpenIDProvider:
         self.issuer = f"http://127.0.0.1:{port}"
         self.claims, self.person = {}, "someone"
         self.is_down, self.requests = False, []
-        self.changes = {}  # of its discovery document
+        self.changes, self.userinfo = {}, {}  # of its discovery document and claims
+        self.moved_to = ""
         self.delay = self.trickle = 0  # seconds before an answer, and between its bytes
         configuration = OPConfiguration(self.configuration(), base_path="/nowhere")
         self.server = Server(configuration, key_conf={"key_defs": KEYS})
@@ -210,6 +211,8 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(provider.delay)
         if provider.is_down:
             return self.send(503, "down")
+        if provider.moved_to:
+            return self.send(302, "", Location=provider.moved_to + self.path)
         if path == "jwks.json":
             return self.send(200, provider.server.keyjar.export_jwks_as_json())
         if path == VERIFY_PATH:
@@ -236,8 +239,9 @@ class Handler(BaseHTTPRequestHandler):
         if name == "authorization":
             return self.send(302, "", cookies, Location=answer["response"])
         text = answer["response"]
-        if name == "provider_config":
-            text = json.dumps(json.loads(text) | self.provider.changes)
+        changes = {"provider_config": self.provider.changes, "userinfo": self.provider.userinfo}
+        if name in changes:
+            text = json.dumps(json.loads(text) | changes[name])
         return self.send(200, text, cookies)
 
     def verify_logout(self, text):

@@ -22,6 +22,7 @@ SUBJECTS = (
     "tests/domains/test_domains.py",
     "tests/mailadmin/test_login.py",
     "tests/mailadmin/test_login_failures.py",
+    "tests/mailadmin/test_single_sign_on_attacks.py",
     "tests/mailadmin/test_throttling.py",
     "tests/mailadmin/test_throttling_details.py",
     "tests/mailboxes/test_aliases.py",

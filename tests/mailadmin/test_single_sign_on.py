@@ -8,7 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from domains.models import Domain
 from domains.services.admins import create_admins, set_admins
+from mailadmin.accounts.factors.models import RoleFactorPolicy
 from mailadmin.accounts.models import LoginFailure, SignedInSession
 from mailadmin.accounts.oidc import code_flow, views
 from mailadmin.accounts.proof import PROOF_KEY
@@ -16,6 +18,7 @@ from mailadmin.conf.sign_in import ClaimValue
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import set_mailboxes
 from tests.base import PASSWORD
+from tests.mailadmin.factor_world import FactorWorld
 from tests.mailadmin.single_sign_on import CALLBACK, PANEL, SingleSignOn
 
 SUPERADMINS = {"MAILADMIN_OIDC_SUPERADMIN_CLAIM": ClaimValue("groups", "mail-root")}
@@ -85,9 +88,15 @@ class SingleSignOnTests(SingleSignOn):
                 self.assertEqual(self.get_person(client), self.bob)
 
     def test_a_second_factor_and_an_expired_password_of_the_panel_do_not_matter(self):
+        Domain.objects.filter(pk="example.org").update(password_expiry=1)
         Mailbox.objects.filter(pk=self.bob.pk).update(
             totp_secret="JBSWY3DPEHPK3PXP", password_expiry=timezone.now() - timedelta(days=9)
         )
+        self.sign_in_at_provider("bob@example.org")
+        self.assertEqual(self.get_person(), self.bob)
+
+    def test_a_second_factor_that_the_panel_requires_does_not_matter(self):
+        RoleFactorPolicy.objects.create(role="MAILBOX", level="required")
         self.sign_in_at_provider("bob@example.org")
         self.assertEqual(self.get_person(), self.bob)
 
@@ -263,6 +272,17 @@ class ConfirmationTests(SingleSignOn):
         with mock.patch.object(views, "PROOF_SECONDS", -100):
             self.come_back(query)
         self.assertFalse(self.has_proof())
+
+
+class LocalPasskeyTests(FactorWorld):
+    def test_passkeys_of_the_panel_may_be_left_to_superadmins(self):
+        keys = {p.pk: self.add_passkey(self.client_of(p)) for p in (self.root, self.bob)}
+        with override_settings(MAILADMIN_LOCAL_SIGN_IN="superadmins"):
+            client, answer = self.sign_in_by_passkey(keys[self.bob.pk])
+            self.assertContains(answer, "Only superadmins can sign in here.")
+            self.assertFalse(self.is_logged_in(client))
+            client, answer = self.sign_in_by_passkey(keys[self.root.pk])
+            self.assertTrue(self.is_logged_in(client))
 
 
 class LocalSignInTests(SingleSignOn):

@@ -230,6 +230,22 @@ class TokenAttackTests(SingleSignOn):
                 self.assert_token_refused(lambda *rest, text=garbage: text)
 
 
+class UserInfoAttackTests(SingleSignOn):
+    def test_claims_about_another_person_are_refused(self):
+        handler = self.provider.context.session_manager.token_handler["id_token"]
+        handler.kwargs["add_claims_by_scope"] = False
+        self.addCleanup(handler.kwargs.update, add_claims_by_scope=True)
+        self.addCleanup(setattr, self.provider, "userinfo", {})
+        for changes in ({"sub": "another"}, {"sub": None}):
+            with self.subTest(changes=changes):
+                self.provider.userinfo = changes
+                answer = self.sign_in_at_provider("bob@example.org")
+                self.assert_sign_in_refused(answer, INVALID, 400)
+        self.provider.userinfo = {"nonce": "x", "iss": "y"}
+        self.sign_in_at_provider("bob@example.org")
+        self.assertEqual(self.get_person(), self.bob)
+
+
 class AddressAttackTests(SingleSignOn):
     def test_another_spelling_is_another_address(self):
         """Collations and lower case equate letters; the provider has verified another address."""
@@ -289,6 +305,13 @@ class ProviderOutageTests(SingleSignOn):
         self.provider.is_down = True
         self.assert_unavailable(self.come_back(query))
         self.assert_signed_out()
+
+    def test_a_provider_is_not_followed_elsewhere(self):
+        self.addCleanup(setattr, self.provider, "moved_to", "")
+        with running_provider(PANEL) as other:
+            self.provider.moved_to = other.issuer
+            self.assert_unavailable(self.client.get("/login/oidc/"))
+            self.assertEqual(other.requests, [])
 
     def test_a_slow_provider_is_not_waited_for(self):
         self.addCleanup(setattr, self.provider, "delay", 0)
