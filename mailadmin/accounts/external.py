@@ -29,6 +29,10 @@ class SignInRefused(Exception):
         self.text, self.reason, self.name, self.status = text, reason, name, status
 
 
+class SuperadminRefused(SignInRefused):
+    """A superadmin who is known, but has to sign in with their password."""
+
+
 class Origin(TypedDict):
     """Who has signed a session in, and as whom; kept in the session."""
 
@@ -48,7 +52,7 @@ def match_person(address: object, may_be_superadmin: bool) -> Principal:
             name,
         )
     if person.role is Role.SUPERADMIN and not may_be_superadmin:
-        raise SignInRefused(_("Superadmins sign in with their password."), "superadmin", name)
+        raise SuperadminRefused(_("Superadmins sign in with their password."), "superadmin", name)
     return person
 
 

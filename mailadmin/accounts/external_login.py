@@ -8,18 +8,20 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
 
 from mailadmin.accounts.external import (
     ORIGIN_KEY,
     Origin,
     SignInRefused,
+    SuperadminRefused,
     get_header_name,
     is_origin_valid,
     match_person,
 )
 from mailadmin.accounts.login import complete_login
 from mailadmin.accounts.models import Principal
-from mailadmin.accounts.requests import as_panel_request
+from mailadmin.accounts.requests import as_panel_request, needs_login
 from mailadmin.accounts.throttling import (
     LoginAttempt,
     TooManyLoginFailures,
@@ -63,7 +65,11 @@ def sign_in_by_header(request: HttpRequest, target: str) -> HttpResponse | None:
     may_be_superadmin = settings.MAILADMIN_SIGN_IN_HEADER_SUPERADMINS
     origin: Origin = {"by": "proxy", "name": name, "may_be_superadmin": may_be_superadmin}
     attempt = start_external_attempt(request)
-    person = match_person(name, may_be_superadmin)
+    try:
+        person = match_person(name, may_be_superadmin)
+    except SuperadminRefused:  # nothing was tried; they are asked for their password
+        attempt.undo()
+        raise
     return complete_external_login(request, attempt, person, target, origin)
 
 
@@ -74,6 +80,9 @@ def refuse_external_login(request: HttpRequest, error: SignInRefused) -> HttpRes
 
 
 def log_refusal(request: HttpRequest, error: SignInRefused) -> None:
+    """Log a failed sign-in, unless the person only has to use their password."""
+    if isinstance(error, SuperadminRefused):
+        return
     log_login_failure(error.name, as_panel_request(request).client_address, error.reason)
 
 
@@ -98,18 +107,12 @@ def render_signed_out(request: HttpRequest, provider_url: str) -> HttpResponse:
     return response
 
 
-class OriginMiddleware:
+class OriginMiddleware(MiddlewareMixin):
     """End sessions that a provider or a proxy has begun, and would not begin now.
 
     The header of the proxy names somebody else or nobody, the person is a superadmin by now, or
     the panel has another provider.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(
         self,
@@ -119,7 +122,7 @@ class OriginMiddleware:
         view_kwargs: dict[str, Any],
     ) -> None:
         """Leave out public pages, which load no session."""
-        if not getattr(view_func, "login_required", True):
+        if not needs_login(view_func):
             return
         origin = request.session.get(ORIGIN_KEY)
         user = as_panel_request(request).user

@@ -133,6 +133,7 @@ class SignInHeaderTests(World):
     def test_superadmins_need_a_setting(self):
         answer = self.sign_in_by("root@example.net")
         self.assertContains(answer, "Superadmins sign in with their password.", status_code=403)
+        self.assertFalse(LoginFailure.objects.filter(failures__gt=0).exists())
         with override_settings(MAILADMIN_SIGN_IN_HEADER_SUPERADMINS=True):
             self.sign_in_by("root@example.net")
             self.assertEqual(self.get_person("root@example.net"), self.root)

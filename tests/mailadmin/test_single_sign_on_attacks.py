@@ -231,6 +231,24 @@ class TokenAttackTests(SingleSignOn):
 
 
 class UserInfoAttackTests(SingleSignOn):
+    def test_an_access_token_that_cannot_be_used_is_refused(self):
+        real = ProviderClient.fetch_token
+        for changes in ({"token_type": "N_A"}, {"token_type": None}, {"access_token": None}):
+
+            def fetch_token(client, *arguments, changes=changes, **options):
+                token = real(client, *arguments, **options)
+                token.update(changes)
+                return token
+
+            with (
+                self.subTest(changes=changes),
+                mock.patch.object(ProviderClient, "fetch_token", fetch_token),
+                override_settings(MAILADMIN_OIDC_VERIFIED_CLAIM="xms_edov"),
+            ):
+                answer = self.sign_in_at_provider("bob@example.org")
+                self.assertIn(answer.status_code, (400, 503))
+                self.assert_signed_out()
+
     def test_claims_about_another_person_are_refused(self):
         handler = self.provider.context.session_manager.token_handler["id_token"]
         handler.kwargs["add_claims_by_scope"] = False
@@ -305,6 +323,7 @@ class ProviderOutageTests(SingleSignOn):
         self.provider.is_down = True
         self.assert_unavailable(self.come_back(query))
         self.assert_signed_out()
+        self.assertFalse(LoginFailure.objects.filter(failures__gt=0).exists())
 
     def test_a_provider_is_not_followed_elsewhere(self):
         self.addCleanup(setattr, self.provider, "moved_to", "")

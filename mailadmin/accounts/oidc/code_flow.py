@@ -82,7 +82,7 @@ def fetch_token(
     client: ProviderClient, provider: Provider, code: str, pending: PendingSignIn
 ) -> dict[str, Any]:
     try:
-        return client.fetch_token(
+        token = client.fetch_token(
             provider.token_endpoint,
             grant_type="authorization_code",
             code=code,
@@ -93,6 +93,9 @@ def fetch_token(
         raise InvalidToken(f"the code is refused: {error.error}") from error
     except (ValueError, TypeError, AttributeError) as error:  # no JSON object
         raise ProviderUnavailable(provider.token_endpoint, "no token") from error
+    if not token.get("access_token") or str(token.get("token_type")).lower() != "bearer":
+        raise InvalidToken("there is no bearer token")
+    return token
 
 
 def get_client_authentication(provider: Provider) -> HTTPBasicAuth | None:

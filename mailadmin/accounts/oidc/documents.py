@@ -28,6 +28,7 @@ class ProviderClient(OAuth2Session):
             settings.MAILADMIN_OIDC_CLIENT_ID,
             settings.MAILADMIN_OIDC_CLIENT_SECRET,
             code_challenge_method="S256",
+            leeway=0,  # no access token is too old for the one request that it is used for
             **options,
         )
 
@@ -71,7 +72,7 @@ def load_document(url: str, max_age: float = MAX_AGE) -> dict[str, Any]:
     if isinstance(kept, dict) and age < max_age:
         return kept
     if isinstance(kept, ProviderUnavailable) and age < FAILURE_AGE:
-        raise kept
+        raise kept.with_traceback(None)
     try:
         with ProviderClient() as client:
             document = parse_object(client.get(url, withhold_token=True))

@@ -67,7 +67,7 @@ def end_provider_sessions(claims: dict[str, Any]) -> int:
 
     So a token that is sent once more does not end what began after it.
     """
-    issued = datetime.datetime.fromtimestamp(claims["iat"], datetime.UTC)
+    issued = datetime.datetime.fromtimestamp(max(claims["iat"], 0), datetime.UTC)
     latest = issued + datetime.timedelta(seconds=LEEWAY)
     named = ProviderSession.objects.filter(get_named_sessions(claims), since__lte=latest)
     keys = list(named.values_list("pk", flat=True))

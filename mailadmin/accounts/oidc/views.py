@@ -3,6 +3,8 @@
 import logging
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -41,7 +43,7 @@ from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, lo
 logger = logging.getLogger("mailadmin.auth")
 
 
-class ProviderViewMixin(View):
+class BaseProviderView(View):
     """A view that exists if there is a provider; its errors are pages, not tracebacks."""
 
     roles = Role.ANYONE
@@ -63,7 +65,7 @@ class ProviderViewMixin(View):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class ProviderLoginView(ProviderViewMixin):
+class ProviderLoginView(BaseProviderView):
     """Send the browser to the provider."""
 
     http_method_names = ["get"]
@@ -76,7 +78,7 @@ class ProviderLoginView(ProviderViewMixin):
         return redirect(start_code_flow(request, request.GET.get("next", "")))
 
 
-class ProviderConfirmView(RoleRequiredMixin, ProviderViewMixin):
+class ProviderConfirmView(RoleRequiredMixin, BaseProviderView):
     """Send somebody whom the provider has signed in there again, to prove who they are."""
 
     http_method_names = ["get"]
@@ -89,7 +91,7 @@ class ProviderConfirmView(RoleRequiredMixin, ProviderViewMixin):
 
 
 @method_decorator(login_not_required, name="dispatch")
-class ProviderCallbackView(ProviderViewMixin):
+class ProviderCallbackView(BaseProviderView):
     """Sign in whom the provider sends back."""
 
     http_method_names = ["get"]
@@ -111,10 +113,11 @@ class ProviderCallbackView(ProviderViewMixin):
         pending = pop_pending(request)
         if pending is None:  # not counted: any page elsewhere can send browsers here
             raise SignInRefused(_("This sign-in has expired. Start again."), "state", status=400)
-        attempt = start_external_attempt(request)
         if "error" in query:
             raise build_provider_refusal(query["error"])
-        person = redeem_code(query.get("code", ""), query.get("iss"), pending)
+        attempt = start_external_attempt(request)
+        with undo_in_outage(attempt):
+            person = redeem_code(query.get("code", ""), query.get("iss"), pending)
         may_be_superadmin = has_superadmin_claim(person.claims)
         principal = match_person(get_verified_address(person.claims), may_be_superadmin)
         if pending.is_confirmation:
@@ -148,6 +151,16 @@ class ProviderCallbackView(ProviderViewMixin):
         return redirect(get_redirect_target(self.request, pending.target, reverse("account")))
 
 
+@contextmanager
+def undo_in_outage(attempt: LoginAttempt) -> Iterator[None]:
+    """Count no failure that is the provider's own: passwords from the same network still work."""
+    try:
+        yield
+    except ProviderUnavailable:
+        attempt.undo()
+        raise
+
+
 def build_provider_refusal(code: str) -> SignInRefused:
     """Return the page for an error of the provider; only a code as the standard has it is shown."""
     if code == "access_denied":
@@ -179,7 +192,7 @@ def has_superadmin_claim(claims: dict[str, Any]) -> bool:
 
 
 @method_decorator([csrf_exempt, login_not_required], name="dispatch")
-class BackChannelLogoutView(ProviderViewMixin):
+class BackChannelLogoutView(BaseProviderView):
     """End sessions here when the provider says that they have ended there."""
 
     http_method_names = ["post"]
@@ -189,7 +202,8 @@ class BackChannelLogoutView(ProviderViewMixin):
 
         attempt = start_external_attempt(request)
         try:
-            ended = end_sessions_of_token(request.POST.get("logout_token"))
+            with undo_in_outage(attempt):
+                ended = end_sessions_of_token(request.POST.get("logout_token"))
         except InvalidToken as error:
             logger.warning("a logout token is refused: %s", error)
             log_login_failure("", as_panel_request(request).client_address, "logout-token")
