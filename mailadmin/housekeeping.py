@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from mailadmin.accounts.factors.models import CHALLENGE_SECONDS, UsedChallenge
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
+from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW
 from mailadmin.api.job_steps import CREATION_JOB_KIND
 from mailadmin.api.models import RequestCount, StoredResponse
@@ -44,6 +45,7 @@ def purge_expired() -> None:
     delete_in_batches(RequestCount.objects.filter(window_start__lt=now - RATE_WINDOW))
     delete_in_batches(Session.objects.filter(expire_date__lt=now))
     delete_in_batches(SignedInSession.objects.filter(seen__lt=now - SIGNED_IN_SESSION_TTL))
+    delete_in_batches(ProviderSession.objects.filter(since__lt=now - SIGNED_IN_SESSION_TTL))
     delete_in_batches(StoredResponse.objects.filter(at__lt=now - RESPONSE_TTL))
     challenge_start = now - datetime.timedelta(seconds=CHALLENGE_SECONDS)
     delete_in_batches(UsedChallenge.objects.filter(used__lt=challenge_start))

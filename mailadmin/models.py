@@ -8,6 +8,7 @@ from mailadmin.accounts.models import (
     SignedInSession,
     UsedCode,
 )
+from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
@@ -24,6 +25,7 @@ __all__ = [
     "LoginFailure",
     "OutgoingMail",
     "Passkey",
+    "ProviderSession",
     "ReaderLanguage",
     "RecoveryCode",
     "RequestCount",

@@ -17,6 +17,7 @@ from mailadmin.db.mysql import timeouts
 
 BASE_DIR = conf.BASE_DIR
 ENV = conf.read_settings()
+conf.check_combinations(ENV)
 globals().update(ENV)  # every MAILADMIN_… variable is a setting of the same name
 
 DEBUG = ENV["MAILADMIN_DEBUG"]
@@ -47,6 +48,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mailadmin.accounts.external_login.OriginMiddleware",
     "mailadmin.accounts.middleware.SignedInSessionMiddleware",
     "mailadmin.accounts.view_as.ViewAsMiddleware",
     "mailadmin.accounts.middleware.LoginRequiredMiddleware",

@@ -20,6 +20,12 @@ from mailadmin.accounts.factors.views import (
     TotpRemoveView,
     TotpSetupView,
 )
+from mailadmin.accounts.oidc.views import (
+    BackChannelLogoutView,
+    ProviderCallbackView,
+    ProviderConfirmView,
+    ProviderLoginView,
+)
 from mailadmin.accounts.password_views import PasswordCheckView
 from mailadmin.accounts.proof_views import ConfirmPasskeyView, ConfirmView
 from mailadmin.accounts.session_views import (
@@ -67,6 +73,9 @@ urlpatterns = [
     path("login/", LoginView.as_view(), name="login"),
     path("login/passkey/", LoginPasskeyView.as_view(), name="login-passkey"),
     path("login/code/", LoginCodeView.as_view(), name="code"),
+    path("login/oidc/", ProviderLoginView.as_view(), name="oidc"),
+    path("login/oidc/callback/", ProviderCallbackView.as_view(), name="oidc-callback"),
+    path("login/oidc/logout/", BackChannelLogoutView.as_view(), name="oidc-logout"),
     path("login/code/passkey/", LoginCodePasskeyView.as_view(), name="code-passkey"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", HealthView.as_view(), name="healthz"),
@@ -99,6 +108,7 @@ urlpatterns = [
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
     path("account/confirm/", ConfirmView.as_view(), name="confirm"),
     path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
+    path("account/confirm/provider/", ProviderConfirmView.as_view(), name="confirm-provider"),
     path("account/factors/", FactorListView.as_view(), name="factors"),
     path("account/factors/totp/", TotpSetupView.as_view(), name="totp"),
     path("account/factors/totp/remove/", TotpRemoveView.as_view(), name="totp-remove"),

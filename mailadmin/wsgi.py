@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from mailadmin.db.mysql import timeouts
@@ -12,6 +13,9 @@ from mailadmin.db.mysql import timeouts
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailadmin.settings")
 
 django_application = get_wsgi_application()
+if settings.MAILADMIN_OIDC_ISSUER:  # before workers are forked, which share the memory of it
+    import mailadmin.accounts.oidc.code_flow
+    import mailadmin.accounts.oidc.logout_tokens  # noqa: F401
 CHARSET_RE = re.compile(r";\s*charset\s*=[^;]*", re.IGNORECASE)
 
 

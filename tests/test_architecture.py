@@ -16,7 +16,9 @@ from tests import architecture
 
 pytestmark = pytest.mark.sources
 
+PROVIDER = {"oidc", "oidc-callback", "oidc-logout"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
+PUBLIC |= PROVIDER
 WITHOUT_LOGIN = {
     "login",
     "login-passkey",
@@ -26,7 +28,7 @@ WITHOUT_LOGIN = {
     "readyz",
     "metrics",
     "set_language",
-}
+} | PROVIDER
 
 # (check, path of a planted file, its text)
 FAULTS = [

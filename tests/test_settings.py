@@ -133,7 +133,11 @@ def test_every_secret_may_be_read_from_a_file(secret, tmp_path):
 
 
 def test_every_password_and_key_is_a_secret():
-    named = {s.name for s in conf.SETTINGS if re.search("_KEY$|_PASSWORD$|_TOKEN$|_URL$", s.name)}
+    named = {
+        s.name
+        for s in conf.SETTINGS
+        if re.search("_KEY$|_PASSWORD$|_TOKEN$|_URL$|_SECRET$", s.name)
+    }
     assert named - {"MAILADMIN_URL"} == {s.name for s in conf.SETTINGS if s.secret}
 
 

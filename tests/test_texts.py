@@ -123,3 +123,10 @@ def test_a_banned_phrase_is_found(text):
 def test_similar_words_and_docstrings_are_not_found():
     words = "retries, represent, outdoors, the sticker, hence: this is history"
     assert not banned_texts(python_texts(f'"""The door."""\n_("{words}")'))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.html")), ids=str)
+def test_a_comment_of_a_template_ends_on_its_line(path):
+    """Django shows one that does not."""
+    lines = path.read_text().splitlines()
+    assert [line for line in lines if "{#" in line and "#}" not in line] == []

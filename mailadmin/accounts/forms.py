@@ -9,8 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 def refuse_control_characters(text: str) -> None:
     """Refuse control characters: some collations ignore them, and equate two names."""
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
+    if has_control_characters(text):
         raise ValidationError(_("Control characters are not allowed."))
+
+
+def has_control_characters(text: str) -> bool:
+    return any(unicodedata.category(letter) == "Cc" for letter in text)
 
 
 class LoginForm(forms.Form):

@@ -14,6 +14,7 @@ from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
 from django.utils.deprecation import MiddlewareMixin
 
+from mailadmin.accounts.external import ORIGIN_KEY, get_header_key
 from mailadmin.accounts.factors.policy import must_enroll
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
 from mailadmin.accounts.requests import PanelRequest, as_panel_request, needs_login
@@ -47,7 +48,8 @@ class RequiredStepMiddleware:
         if name in self.exempt_views or not request.user.is_authenticated:
             return ""
         person = as_panel_request(request).user
-        if person.password_has_expired():
+        # Whom a provider or a proxy has signed in has used no password of the panel.
+        if ORIGIN_KEY not in request.session and person.password_has_expired():
             return "own-password"
         return (
             "factors" if name not in self.enrollment_views and must_enroll(request, person) else ""
@@ -115,6 +117,7 @@ class ClientAddressMiddleware:
     def __call__(self, request: PanelRequest) -> HttpResponse:
         if not is_trusted_proxy(request.META.get("REMOTE_ADDR", "")):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
+            request.META.pop(get_header_key(), None)
         request.client_address = get_client_address(request.META)
         return self.get_response(request)
 

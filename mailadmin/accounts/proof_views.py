@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
 from mailadmin.accounts.backends import get_account_key, start_principal_attempt
+from mailadmin.accounts.external import get_sign_in_options, is_signed_in_by_provider
 from mailadmin.accounts.factors.forms import PasskeyForm
 from mailadmin.accounts.factors.passkeys import PasskeyAnswer, build_own_options
 from mailadmin.accounts.forms import OwnPasswordForm
@@ -29,11 +30,13 @@ class BaseConfirmView(RoleRequiredMixin, ThrottledFormMixin, FormView):
     template_name = "account/confirm.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = {
+        target = self.request.POST.get("next", self.request.GET.get("next", ""))
+        context = get_sign_in_options(target) | {
             "password_form": OwnPasswordForm(),
             "passkey_form": PasskeyForm(),
             "passkey_options": build_own_options(self.principal, needs_verified_user=True),
-            "next": self.request.POST.get("next", self.request.GET.get("next", "")),
+            "next": target,
+            "has_provider": is_signed_in_by_provider(self.request),
         }
         return super().get_context_data(**context | kwargs)
 

@@ -48,6 +48,7 @@ class LoginAttempt:
 
     `throttle_scope` names what was verified before, such as a password. Behind a password no
     attacker can lock anybody out, so failures there are counted from all networks together.
+    Without accounts, where others check who somebody is, their network alone is counted.
     """
 
     request: HttpRequest
@@ -82,7 +83,7 @@ class LoginAttempt:
         """Raise TooManyLoginFailures if no account may be tried."""
         if self.is_over_limit(f"network:{self.network}", MAX_FAILURES_PER_NETWORK):
             raise self.build_throttle_error()
-        if not any(self.can_try(account) for account in self.accounts):
+        if self.accounts and not any(self.can_try(account) for account in self.accounts):
             raise self.build_throttle_error()
 
     def can_try(self, account: str) -> bool:
@@ -118,7 +119,7 @@ class LoginAttempt:
 
         A guess at an earlier account stays counted: its password was tried, and was wrong.
         """
-        earlier = self.accounts[: self.accounts.index(account)]
+        earlier = self.accounts[: self.accounts.index(account)] if self.accounts else []
         tried = [key for key in earlier if key in self.existing_accounts]
         failed_keys = {self.client_key(key) for key in tried} | {f"account:{key}" for key in tried}
         decrement_failures(
@@ -130,8 +131,17 @@ class LoginAttempt:
         """Return whether neither the browser nor the network was used for this account before."""
         return self.is_new_network and account not in self.devices
 
+    def undo(self) -> None:
+        """Undo what the attempt added: nobody has signed in, and nothing was wrong."""
+        decrement_failures(list(self.counts), "")
+
     def remember_browser(self, response: HttpResponse, account: str) -> None:
-        """Set a signed cookie by which this browser is known from now on."""
+        """Set a signed cookie by which this browser is known from now on.
+
+        Not without accounts: a browser that comes from a provider has not sent the cookie it has.
+        """
+        if not self.accounts:
+            return
         devices = {account: self.devices.get(account) or secrets.token_urlsafe(16)}
         devices |= {other: device for other, device in self.devices.items() if other != account}
         latest = dict(list(devices.items())[:MAX_ACCOUNTS_PER_BROWSER])

@@ -12,12 +12,25 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView, View
 
 from mailadmin.accounts.backends import start_login_attempt
+from mailadmin.accounts.external import (
+    ORIGIN_KEY,
+    SignInRefused,
+    get_sign_in_options,
+    may_sign_in_locally,
+)
+from mailadmin.accounts.external_login import (
+    log_refusal,
+    refuse_throttled_login,
+    render_signed_out,
+    sign_in_by_header,
+)
 from mailadmin.accounts.factors.forms import PasskeyForm
 from mailadmin.accounts.factors.passkeys import get_site
 from mailadmin.accounts.factors.policy import needs_second_step
 from mailadmin.accounts.forms import LoginForm
 from mailadmin.accounts.login import complete_login, start_second_step
 from mailadmin.accounts.models import Role
+from mailadmin.accounts.oidc.logout import get_provider_logout_url
 from mailadmin.accounts.rehash import rehash_password
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
@@ -60,7 +73,14 @@ class LoginView(BaseLoginView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             return redirect(settings.LOGIN_REDIRECT_URL)
-        return super().get(request, *args, **kwargs)
+        try:
+            signed_in = sign_in_by_header(request, request.GET.get("next", ""))
+        except SignInRefused as error:  # the form stays: others may know a password
+            log_refusal(request, error)
+            return self.render_to_response(self.get_context_data(refusal=error.text), status=403)
+        except TooManyLoginFailures as error:
+            return refuse_throttled_login(request, error)
+        return signed_in or super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(**get_login_context(self.request) | kwargs)
@@ -71,7 +91,7 @@ class LoginView(BaseLoginView):
         target = request.POST.get("next", "")
         attempt = start_login_attempt(request, name)
         principal = authenticate(request, username=name, password=password, attempt=attempt)
-        if principal is None:
+        if principal is None or not may_sign_in_locally(principal):
             return self.reject_login(form, attempt, name)
         request.session.flush()
         rehash_password(request, principal, password)
@@ -92,8 +112,9 @@ class LoginView(BaseLoginView):
 
 def get_login_context(request: HttpRequest) -> dict[str, Any]:
     """Return what the page of the sign-in shows besides the form of name and password."""
-    return {
-        "next": request.POST.get("next", request.GET.get("next", "")),
+    target = request.POST.get("next", request.GET.get("next", ""))
+    return get_sign_in_options(target) | {
+        "next": target,
         "has_passkeys": get_site() is not None,
         "passkey_form": PasskeyForm(),
     }
@@ -104,5 +125,6 @@ class LogoutView(View):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        origin, url = request.session.get(ORIGIN_KEY), get_provider_logout_url(request)
         logout(request)
-        return redirect(settings.LOGIN_URL)
+        return render_signed_out(request, url) if origin else redirect(settings.LOGIN_URL)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
+from mailadmin.conf.sign_in import iter_conflicts
 from mailadmin.conf.urls import BASE_DIR
 
 __all__ = [
     "BASE_DIR",
     "SETTINGS",
     "read_settings",
+    "check_combinations",
     "exit_with_error",
     "print_warning",
 ]
@@ -43,6 +45,12 @@ def read_settings(
     for line in iter_unknown_settings(values):
         report_warning(line)
     return {setting.name: parse_variable(setting, values) for setting in SETTINGS}
+
+
+def check_combinations(values: Mapping[str, Any]) -> None:
+    """Exit if settings that are valid alone make no sense together."""
+    for conflict in iter_conflicts(values):
+        exit_with_error(conflict)
 
 
 def parse_variable(setting: EnvironmentSetting, values: Mapping[str, str]) -> Any:

@@ -1,8 +1,6 @@
 """Every setting of the panel: its name, its default, its parser and its help text."""
 
-from collections.abc import Callable
-from typing import NamedTuple
-
+from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.parsers import (
     choice_parser,
     integer_parser,
@@ -27,18 +25,8 @@ from mailadmin.conf.parsers import (
     parse_time_zone,
     regex_parser,
 )
+from mailadmin.conf.sign_in_settings import SIGN_IN_SETTINGS
 from mailadmin.conf.urls import parse_database_url, parse_smtp_url
-
-
-class EnvironmentSetting(NamedTuple):
-    """One variable; the value of a secret may also be in the file that `<name>_FILE` names."""
-
-    name: str
-    default: str
-    parse: Callable[[str], object]
-    help_text: str
-    secret: bool = False
-
 
 SETTINGS = (
     EnvironmentSetting(
@@ -104,6 +92,7 @@ SETTINGS = (
         "addresses or networks of reverse proxies whose `X-Forwarded-For` and"
         " `X-Forwarded-Proto` are trusted",
     ),
+    *SIGN_IN_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_TIME_ZONE",
         "",

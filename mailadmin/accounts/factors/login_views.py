@@ -12,6 +12,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from mailadmin.accounts.backends import start_login_attempt, start_principal_attempt
+from mailadmin.accounts.external import check_local_sign_in
 from mailadmin.accounts.factors.forms import CodeForm, PasskeyForm
 from mailadmin.accounts.factors.passkeys import (
     PasskeyAnswer,
@@ -133,6 +134,7 @@ class LoginPasskeyView(BaseLoginView):
             answer = self.read_answer(form.cleaned_data["credential"])
             attempt = start_principal_attempt(request, answer.owner, "passkey")
             answer.verify_alone()
+            check_local_sign_in(answer.owner)
         except ValidationError as error:
             self.log_failure("", "passkey")
             form.add_error(None, error)

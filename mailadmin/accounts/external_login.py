@@ -1,0 +1,130 @@
+"""Complete, refuse and end sign-ins by a provider or a proxy."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
+
+from mailadmin.accounts.external import (
+    ORIGIN_KEY,
+    Origin,
+    SignInRefused,
+    SuperadminRefused,
+    get_header_name,
+    is_origin_valid,
+    match_person,
+)
+from mailadmin.accounts.login import complete_login
+from mailadmin.accounts.models import Principal
+from mailadmin.accounts.requests import as_panel_request, needs_login
+from mailadmin.accounts.throttling import (
+    LoginAttempt,
+    TooManyLoginFailures,
+    log_login_failure,
+)
+from mailadmin.error_pages import too_many_requests
+
+
+def start_external_attempt(request: HttpRequest) -> LoginAttempt:
+    """Count an attempt of this network; refuse it after too many failures."""
+    attempt = LoginAttempt(request, [])
+    attempt.check_throttle()
+    return attempt
+
+
+def complete_external_login(
+    request: HttpRequest,
+    attempt: LoginAttempt,
+    person: Principal,
+    target: str,
+    origin: Origin,
+    is_proof: bool = False,
+) -> HttpResponse:
+    """Sign in a person whom the provider or the proxy names.
+
+    A second factor is its business: it has decided that they are who they say. It may have done so
+    long ago, so that this alone is no recent proof.
+    """
+    request.session.flush()
+    options = {"is_proof": is_proof, "applies_policy": False}
+    response = complete_login(request, attempt, person, target, **options)
+    request.session[ORIGIN_KEY] = origin
+    return response
+
+
+def sign_in_by_header(request: HttpRequest, target: str) -> HttpResponse | None:
+    """Sign in whom the proxy names; None if it names nobody. May raise SignInRefused."""
+    name = get_header_name(request)
+    if not name:
+        return None
+    may_be_superadmin = settings.MAILADMIN_SIGN_IN_HEADER_SUPERADMINS
+    origin: Origin = {"by": "proxy", "name": name, "may_be_superadmin": may_be_superadmin}
+    attempt = start_external_attempt(request)
+    try:
+        person = match_person(name, may_be_superadmin)
+    except SuperadminRefused:  # nothing was tried; they are asked for their password
+        attempt.undo()
+        raise
+    return complete_external_login(request, attempt, person, target, origin)
+
+
+def refuse_external_login(request: HttpRequest, error: SignInRefused) -> HttpResponse:
+    """Log why nobody is signed in, and say so."""
+    log_refusal(request, error)
+    return render_refusal(request, error.text, error.status)
+
+
+def log_refusal(request: HttpRequest, error: SignInRefused) -> None:
+    """Log a failed sign-in, unless the person only has to use their password."""
+    if isinstance(error, SuperadminRefused):
+        return
+    log_login_failure(error.name, as_panel_request(request).client_address, error.reason)
+
+
+def refuse_throttled_login(request: HttpRequest, error: TooManyLoginFailures) -> HttpResponse:
+    log_login_failure("", as_panel_request(request).client_address, "throttled")
+    return too_many_requests(request, error.retry_after)
+
+
+def render_refusal(request: HttpRequest, text: object, status: int) -> HttpResponse:
+    context = {"text": text, "has_secret_address": True}
+    return render(request, "sign_in_refused.html", context, status=status)
+
+
+def render_signed_out(request: HttpRequest, provider_url: str) -> HttpResponse:
+    """Say that the session has ended, and go on to the provider's own page if it has one.
+
+    Not by a redirect: the policy of pages forbids their forms to lead anywhere else.
+    """
+    response = render(request, "signed_out.html", {"provider_url": provider_url})
+    if provider_url:
+        response["Refresh"] = f"0; url={provider_url}"
+    return response
+
+
+class OriginMiddleware(MiddlewareMixin):
+    """End sessions that a provider or a proxy has begun, and would not begin now.
+
+    The header of the proxy names somebody else or nobody, the person is a superadmin by now, or
+    the panel has another provider.
+    """
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> None:
+        """Leave out public pages, which load no session."""
+        if not needs_login(view_func):
+            return
+        origin = request.session.get(ORIGIN_KEY)
+        user = as_panel_request(request).user
+        if origin and user.is_authenticated and not is_origin_valid(request, origin, user.role):
+            logout(request)
