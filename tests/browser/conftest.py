@@ -59,7 +59,9 @@ class Visitor:
         self.page.wait_for_url("**/login/")
 
     def submit(self, text=None):
-        buttons = self.page.locator("main form.panel button.btn-primary, main form .btn-danger")
+        buttons = self.page.locator(
+            "main form.panel button.btn-primary, main .panel form .btn-primary, main form .btn-danger"
+        )
         (self.page.get_by_role("button", name=text) if text else buttons).first.click()
         self.page.wait_for_load_state()
 
