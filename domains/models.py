@@ -83,6 +83,12 @@ class Domain(TimestampedModel):
         return domain_to_unicode(self.domain)
 
     @property
+    def second_factor(self) -> str:
+        """Return the level of second factors for this domain alone; empty if it has none."""
+        policy = getattr(self, "factor_policy", None)  # its row is missing in most domains
+        return policy.level if policy else ""
+
+    @property
     def quota_size(self) -> int:
         """Return the quota in bytes."""
         return self.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
@@ -375,7 +381,12 @@ class TotpException(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.ip} {self.username}"
+        return f"{self.ip} {self.username or ''}".strip()
+
+    @property
+    def domain_name(self) -> str:
+        """Return the domain that the exception is for; empty if it is for everybody."""
+        return (self.username or "").rpartition("@")[2]
 
 
 def build_either_domain_filter(domains: Iterable[str]) -> Q:

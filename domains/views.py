@@ -12,12 +12,13 @@ from django.views.generic import View
 from domains.models import Admin, Domain
 from domains.services.admins import assign_domain, unassign_domain
 from domains.tables import AdminTable
+from mailadmin.accounts.factors.reset_views import PersonDetailView
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import key_url
 from mailadmin.tables.views.base import TableView, show_errors
-from mailadmin.tables.views.detail import TableDetailView, TableReadyView
+from mailadmin.tables.views.detail import TableReadyView
 from mailadmin.tables.views.list import PickerView
 
 MAX_SHOWN_DOMAINS = 200
@@ -43,7 +44,7 @@ class AssignedDomainsMixin(TableView):
         )
 
 
-class AdminDetailView(AssignedDomainsMixin, TableDetailView):
+class AdminDetailView(AssignedDomainsMixin, PersonDetailView):
     pass
 
 

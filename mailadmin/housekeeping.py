@@ -7,8 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from mailadmin.accounts.factors.models import UsedChallenge
-from mailadmin.accounts.factors.passkeys import CHALLENGE_SECONDS
+from mailadmin.accounts.factors.models import CHALLENGE_SECONDS, UsedChallenge
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
 from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.accounts.throttling import FAILURE_WINDOW

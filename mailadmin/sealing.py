@@ -5,12 +5,20 @@ Access to the database alone is not enough to read them.
 
 import base64
 import hashlib
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet
 from django.conf import settings
 
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
 
-def get_cipher(purpose: bytes) -> Fernet:
-    """Return the cipher of this panel's secret key for one purpose."""
+
+def get_cipher(purpose: bytes) -> "Fernet":
+    """Return the cipher of this panel's secret key for one purpose.
+
+    Its library is loaded when it is used: commands that need no secrets start sooner.
+    """
+    from cryptography.fernet import Fernet
+
     key = hashlib.blake2b(settings.SECRET_KEY.encode(), digest_size=32, person=purpose).digest()
     return Fernet(base64.urlsafe_b64encode(key))

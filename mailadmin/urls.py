@@ -11,6 +11,7 @@ from mailadmin.accounts.factors.login_views import (
     LoginCodeView,
     LoginPasskeyView,
 )
+from mailadmin.accounts.factors.reset_views import FactorResetView
 from mailadmin.accounts.factors.views import (
     FactorListView,
     PasskeyAddView,
@@ -130,6 +131,11 @@ urlpatterns = [
     path("aliases/room/", AliasLimitView.as_view(), name="alias-limit"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
+    path(
+        "mailboxes/<key:key>/factors/reset/",
+        FactorResetView.as_view(table=registry.tables["mailboxes"]),
+        name="mailbox-factors-reset",
+    ),
     path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),
     path(
         "addresses/<key:key>/references/",
@@ -145,6 +151,11 @@ urlpatterns = [
     path("domains/<key:key>/", DomainDetailView.as_view(), name="domain"),
     path("mailboxes/<key:key>/", MailboxDetailView.as_view(), name="mailbox"),
     path("aliases/<key:key>/", AliasDetailView.as_view(), name="alias"),
+    path(
+        "admins/<key:key>/factors/reset/",
+        FactorResetView.as_view(table=registry.tables["admins"]),
+        name="admin-factors-reset",
+    ),
     path("admins/<key:key>/ready/", AdminReadyView.as_view(), name="admin-ready"),
     path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),
 ]

@@ -8,6 +8,7 @@ from django.http import Http404
 from django.utils.functional import cached_property
 from django.views.generic import TemplateView
 
+from mailadmin.accounts.factors.reset_views import PersonDetailView
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.tables.views.detail import TableDetailView, TableReadyView
@@ -24,7 +25,7 @@ MAX_LOOKUPS = 200  # of the route of an address; the page Explain makes more
 MAX_SHOWN_ROWS = 20
 
 
-class MailboxDetailView(TableDetailView):
+class MailboxDetailView(PersonDetailView):
     table = MailboxTable()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class DomainForm(BaseDomainForm):
         "default_aliases_to",
         "active",
         "password_expiry",
+        "second_factor",
     ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -33,6 +33,7 @@ from tests.started_panel import ROOT, SHOW, panel, value
         ("MAILADMIN_LANGUAGE", "tlh"),
         ("MAILADMIN_LOG_FORMAT", "%(nonsense)s"),
         ("MAILADMIN_LOG_LEVEL", "LOUD"),
+        ("MAILADMIN_MAIL_TEMPLATES", "/nowhere"),
         ("MAILADMIN_MAILDIR", "{domain}/"),
         ("MAILADMIN_MAILDIR", "{local_part}/"),
         ("MAILADMIN_MAILDIR", "{domain}/{user}/"),
@@ -208,6 +209,8 @@ def test_the_mail_server_url_is_parsed(url, port, starttls, tls):
         "EMAIL_HOST_PASSWORD": "s/cret",
         "EMAIL_USE_TLS": starttls,
         "EMAIL_USE_SSL": tls,
+        "EMAIL_CA_FILE": "",
+        "EMAIL_VERIFIES_TLS": True,
     }
 
 

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from domains.models import Domain, DomainAdmin, DomainState
 from domains.patterns import validate_domain_transport
 from domains.services.alias_domains import refuse_alias_domain_targets
+from domains.services.factor_policies import set_factor_policy
 from domains.services.locks import check_not_being_deleted, lock_domains, refuse_taken_keys
 from domains.services.text_references import delete_text_references
 from mailadmin.changes.perform import Changes
@@ -17,12 +18,16 @@ def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
     names = [row["domain"] for row in rows]
     lock_domains(changes, names)
     refuse_taken_keys(Domain, names, "domain", _("The domain %(key)s already exists."))
-    domains = [Domain(**row) for row in rows]
+    levels = {row["domain"]: row.get("second_factor", "") for row in rows}
+    domains = [Domain(**without_second_factor(row)) for row in rows]
     _refuse_vacation_domain(domains)
     for domain in domains:
         _refuse_broken_transport(domain.transport)
     changes.delete(DomainAdmin._base_manager.filter(domain__in=names))  # a former customer's
     changes.create(domains)
+    for name, level in levels.items():
+        if level:
+            set_factor_policy(changes, name, level)
     DomainState.objects.filter(pk__in=names).update(
         mailboxes=0, aliases=0, quota_assigned=0, quota_used=0
     )
@@ -38,9 +43,17 @@ def edit_domain(changes: Changes, key: str, values: dict) -> Domain:
     check_not_being_deleted([domain])
     if values.get("transport", domain.transport) != domain.transport:
         _refuse_broken_transport(values["transport"])
-    if changes.update([domain], **values):
+    is_changed = bool(changes.update([domain], **without_second_factor(values)))
+    if "second_factor" in values:
+        is_changed |= set_factor_policy(changes, domain.pk, values["second_factor"])
+    if is_changed:
         changes.log("edit_domain", key, key)
     return domain
+
+
+def without_second_factor(values: dict) -> dict:
+    """Return the values of a domain's own columns: its level of second factors is apart."""
+    return {name: value for name, value in values.items() if name != "second_factor"}
 
 
 def set_domains(changes: Changes, keys: list[str], field: str, value: bool) -> None:

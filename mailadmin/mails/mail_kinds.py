@@ -39,8 +39,10 @@ class MailKind:
         """Yield each part of a text that looks like a placeholder and is none of this kind."""
         for start in re.finditer(r"%\(", text):
             found = PLACEHOLDER_RE.match(text, start.start())
-            if not found or found[1] not in self.known_placeholders:
-                yield re.split(r"[\s)]", text[start.start() :], maxsplit=1)[0] + ")"
+            if not found:
+                yield text[start.start() :].split()[0][:40]
+            elif found[1] not in self.known_placeholders:
+                yield found[0]
 
 
 def fill_placeholders(text: str, values: Mapping[str, str]) -> str:

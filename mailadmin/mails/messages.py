@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from email.utils import format_datetime
 
-from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.utils.html import escape
@@ -14,7 +13,7 @@ from mailadmin import registry
 from mailadmin.mails.mail_kinds import MailKind, fill_placeholders
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.mails.texts import MailTexts, TemplateError, load_texts
-from mailadmin.mails.values import to_single_line, unseal_values
+from mailadmin.mails.values import ValuesUnreadable, to_single_line, unseal_values
 from mailadmin.translation import gettext as _
 
 HTML_PAGE = """\
@@ -45,7 +44,7 @@ def build_message(mail: OutgoingMail) -> EmailMultiAlternatives:
         with override(mail.language):
             values = unseal_values(mail.sealed_values)
         texts = load_texts(kind, mail.language)
-    except InvalidToken:
+    except ValuesUnreadable:
         text = _("The email cannot be decrypted, as MAILADMIN_SECRET_KEY was changed.")
         raise MessageError(text, is_final=True) from None
     except TemplateError as error:

@@ -17,6 +17,10 @@ CIPHER_PURPOSE = b"outgoing-mail"
 MOMENT = "moment"  # names a date and time, which is shown in the reader's format
 
 
+class ValuesUnreadable(Exception):
+    """The values were encrypted with another secret key."""
+
+
 def seal_values(values: Mapping[str, Any]) -> str:
     """Return the values encrypted: texts, numbers, dates, and translated texts as data."""
     stored = {name: encode_value(value) for name, value in values.items()}
@@ -24,8 +28,13 @@ def seal_values(values: Mapping[str, Any]) -> str:
 
 
 def unseal_values(sealed: str) -> dict[str, str]:
-    """Return the values as single lines in the active language."""
-    stored = json.loads(get_cipher(CIPHER_PURPOSE).decrypt(sealed.encode()))
+    """Return the values as single lines in the active language; raise ValuesUnreadable."""
+    from cryptography.fernet import InvalidToken  # loaded when it is used, as in `sealing`
+
+    try:
+        stored = json.loads(get_cipher(CIPHER_PURPOSE).decrypt(sealed.encode()))
+    except InvalidToken:
+        raise ValuesUnreadable from None
     return {name: to_single_line(decode_value(value)) for name, value in stored.items()}
 
 

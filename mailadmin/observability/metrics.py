@@ -12,6 +12,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from mailadmin import __version__
 from mailadmin.jobs.models import Job, WorkerHeartbeat
+from mailadmin.mails.leases import UNFINISHED
+from mailadmin.mails.models import OutgoingMail
 from mailadmin.observability.log_records import LogContext
 
 REGISTRY = CollectorRegistry()
@@ -70,7 +72,7 @@ class DatabaseCollector:
         yield build_gauge("mailadmin_info", "Version of the panel", "version", {__version__: 1})
         gauges, up = [], 1
         try:
-            gauges = [*collect_job_metrics(), collect_worker_metric()]
+            gauges = [*collect_job_metrics(), *collect_mail_metrics(), collect_worker_metric()]
         except (InterfaceError, OperationalError):
             up = 0
         yield GaugeMetricFamily("mailadmin_database_up", "Whether the database answers", up)
@@ -96,6 +98,19 @@ def collect_job_metrics() -> Iterator[GaugeMetricFamily]:
     waited = (timezone.now() - since).total_seconds() if since else 0
     yield GaugeMetricFamily(
         "mailadmin_job_waiting_seconds", "Age of the oldest waiting job", waited
+    )
+
+
+def collect_mail_metrics() -> Iterator[GaugeMetricFamily]:
+    """Yield the number of mails by state, and how long the oldest has waited."""
+    counted = OutgoingMail.objects.order_by().values_list("state").annotate(number=Count("pk"))
+    states = dict.fromkeys(OutgoingMail.State.values, 0) | dict(counted)
+    yield build_gauge("mailadmin_mails", "Mails of the panel by state", "state", states)
+    unsent = OutgoingMail.objects.filter(state__in=UNFINISHED)
+    since = unsent.aggregate(at=Min("created"))["at"]
+    waited = (timezone.now() - since).total_seconds() if since else 0
+    yield GaugeMetricFamily(
+        "mailadmin_mail_waiting_seconds", "Age of the oldest mail that is not sent yet", waited
     )
 
 

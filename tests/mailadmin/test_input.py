@@ -2,15 +2,15 @@
 
 from unittest import mock
 
+from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
-from mailadmin.changes.perform import Actor
-from mailadmin.jobs import leases, runner
-from mailadmin.jobs.models import Job
+from mailadmin.mails import messages, sending
+from mailadmin.mails.models import OutgoingMail
 from mailboxes.models import Vacation
 from mailboxes.services.domains import create_domains
-from tests.base import PASSWORD, World, run_job
+from tests.base import PASSWORD, World
 
 
 class InputTests(World):
@@ -64,11 +64,13 @@ class InputTests(World):
         self.client.post("/mailboxes/create/", data)
         depth = len(connection.savepoint_ids)
         seen = []
-        with mock.patch(
-            "django.core.mail.EmailMessage.send",
-            side_effect=lambda: seen.append(len(connection.savepoint_ids)),
-        ):
-            run_job(leases.claim_job("worker"))
+        build = messages.build_message
+
+        def record(mail):
+            seen.append(len(connection.savepoint_ids))
+            return build(mail)
+
+        with mock.patch.object(sending, "build_message", record):
+            call_command("worker", once=True)
         self.assertEqual(seen, [depth])
-        self.assertEqual(Job.objects.get().state, Job.State.DONE)
-        self.assertIsInstance(runner.get_job_actor(Job.objects.get()), Actor)
+        self.assertEqual(OutgoingMail.objects.get().state, "sent")

@@ -18,6 +18,7 @@ from mailadmin.jobs import leases
 from mailadmin.jobs.models import Job, WorkerHeartbeat
 from mailadmin.jobs.services import start_job
 from tests.base import World
+from tests.mailadmin.mails.queued import add_mail
 
 EXECUTE = "django.db.backends.utils.CursorWrapper._execute"
 
@@ -95,6 +96,13 @@ class MetricTests(World):
         machine = WorkerHeartbeat.objects.get().machine
         seen = numbers[f'mailadmin_worker_seen_timestamp_seconds{{machine="{machine}"}}']
         self.assertLess(abs(seen - time.time()), 60)
+
+    def test_mails_are_counted(self):
+        add_mail()
+        numbers = self.numbers()
+        self.assertEqual(numbers['mailadmin_mails{state="waiting"}'], 1)
+        self.assertEqual(numbers['mailadmin_mails{state="failed"}'], 0)
+        self.assertGreaterEqual(numbers["mailadmin_mail_waiting_seconds"], 0)
 
     def test_an_unreachable_database_is_a_metric_too(self):
         gone = OperationalError(2002, "away")

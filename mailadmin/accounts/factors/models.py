@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.accounts.models import OwnedQuerySet, Principal, Role
 from mailadmin.db.fields import CharField
 
+CHALLENGE_SECONDS = 600  # for which a passkey can answer a challenge
+
 
 class OwnedFactor(models.Model):
     """A row that belongs to an admin or a mailbox owner."""

@@ -32,10 +32,14 @@ from webauthn.helpers.structs import (
 )
 
 from mailadmin.accounts.backends import find_backend, get_account_key
-from mailadmin.accounts.factors.models import Passkey, UsedChallenge, get_owner_columns
+from mailadmin.accounts.factors.models import (
+    CHALLENGE_SECONDS,
+    Passkey,
+    UsedChallenge,
+    get_owner_columns,
+)
 from mailadmin.accounts.models import Principal, is_later_namesake
 
-CHALLENGE_SECONDS = 600
 CHALLENGE_BYTES = 16
 USER_ID_LENGTH = 32
 # What the libraries raise for an answer that no browser would give.

@@ -1,10 +1,10 @@
 """Turn second factors on and off, and use recovery codes."""
 
 from collections.abc import Iterable
+from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.factors.models import Passkey, PolicyLevel, RecoveryCode, get_owner_columns
 from mailadmin.accounts.factors.policy import (
@@ -18,11 +18,13 @@ from mailadmin.accounts.factors.recovery_codes import (
     get_unused_codes,
     hash_recovery_code,
 )
-from mailadmin.accounts.models import Principal
+from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.signed_in import describe_device
 from mailadmin.changes.perform import Changes
 from mailadmin.mails.notices import notify_person
 from mailadmin.tables.actions import Text
+from mailadmin.translation import gettext
+from mailadmin.translation import gettext_lazy as _
 
 MAX_PASSKEYS = 20  # of one person
 
@@ -109,12 +111,23 @@ def use_recovery_code(changes: Changes, model: type[Principal], key: str, code: 
 def reset_factors(changes: Changes, model: type[Principal], keys: Iterable[str]) -> None:
     """Remove all second factors of these people, who have lost them."""
     people = changes.find(model, keys)
+    check_rank(changes.principal, people)
     changes.update(people, totp_secret=None)
     for person in people:
         Passkey.objects.owned_by(person).delete()
         RecoveryCode.objects.owned_by(person).delete()
         log_factor(changes, person, "reset_factors")
         notify_of_factor(changes, person, "factors_reset")
+
+
+def check_rank(principal: Any, people: Iterable[Principal]) -> None:
+    """Refuse to reset the factors of a person of higher rank: of one who is an admin as well."""
+    if principal.role is Role.SUPERADMIN:
+        return
+    names = [person.pk for person in people]
+    if admins := list(get_user_model()._default_manager.filter(pk__in=names)[:1]):
+        text = _("%(person)s is an admin: only superadmins can reset their second factors.")
+        raise ValidationError(text, params={"person": admins[0].pk})
 
 
 def check_offered(person: Principal) -> None:
@@ -146,4 +159,4 @@ def notify_of_factor(changes: Changes, person: Principal, kind: str, what: Text 
     """Queue a mail to the person about a change of their second factors."""
     actor = changes.actor
     device = describe_device(actor.user_agent)
-    notify_person(person, kind, {"what": str(what), "address": actor.address, "device": device})
+    notify_person(person, kind, {"what": what, "address": actor.address, "device": device})
