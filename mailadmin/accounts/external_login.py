@@ -99,12 +99,10 @@ def render_refusal(request: HttpRequest, text: object, status: int) -> HttpRespo
 def render_signed_out(request: HttpRequest, provider_url: str) -> HttpResponse:
     """Say that the session has ended, and go on to the provider's own page if it has one.
 
-    Not by a redirect: the policy of pages forbids their forms to lead anywhere else.
+    The page does so, not a redirect: the policy of pages forbids their forms to lead elsewhere. Nor
+    a header: the address holds a token, and is longer than some proxies take.
     """
-    response = render(request, "signed_out.html", {"provider_url": provider_url})
-    if provider_url:
-        response["Refresh"] = f"0; url={provider_url}"
-    return response
+    return render(request, "signed_out.html", {"provider_url": provider_url})
 
 
 class OriginMiddleware(MiddlewareMixin):
