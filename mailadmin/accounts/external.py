@@ -22,15 +22,22 @@ MAX_ADDRESS_LENGTH = 255
 
 
 class SignInRefused(Exception):
-    """A sign-in that ends with a page that says why."""
+    """A sign-in that ends with a page that says why.
 
-    def __init__(self, text: object, reason: str, name: str = "", status: int = 403) -> None:
+    `is_failure` says whether it counts as an attempt to get in, for limits and log watchers.
+    """
+
+    def __init__(
+        self,
+        text: object,
+        reason: str,
+        name: str = "",
+        status: int = 403,
+        is_failure: bool = True,
+    ) -> None:
         super().__init__(text)
-        self.text, self.reason, self.name, self.status = text, reason, name, status
-
-
-class SuperadminRefused(SignInRefused):
-    """A superadmin who is known, but has to sign in with their password."""
+        self.text, self.reason, self.name = text, reason, name
+        self.status, self.is_failure = status, is_failure
 
 
 class Origin(TypedDict):
@@ -52,7 +59,8 @@ def match_person(address: object, may_be_superadmin: bool) -> Principal:
             name,
         )
     if person.role is Role.SUPERADMIN and not may_be_superadmin:
-        raise SuperadminRefused(_("Superadmins sign in with their password."), "superadmin", name)
+        text = _("Superadmins sign in with their password.")
+        raise SignInRefused(text, "superadmin", name, is_failure=False)
     return person
 
 

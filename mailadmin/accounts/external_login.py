@@ -1,6 +1,8 @@
 """Complete, refuse and end sign-ins by a provider or a proxy."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -14,13 +16,13 @@ from mailadmin.accounts.external import (
     ORIGIN_KEY,
     Origin,
     SignInRefused,
-    SuperadminRefused,
     get_header_name,
     is_origin_valid,
     match_person,
 )
 from mailadmin.accounts.login import complete_login
 from mailadmin.accounts.models import Principal
+from mailadmin.accounts.oidc.errors import ProviderUnavailable
 from mailadmin.accounts.requests import as_panel_request, needs_login
 from mailadmin.accounts.throttling import (
     LoginAttempt,
@@ -29,12 +31,31 @@ from mailadmin.accounts.throttling import (
 )
 from mailadmin.error_pages import too_many_requests
 
+logger = logging.getLogger("mailadmin.auth")
+
 
 def start_external_attempt(request: HttpRequest) -> LoginAttempt:
     """Count an attempt of this network; refuse it after too many failures."""
     attempt = LoginAttempt(request, [])
     attempt.check_throttle()
     return attempt
+
+
+@contextmanager
+def count_failures_only(attempt: LoginAttempt) -> Iterator[None]:
+    """Undo the attempt if nobody has tried to get in, or if the provider is away.
+
+    Passwords have to work from the same network meanwhile.
+    """
+    try:
+        yield
+    except ProviderUnavailable:
+        attempt.undo()
+        raise
+    except SignInRefused as error:
+        if not error.is_failure:
+            attempt.undo()
+        raise
 
 
 def complete_external_login(
@@ -65,11 +86,8 @@ def sign_in_by_header(request: HttpRequest, target: str) -> HttpResponse | None:
     may_be_superadmin = settings.MAILADMIN_SIGN_IN_HEADER_SUPERADMINS
     origin: Origin = {"by": "proxy", "name": name, "may_be_superadmin": may_be_superadmin}
     attempt = start_external_attempt(request)
-    try:
+    with count_failures_only(attempt):
         person = match_person(name, may_be_superadmin)
-    except SuperadminRefused:  # nothing was tried; they are asked for their password
-        attempt.undo()
-        raise
     return complete_external_login(request, attempt, person, target, origin)
 
 
@@ -80,10 +98,12 @@ def refuse_external_login(request: HttpRequest, error: SignInRefused) -> HttpRes
 
 
 def log_refusal(request: HttpRequest, error: SignInRefused) -> None:
-    """Log a failed sign-in, unless the person only has to use their password."""
-    if isinstance(error, SuperadminRefused):
-        return
-    log_login_failure(error.name, as_panel_request(request).client_address, error.reason)
+    """Log a refused sign-in; as a failed one only if somebody has tried to get in."""
+    address = as_panel_request(request).client_address
+    if error.is_failure:
+        log_login_failure(error.name, address, error.reason)
+    else:
+        logger.info("sign-in refused: address=%s reason=%s", address, error.reason)
 
 
 def refuse_throttled_login(request: HttpRequest, error: TooManyLoginFailures) -> HttpResponse:
@@ -99,12 +119,10 @@ def render_refusal(request: HttpRequest, text: object, status: int) -> HttpRespo
 def render_signed_out(request: HttpRequest, provider_url: str) -> HttpResponse:
     """Say that the session has ended, and go on to the provider's own page if it has one.
 
-    Not by a redirect: the policy of pages forbids their forms to lead anywhere else.
+    The page does so, not a redirect: the policy of pages forbids their forms to lead elsewhere. Nor
+    a header: the address holds a token, and is longer than some proxies take.
     """
-    response = render(request, "signed_out.html", {"provider_url": provider_url})
-    if provider_url:
-        response["Refresh"] = f"0; url={provider_url}"
-    return response
+    return render(request, "signed_out.html", {"provider_url": provider_url})
 
 
 class OriginMiddleware(MiddlewareMixin):

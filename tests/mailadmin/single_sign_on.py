@@ -11,6 +11,7 @@ from tests.openid_provider import CLIENT_ID, CLIENT_SECRET, running_provider
 
 PANEL = "http://panel.test"
 CALLBACK = "/login/oidc/callback/"
+INVALID = "The response of the sign-in server is not valid"
 
 
 class SingleSignOn(World):

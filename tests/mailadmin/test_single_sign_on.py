@@ -185,6 +185,7 @@ class SuperadminTests(SingleSignOn):
     def test_superadmins_stay_with_their_password(self):
         answer = self.sign_in_at_provider("root@example.net", groups=["mail-root"])
         self.assert_sign_in_refused(answer, "Superadmins sign in with their password.")
+        self.assertFalse(LoginFailure.objects.filter(failures__gt=0).exists())
 
     def test_a_mapped_claim_lets_superadmins_in(self):
         with override_settings(**SUPERADMINS):

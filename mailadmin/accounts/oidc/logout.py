@@ -19,6 +19,8 @@ from mailadmin.db.retry import retry_on_deadlock
 
 ID_TOKEN_KEY = "oidc_id_token"  # noqa: S105 (the name of a value in the session)
 
+MAX_HINT_LENGTH = 4000  # in an address; without the hint the provider asks the person
+
 
 def remember_provider_session(request: HttpRequest, claims: dict[str, Any], id_token: str) -> None:
     """Store what is needed to sign out at the provider, and to be signed out by it."""
@@ -55,7 +57,7 @@ def get_provider_logout_url(request: HttpRequest) -> str:
     if not endpoint:
         return ""
     query = {
-        "id_token_hint": id_token,
+        **({"id_token_hint": id_token} if len(id_token) <= MAX_HINT_LENGTH else {}),
         "client_id": settings.MAILADMIN_OIDC_CLIENT_ID,
         "post_logout_redirect_uri": settings.MAILADMIN_URL + settings.LOGIN_URL,
     }

@@ -5,6 +5,7 @@ from authlib.oidc.core import IDToken
 from mailadmin.accounts.oidc.errors import InvalidToken
 from mailadmin.accounts.oidc.logout import end_provider_sessions
 from mailadmin.accounts.oidc.provider import check_claims, load_provider, read_token
+from mailadmin.db.retry import retry_on_deadlock
 
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 
@@ -27,4 +28,4 @@ def end_sessions_of_token(text: object) -> int:
         raise InvalidToken("this is no logout token")
     if "nonce" in claims:
         raise InvalidToken("a logout token has no nonce")
-    return end_provider_sessions(claims)
+    return retry_on_deadlock(lambda: end_provider_sessions(claims))

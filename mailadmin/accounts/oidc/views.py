@@ -3,8 +3,6 @@
 import logging
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +19,7 @@ from django.views.generic import View
 from mailadmin.accounts.external import Origin, SignInRefused, match_person
 from mailadmin.accounts.external_login import (
     complete_external_login,
+    count_failures_only,
     refuse_external_login,
     refuse_throttled_login,
     render_refusal,
@@ -111,15 +110,16 @@ class ProviderCallbackView(BaseProviderView):
 
         request, query = self.request, self.request.GET
         pending = pop_pending(request)
-        if pending is None:  # not counted: any page elsewhere can send browsers here
-            raise SignInRefused(_("This sign-in has expired. Start again."), "state", status=400)
+        if pending is None:  # no failure: any page elsewhere can send browsers here
+            text = _("This sign-in has expired. Start again.")
+            raise SignInRefused(text, "state", status=400, is_failure=False)
         if "error" in query:
             raise build_provider_refusal(query["error"])
         attempt = start_external_attempt(request)
-        with undo_in_outage(attempt):
+        with count_failures_only(attempt):
             person = redeem_code(query.get("code", ""), query.get("iss"), pending)
-        may_be_superadmin = has_superadmin_claim(person.claims)
-        principal = match_person(get_verified_address(person.claims), may_be_superadmin)
+            may_be_superadmin = has_superadmin_claim(person.claims)
+            principal = match_person(get_verified_address(person.claims), may_be_superadmin)
         if pending.is_confirmation:
             return self.confirm(principal, person, pending, attempt)
         origin: Origin = {
@@ -151,23 +151,14 @@ class ProviderCallbackView(BaseProviderView):
         return redirect(get_redirect_target(self.request, pending.target, reverse("account")))
 
 
-@contextmanager
-def undo_in_outage(attempt: LoginAttempt) -> Iterator[None]:
-    """Count no failure that is the provider's own: passwords from the same network still work."""
-    try:
-        yield
-    except ProviderUnavailable:
-        attempt.undo()
-        raise
-
-
 def build_provider_refusal(code: str) -> SignInRefused:
     """Return the page for an error of the provider; only a code as the standard has it is shown."""
     if code == "access_denied":
-        return SignInRefused(_("The sign-in was cancelled or denied."), "denied")
+        text = _("The sign-in was cancelled or denied.")
+        return SignInRefused(text, "denied", is_failure=False)
     shown = code if re.fullmatch("[a-z_]{1,60}", code) else "?"
     text = _("The sign-in server reports an error: %(code)s")
-    return SignInRefused(text % {"code": shown}, "provider", status=400)
+    return SignInRefused(text % {"code": shown}, "provider", status=400, is_failure=False)
 
 
 def get_verified_address(claims: dict[str, Any]) -> str:
@@ -202,7 +193,7 @@ class BackChannelLogoutView(BaseProviderView):
 
         attempt = start_external_attempt(request)
         try:
-            with undo_in_outage(attempt):
+            with count_failures_only(attempt):
                 ended = end_sessions_of_token(request.POST.get("logout_token"))
         except InvalidToken as error:
             logger.warning("a logout token is refused: %s", error)
