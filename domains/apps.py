@@ -11,12 +11,15 @@ class DomainsConfig(AppConfig):
         from domains.managers import AdminManager
         from domains.models import Domain, DomainState, Transport
         from domains.services.admins import create_superuser
-        from domains.tables import AdminTable, TransportTable
+        from domains.services.totp_exceptions import is_excepted
+        from domains.tables import AdminTable, TotpExceptionTable, TransportTable
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
 
         registry.register_table(TransportTable())
         registry.register_table(AdminTable())
+        registry.register_table(TotpExceptionTable())
+        registry.register_second_factor_exception(is_excepted)
         registry.register_log_actions(
             log_actions.ACTION_LABELS, log_actions.ACTION_TABLES, log_actions.SUPERADMIN_ACTIONS
         )

@@ -14,6 +14,7 @@ from mailadmin.formatting import (
     format_size,
     page_url,
     render_limit,
+    unicode_address,
 )
 from mailadmin.html_formats import HTMLFormat
 from mailadmin.tables.cells import (
@@ -75,3 +76,8 @@ def render_assigned_domains_cell(renderer: RowRenderer, row: Any, name: str, val
     if row.superadmin:
         return BADGE_HTML(renderer.gettext("superadmin"))
     return format_number(row.domain_count, language=renderer.language)
+
+
+def render_exception_name_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return the mailbox or domain of an exception, or that it applies to everybody."""
+    return escape(unicode_address(value)) if value else BADGE_HTML(renderer.gettext("all accounts"))

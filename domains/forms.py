@@ -8,12 +8,12 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, Transport
+from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, TotpException, Transport
 from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_pattern
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.names import address_to_unicode, normalize_domain
+from mailadmin.names import address_to_unicode, normalize_address, normalize_domain
 from mailadmin.tables.form_fields import (
     AddressFormField,
     DomainFormField,
@@ -266,3 +266,41 @@ class TransportForm(TableForm):
         super().__init__(*args, **kwargs)
         if not self.is_edit and (domain := self.initial.get("domain")):
             self.initial = {"pattern": domain, "transport": DEFAULT_DELIVERY, **self.initial}
+
+
+class TotpExceptionForm(TableForm):
+    """An IP address, and whom the exception is for."""
+
+    guarded_fields = ("ip",)
+
+    ip = forms.GenericIPAddressField(label=_("IP address"))
+    username = UntruncatedCharField(
+        label=_("Applies to"),
+        required=False,
+        max_length=255,
+        help_text=_("A mailbox or a domain. Leave blank for all accounts (superadmins only)."),
+    )
+    description = forms.CharField(label=_("Description"), max_length=255)
+
+    class Meta:
+        model = TotpException
+        fields = ["description"]  # the service checks whether the others are taken
+
+    field_order = ["ip", "username", "description"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.is_edit:
+            self.initial.update(ip=self.instance.ip, username=self.instance.username)
+        elif domain := self.initial.get("domain"):
+            self.initial.setdefault("username", domain)
+
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
+        return super().get_shown_values(row) | {"ip": row.ip, "username": row.username}
+
+    def clean_username(self) -> str | None:
+        """Return the name as it is stored: NULL is everybody for PostfixAdmin."""
+        name = self.cleaned_data["username"].strip().lower()
+        if not name:
+            return None
+        return normalize_address(name) if "@" in name else normalize_domain(name)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from django.db.models import Value
+from django.db.models.functions import StrIndex, Substr
+
 from mailadmin.accounts.models import PrincipalManager, Role, ScopedQuerySet
 
 if TYPE_CHECKING:
@@ -67,5 +70,15 @@ class SuperadminQuerySet(ScopedQuerySet):
         return self.all() if getattr(principal, "role", None) == Role.SUPERADMIN else self.none()
 
 
-class TotpExceptionQuerySet(SuperadminQuerySet):
-    """Their name may be a mailbox, a domain or empty, so only superadmins see them."""
+class TotpExceptionQuerySet(ScopedQuerySet):
+    """They name a mailbox, a domain or, for superadmins only, nobody: they apply to everybody."""
+
+    def visible_to(self, principal: Any) -> Self:
+        if getattr(principal, "role", None) != Role.ADMIN:
+            return super().visible_to(principal)
+        return self.filter_by_domains(principal.managed_domains())
+
+    def filter_by_domains(self, names: Any) -> Self:
+        """Select exceptions for these domains and their mailboxes."""
+        domain = Substr("username", StrIndex("username", Value("@")) + 1)  # without an @ the whole
+        return self.annotate(of_domain=domain).filter(of_domain__in=names)

@@ -381,7 +381,12 @@ class TotpException(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.ip} {self.username}"
+        return f"{self.ip} {self.username or ''}".strip()
+
+    @property
+    def domain_name(self) -> str:
+        """Return the domain that the exception is for; empty if it is for everybody."""
+        return (self.username or "").rpartition("@")[2]
 
 
 def build_either_domain_filter(domains: Iterable[str]) -> Q:

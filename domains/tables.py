@@ -14,18 +14,25 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from domains import cells
-from domains.forms import AdminForm, AliasDomainForm, BaseDomainForm, TransportForm
+from domains.forms import (
+    AdminForm,
+    AliasDomainForm,
+    BaseDomainForm,
+    TotpExceptionForm,
+    TransportForm,
+)
 from domains.models import (
     Admin,
     AliasDomain,
     Domain,
     DomainAdmin,
     DomainState,
+    TotpException,
     Transport,
     build_either_domain_filter,
 )
 from domains.patterns import WILDCARD_PATTERN
-from domains.services import admins, transports
+from domains.services import admins, totp_exceptions, transports
 from domains.services.alias_domains import (
     ALIAS_DOMAIN_TARGET_MESSAGE,
     create_alias_domains,
@@ -39,7 +46,7 @@ from mailadmin.changes.models import Log
 from mailadmin.db.pagination import Part
 from mailadmin.formatting import fill_html, key_url, unicode_address
 from mailadmin.names import fold
-from mailadmin.tables.actions import Services
+from mailadmin.tables.actions import DELETE, Services
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import ngettext_lazy
@@ -293,3 +300,37 @@ class TransportTable(Table):
             " delivery) row for each."
         )
         return [text % {"domains": ", ".join(names)}] if names else []
+
+
+class TotpExceptionTable(Table):
+    model = TotpException
+    form_class = TotpExceptionForm
+    slug = "totp-exceptions"
+    icon = "shield-lock"
+    menu_group = "access"
+    menu_position = 80
+    columns = [
+        Column("ip", _("IP address"), "key"),
+        Column("username", _("Applies to"), cells.render_exception_name_cell),
+        Column("description", _("Description"), "text"),
+        "modified",
+    ]
+    card_columns = ("username", "description")
+    toggles: Mapping[str, Any] = {}
+    actions = (DELETE,)
+    filter_names = ("domain", "q")
+    new_label = _("New exception")
+    count_text = ngettext_lazy("%(count)s exception", "%(count)s exceptions", "count")
+    search_fields = ["ip", "username", "description"]
+    roles = dict.fromkeys(["list", "export", "create", "edit", "delete", "bulk"], Role.ADMINS)
+    export_roles = dict.fromkeys(["ip", "username", "description", *DATE_COLUMNS], Role.ADMINS)
+    example_values = {"ip": "192.0.2.7", "username": "example.org", "description": "Office"}
+    empty_text = _("No exceptions: the second factor is asked for at every IP address.")
+    services = Services(
+        create=totp_exceptions.create_totp_exceptions,
+        edit=totp_exceptions.edit_totp_exception,
+        delete=totp_exceptions.delete_totp_exceptions,
+    )
+
+    def filter_by_domain(self, rows: Any, name: str) -> QuerySet:
+        return rows.filter_by_domains([name])

@@ -1,0 +1,7 @@
+"""`totp-exception list | show | add | edit | delete`"""
+
+from mailadmin.tables.cli import TableCommand
+
+
+class Command(TableCommand):
+    slug = "totp-exceptions"

@@ -1,0 +1,89 @@
+"""IP addresses from which the second factor is not asked for."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from domains.models import Domain, TotpException
+from mailadmin.accounts.models import Role
+from mailadmin.accounts.networks import parse_ip
+from mailadmin.changes.perform import Changes
+from mailadmin.names import fold
+from mailadmin.translation import gettext_lazy as _
+
+TAKEN_MESSAGE = _("There is such an exception already.")
+
+
+def is_excepted(person: Any, address: str) -> bool:
+    """Return whether a person needs no second factor at this address.
+
+    PostfixAdmin stores both NULL and an empty name for everybody.
+    """
+    ip, names = parse_ip(address), [person.pk, getattr(person, "domain_id", None) or person.pk]
+    if ip is None:
+        return False
+    rows = TotpException.objects.filter(Q(username__in=["", *names]) | Q(username=None))
+    return any(parse_ip(text) == ip for text in rows.values_list("ip", flat=True))
+
+
+def create_totp_exceptions(changes: Changes, rows: list[dict]) -> list[TotpException]:
+    """Create exceptions."""
+    found = [TotpException(**row) for row in rows]
+    for number, row in enumerate(found):
+        _check_name(changes, row.username)
+        same = [other for other in found[:number] if is_same(row, other)]
+        if same or _filter_same(row.ip, row.username).exists():
+            raise ValidationError({"ip": ValidationError(TAKEN_MESSAGE, code="taken")})
+    changes.create(found)
+    for row in found:
+        _log(changes, row, "add_totp_exception")
+    return found
+
+
+def edit_totp_exception(changes: Changes, key: int, values: dict) -> TotpException:
+    """Edit an exception."""
+    row = changes.find_one(TotpException, key)
+    ip, username = values.get("ip", row.ip), values.get("username", row.username)
+    if (ip, username) != (row.ip, row.username):
+        _check_name(changes, username)
+        if _filter_same(ip, username).exclude(pk=key).exists():
+            raise ValidationError({"ip": ValidationError(TAKEN_MESSAGE, code="taken")})
+    if changes.update([row], **values):
+        _log(changes, row, "edit_totp_exception")
+    return row
+
+
+def delete_totp_exceptions(changes: Changes, keys: list[int]) -> None:
+    """Delete exceptions."""
+    rows = changes.find(TotpException, keys)
+    changes.delete(rows)
+    for row in rows:
+        _log(changes, row, "delete_totp_exception")
+
+
+def is_same(row: TotpException, other: TotpException) -> bool:
+    return (row.ip, fold(row.username)) == (other.ip, fold(other.username))
+
+
+def _filter_same(ip: str, username: str | None) -> Any:
+    named = Q(username=username) if username else Q(username=None) | Q(username="")
+    return TotpException.objects.filter(named, ip=ip)
+
+
+def _check_name(changes: Changes, username: str | None) -> None:
+    """Refuse a name out of the actor's scope; an exception for everybody is for superadmins."""
+    principal = changes.principal
+    if principal.role is Role.SUPERADMIN:
+        return
+    if not username:
+        text = _("Only superadmins can make an exception for all accounts.")
+        raise ValidationError({"username": text})
+    domain = username.rpartition("@")[2]
+    if not Domain.objects.visible_to(principal).filter(pk=domain).exists():
+        text = _("You do not manage the domain %(name)s.") % {"name": domain}
+        raise ValidationError({"username": text})
+
+
+def _log(changes: Changes, row: TotpException, action: str) -> None:
+    changes.log(action, row.domain_name, str(row))
