@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 SESSION_SECONDS = 60.0  # for a whole session, however slowly the server answers
 
 
+class ReplyMissing(smtplib.SMTPServerDisconnected):
+    """The content of a message was sent, and the server did not say whether it has accepted it."""
+
+
 class EmailSessionMixin(bounded_smtp.BoundedSessionMixin):
     """A session that asks before it sends the content of a message whether it still should."""
 
@@ -26,7 +30,12 @@ class EmailSessionMixin(bounded_smtp.BoundedSessionMixin):
     def data(self, msg: "Buffer | str") -> tuple[int, bytes]:
         if self.before_data is not None:
             self.before_data()
-        return super().data(msg)
+        try:
+            return super().data(msg)
+        except smtplib.SMTPDataError:  # the server's answer to DATA, before any content
+            raise
+        except OSError as error:  # smtplib's own errors are such, too
+            raise ReplyMissing(str(error)) from error
 
 
 class EmailSMTP(EmailSessionMixin, bounded_smtp.BoundedSMTP):

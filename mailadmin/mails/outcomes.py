@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
+from mailadmin.email_backend import ReplyMissing
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.translation import gettext as _
 
@@ -19,6 +20,7 @@ class Outcome(NamedTuple):
     error: str = ""
     is_final: bool = False  # it would fail again
     is_server_away: bool = False  # other mails would fail as well
+    is_uncertain: bool = False  # the server may have accepted it
 
 
 def get_smtp_outcome(error: Exception) -> Outcome:
@@ -36,6 +38,9 @@ def get_smtp_outcome(error: Exception) -> Outcome:
             return Outcome(text, is_final=error.smtp_code >= 500)
         case smtplib.SMTPSenderRefused():
             return Outcome(describe_refusal(error.smtp_code, error.smtp_error))
+        case ReplyMissing():
+            message = _("The SMTP server did not say whether it accepted the message: %(error)s")
+            return Outcome(message % {"error": error}, is_server_away=True, is_uncertain=True)
     text = _("The SMTP server cannot be used: %(error)s") % {"error": error}
     return Outcome(text, is_server_away=True)
 
@@ -51,7 +56,7 @@ def get_columns(mail: OutgoingMail, outcome: Outcome) -> dict[str, object]:
     now = timezone.now()
     if not outcome.error:
         return finish(OutgoingMail.State.SENT, now)
-    due = None if outcome.is_final else get_next_attempt(mail, now)
+    due = None if outcome.is_final else get_next_attempt(mail, now, outcome)
     if due is None:
         return finish(OutgoingMail.State.FAILED, now, outcome.error)
     return {"state": OutgoingMail.State.WAITING, "due": due, "error": outcome.error}
@@ -61,10 +66,16 @@ def finish(state: str, now: datetime.datetime, error: str = "") -> dict[str, obj
     return {"state": state, "finished": now, "error": error, "sealed_values": ""}
 
 
-def get_next_attempt(mail: OutgoingMail, now: datetime.datetime) -> datetime.datetime | None:
-    """Return when to try again: at growing intervals, last at the end of the day; None after it."""
+def get_next_attempt(
+    mail: OutgoingMail, now: datetime.datetime, outcome: Outcome
+) -> datetime.datetime | None:
+    """Return when to try again: at growing intervals, last at the end of the day; None after it.
+
+    What may have arrived is not sent again before the longest interval.
+    """
     end = (mail.first_attempt or now) + RETRY_PERIOD
     if now >= end:
         return None
-    minutes = RETRY_MINUTES[min(mail.attempts, len(RETRY_MINUTES)) - 1]
+    number = len(RETRY_MINUTES) if outcome.is_uncertain else mail.attempts
+    minutes = RETRY_MINUTES[min(number, len(RETRY_MINUTES)) - 1]
     return min(now + datetime.timedelta(minutes=minutes), end)

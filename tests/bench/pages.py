@@ -125,6 +125,7 @@ PAGES = [
     Page("import", "/import/"),
     Page("export", "/export/", SUPER),
     Page("jobs", "/jobs/"),
+    Page("outgoing mail", "/mails/"),
     Page("mail server", "/mailserver/", SUPER),
     Page("account", "/account/"),
     Page("sessions", "/account/sessions/", (ROOT, OWNER)),

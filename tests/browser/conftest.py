@@ -19,6 +19,9 @@ FLAGS = [
     "--disable-sync",
 ]
 
+MAIN_BUTTONS = "main form.panel button.btn-primary, main .panel form button.btn-primary"
+MAIN_BUTTONS += ", main form .btn-danger"
+
 
 @pytest.fixture(scope="session")
 def chromium():
@@ -59,9 +62,7 @@ class Visitor:
         self.page.wait_for_url("**/login/")
 
     def submit(self, text=None):
-        buttons = self.page.locator(
-            "main form.panel button.btn-primary, main .panel form .btn-primary, main form .btn-danger"
-        )
+        buttons = self.page.locator(MAIN_BUTTONS)
         (self.page.get_by_role("button", name=text) if text else buttons).first.click()
         self.page.wait_for_load_state()
 

@@ -8,12 +8,14 @@ from domains.models import Domain
 from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
+from mailadmin.mails.models import OutgoingMail
 from mailboxes.models import Plan
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
+from tests.mailadmin.mails.queued import add_mail, queued
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.mariadb]
 
@@ -67,6 +69,8 @@ PAGES = {
         "/import/latest/",
         "/export/",
         "/jobs/",
+        "/mails/",
+        "/mails/?state=sent&q=nothing-like-it",
         "/account/",
         "/account/tokens/",
         "/account/api/",
@@ -93,6 +97,17 @@ def long_names(world, tmp_path):
     way = {"pattern": f".{LONG_DOMAIN}", "transport": f"smtp:[{LONG_DOMAIN}]:2525"}
     perform(console, create_transports, [way | {"description": "d" * 250}])
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
+    mails_to_long_names()
+
+
+def mails_to_long_names():
+    """Mails in each state, with errors as servers write them."""
+    for _state in OutgoingMail.State:
+        add_mail(f"{LONG_NAME}@{LONG_DOMAIN}")
+    for mail, state in zip(queued(), OutgoingMail.State, strict=True):
+        error = f"550 5.1.1 <{LONG_NAME}@{LONG_DOMAIN}>: Recipient address rejected"
+        mails = OutgoingMail.objects.filter(pk=mail.pk)
+        mails.update(state=state, error=error, attempts=3)
 
 
 def plan_of_long_names(path):

@@ -6,11 +6,13 @@ from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
+from domains.services.domains import set_domains
 from mailadmin.jobs.models import Job
 from mailadmin.mails.languages import remember_language
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.mails.outcomes import finish
 from mailboxes.models import Mailbox
+from mailboxes.services.domain_deletion import delete_domain_contents
 from mailboxes.services.domains import delete_domains
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from mailboxes.welcome_mail import find_welcome_mail
@@ -62,6 +64,13 @@ class WelcomeMailTests(World):
         self.perform(self.root, delete_domains, ["example.org"])
         self.work()
         self.assertEqual((mail.outbox, OutgoingMail.objects.count()), ([], 0))
+
+    def test_it_is_deleted_with_the_contents_of_a_large_domain(self):
+        self.create()
+        arguments = "example.org", Mailbox, ["dora@example.org"]
+        self.perform(self.root, set_domains, ["example.org"], "active", False)
+        self.perform(self.root, delete_domain_contents, *arguments)
+        self.assertFalse(OutgoingMail.objects.exists())
 
     def test_an_older_mail_of_the_same_name_is_another(self):
         """Another program deleted the mailbox, and the panel's mail stayed."""

@@ -71,7 +71,7 @@ class Command(BaseCommand):
             return False
 
     def run_cycle(self) -> bool:
-        """Run a step of each job, send mails, keep house if due; return whether there was work."""
+        """Run a step of each job, send mails, run housekeeping; return whether there was work."""
         self.send_heartbeat()
         self.claim_jobs()
         held = list(self.held_jobs)

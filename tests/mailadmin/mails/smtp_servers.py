@@ -50,7 +50,9 @@ class HostileServer(threading.Thread):
 
 
 class TakingServer(HostileServer):
-    """A server that accepts the mail and disconnects without replying to QUIT."""
+    """A server that takes the mail, gives this reply, and disconnects."""
+
+    reply = b"250 taken\r\n"
 
     def serve(self, client):
         with client, client.makefile("rb") as lines:
@@ -59,7 +61,7 @@ class TakingServer(HostileServer):
                 self.heard.append(lines.readline())
             while lines.readline().strip() != b".":
                 pass
-            client.sendall(b"250 taken\r\n")
+            client.sendall(self.reply)
 
 
 class Receiver(threading.Thread):

@@ -1,5 +1,6 @@
 """Sending to SMTP servers that misbehave: bounded, reported, tried again."""
 
+import datetime
 import socket
 import threading
 import time
@@ -7,6 +8,7 @@ from unittest import mock
 
 from django.core.management import call_command
 from django.test import override_settings
+from django.utils import timezone
 
 from mailadmin import email_backend
 from mailadmin.mails.models import OutgoingMail
@@ -100,6 +102,15 @@ class HostileServerTests(World):
             self.work(server)
             mail = self.work(server)
         self.assertEqual((mail.state, server.connections), ("sent", 1))
+
+    def test_a_mail_that_may_have_arrived_is_not_sent_again_soon(self):
+        """The server took it, but the reply got lost: the next attempt may be the second mail."""
+        with TakingServer(*HELLO, OK, OK, b"354 go\r\n") as server:
+            server.reply = b""
+            mail = self.work(server)
+        self.assertEqual(mail.state, "waiting")
+        self.assertIn("did not say whether it accepted", mail.error)
+        self.assertGreater(mail.due, timezone.now() + datetime.timedelta(minutes=59))
 
     def test_a_server_that_is_away_is_asked_once_for_all_mails(self):
         for _time in range(4):

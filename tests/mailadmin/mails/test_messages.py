@@ -56,7 +56,8 @@ class MessageTests(World):
 
     def test_values_inject_no_headers(self):
         mail = add_mail(account="bob\r\nBcc: eve@example.com\r\n\r\nhello\u2028x\u0085y\x00")
-        message, _text, _html = self.parts(mail)
+        message, text, _html = self.parts(mail)
+        self.assertIn("to the account bob Bcc: eve@example.com hello x y from", text)
         self.assertIsNone(message["Bcc"])
         self.assertEqual(message["Subject"], "New sign-in to bob Bcc: eve@example.com hello x y")
         self.assertEqual(message.keys().count("To"), 1)
