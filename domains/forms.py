@@ -13,6 +13,7 @@ from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_patte
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
+from mailadmin.accounts.recovery.forms import RecoveryAddressMixin
 from mailadmin.names import address_to_unicode, normalize_address, normalize_domain
 from mailadmin.tables.form_fields import (
     AddressFormField,
@@ -169,12 +170,12 @@ class AliasDomainForm(TableForm):
         return super().get_shown_values(row) | {"target_domain": row.target_domain_id}
 
 
-class AdminForm(NewPasswordMixin, TableForm):
+class AdminForm(RecoveryAddressMixin, NewPasswordMixin, TableForm):
     """An admin, their password and domains."""
 
     sections = (
         Section(_("Identity"), ("username", "active")),
-        Section(_("Password"), ("password", "password2")),
+        Section(_("Password"), ("password", "password2", "email_other")),
         Section(_("Permissions"), ("superadmin", "domains")),
     )
 
@@ -191,7 +192,15 @@ class AdminForm(NewPasswordMixin, TableForm):
         model = Admin
         fields = ["username", "superadmin", "active"]
 
-    field_order = ["username", "password", "password2", "superadmin", "domains", "active"]
+    field_order = [
+        "username",
+        "password",
+        "password2",
+        "email_other",
+        "superadmin",
+        "domains",
+        "active",
+    ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -199,7 +208,7 @@ class AdminForm(NewPasswordMixin, TableForm):
         attributes = {"data-picker": "domains", "placeholder": placeholder}
         self.fields["domains"].widget.attrs |= attributes
         if self.is_edit:
-            self.guarded_fields = ("password", "superadmin")
+            self.guarded_fields = ("password", "email_other", "superadmin")
             self.set_password_address(self.instance.pk)
             self.initial["domains"] = self.instance.get_assigned_domains()
         else:

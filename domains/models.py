@@ -143,6 +143,13 @@ class Admin(Principal, TimestampedModel):
     def role(self) -> Role:
         return Role.SUPERADMIN if self.superadmin else Role.ADMIN
 
+    def find_recovery_address_problem(self, address: str) -> Any:
+        """Refuse addresses of domains in the panel: admins of those could read the mail."""
+        name = address.rpartition("@")[2]
+        if Domain._base_manager.filter(pk=name).exists():
+            return _("Enter an address in a domain that this panel does not manage.")
+        return ""
+
     @classmethod
     def build_factor_policy(cls) -> models.expressions.Combinable:
         """Return an expression: the level of the role, or what a domain of the admin requires.

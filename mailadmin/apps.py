@@ -10,6 +10,8 @@ class MailadminConfig(AppConfig):
         from django.core import checks
 
         from mailadmin import registry
+        from mailadmin.accounts.recovery.mail_kinds import LOG_LABELS, RECOVERY_KINDS
+        from mailadmin.accounts.recovery.requests import answer_next_request, purge_requests
         from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.collations import register_compared_fields
@@ -30,5 +32,8 @@ class MailadminConfig(AppConfig):
         registry.register_log_actions(TOKEN_ACTION_LABELS, superadmin_only=TOKEN_ACTION_LABELS)
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_job_step(CREATION_JOB_KIND, get_next_creation_step, max_held=1)
-        registry.register_mail_kinds(*NOTICE_KINDS)
+        registry.register_mail_kinds(*NOTICE_KINDS, *RECOVERY_KINDS)
         registry.register_housekeeping(purge_expired)
+        registry.register_log_actions(LOG_LABELS)
+        registry.register_worker_task(answer_next_request)
+        registry.register_housekeeping(purge_requests)

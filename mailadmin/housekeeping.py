@@ -10,7 +10,7 @@ from django.utils import timezone
 from mailadmin.accounts.factors.models import CHALLENGE_SECONDS, UsedChallenge
 from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
 from mailadmin.accounts.oidc.models import ProviderSession
-from mailadmin.accounts.throttling import FAILURE_WINDOW
+from mailadmin.accounts.throttling import LONGEST_WINDOW
 from mailadmin.api.job_steps import CREATION_JOB_KIND
 from mailadmin.api.models import RequestCount, StoredResponse
 from mailadmin.api.throttling import RATE_WINDOW
@@ -40,7 +40,7 @@ def purge_expired() -> None:
     delete_in_batches(Job.objects.filter(state=Job.State.DRAFT, created__lt=now - DRAFT_TTL))
     delete_in_batches(get_failed_creations(now - FAILED_CREATION_TTL))
     delete_in_batches(WorkerHeartbeat.objects.filter(seen__lt=now - WORKER_HEARTBEAT_TTL))
-    delete_in_batches(LoginFailure.objects.filter(since__lt=now - FAILURE_WINDOW))
+    delete_in_batches(LoginFailure.objects.filter(since__lt=now - LONGEST_WINDOW))
     delete_in_batches(KnownNetwork.objects.filter(seen__lt=now - KNOWN_NETWORK_TTL))
     delete_in_batches(RequestCount.objects.filter(window_start__lt=now - RATE_WINDOW))
     delete_in_batches(Session.objects.filter(expire_date__lt=now))

@@ -9,6 +9,7 @@ from mailadmin.accounts.models import (
     UsedCode,
 )
 from mailadmin.accounts.oidc.models import ProviderSession
+from mailadmin.accounts.recovery.models import RecoveryRequest
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
@@ -28,6 +29,7 @@ __all__ = [
     "ProviderSession",
     "ReaderLanguage",
     "RecoveryCode",
+    "RecoveryRequest",
     "RequestCount",
     "RoleFactorPolicy",
     "SavedFilter",

@@ -27,6 +27,7 @@ menu_entries: list[MenuEntry] = []
 job_steps: dict[str, Callable[[Job], JobStep | None]] = {}
 held_job_limits: dict[str, int] = {}
 housekeeping_tasks: list[Callable[[], None]] = []
+worker_tasks: list[Callable[[], bool]] = []
 completed_options: dict[str, type[Model]] = {}
 action_labels: dict[str, Text] = {}
 action_tables: dict[str, set[str]] = {}
@@ -69,6 +70,11 @@ def register_mail_kinds(*kinds: MailKind) -> None:
 def register_housekeeping(task: Callable[[], None]) -> None:
     """Add a task that the worker runs every few minutes."""
     housekeeping_tasks.append(task)
+
+
+def register_worker_task(task: Callable[[], bool]) -> None:
+    """Add a task that the worker runs between jobs; it returns whether there was work."""
+    worker_tasks.append(task)
 
 
 def register_log_actions(

@@ -28,6 +28,12 @@ from mailadmin.accounts.oidc.views import (
 )
 from mailadmin.accounts.password_views import PasswordCheckView
 from mailadmin.accounts.proof_views import ConfirmPasskeyView, ConfirmView
+from mailadmin.accounts.recovery.views import (
+    RecoveryAddressView,
+    RecoveryLinkView,
+    RecoveryRequestedView,
+    RecoveryRequestView,
+)
 from mailadmin.accounts.session_views import (
     OtherSessionsEndView,
     SessionEndView,
@@ -64,6 +70,7 @@ from mailboxes.mailserver.views import (
     MailServerConfigView,
 )
 from mailboxes.owner import views as owner_views
+from mailboxes.owner.recovery import RecoveryView
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import ExportView
 from mailboxes.views import AliasLimitView, ForwardingView, QuotaHintView, VacationView
@@ -77,6 +84,10 @@ urlpatterns = [
     path("login/oidc/callback/", ProviderCallbackView.as_view(), name="oidc-callback"),
     path("login/oidc/logout/", BackChannelLogoutView.as_view(), name="oidc-logout"),
     path("login/code/passkey/", LoginCodePasskeyView.as_view(), name="code-passkey"),
+    path("login/forgot/", RecoveryRequestView.as_view(), name="forgot"),
+    path("login/forgot/sent/", RecoveryRequestedView.as_view(), name="recovery-requested"),
+    path("login/recover/", RecoveryView.as_view(), name="recover"),
+    path("login/recover/<str:code>/", RecoveryLinkView.as_view(), name="recover-link"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),
@@ -106,6 +117,7 @@ urlpatterns = [
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
+    path("account/recovery-address/", RecoveryAddressView.as_view(), name="recovery-address"),
     path("account/confirm/", ConfirmView.as_view(), name="confirm"),
     path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
     path("account/confirm/provider/", ProviderConfirmView.as_view(), name="confirm-provider"),

@@ -12,6 +12,7 @@ from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.password_forms import NewPasswordMixin
+from mailadmin.accounts.recovery.forms import RecoveryAddressMixin
 from mailadmin.formatting import page_url
 from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
@@ -25,11 +26,11 @@ from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
 
-class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
+class MailboxForm(AddressFormMixin, RecoveryAddressMixin, NewPasswordMixin, TableForm):
     limit_name = "mailboxes"
     sections = (
         Section(_("Identity"), ("local_part", "domain", "name")),
-        Section(_("Password"), ("password", "password2", "welcome_mail")),
+        Section(_("Password"), ("password", "password2", "email_other", "welcome_mail")),
         Section(_("Limits"), ("quota",)),
         Section(_("Access"), ("active", "smtp_active")),
     )
@@ -65,6 +66,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         "quota",
         "active",
         "smtp_active",
+        "email_other",
         "welcome_mail",
     ]
 
@@ -94,7 +96,7 @@ class MailboxForm(AddressFormMixin, NewPasswordMixin, TableForm):
         quota.help_text = SimpleLazyObject(lambda: hint.help_text)
 
     def _prepare_edit(self) -> None:
-        self.guarded_fields = ("password",)
+        self.guarded_fields = ("password", "email_other")
         self.set_password_address(self.instance.pk)
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         quota: Any = self.fields["quota"]

@@ -97,8 +97,10 @@ class MailboxTable(Table):
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
     toggles = {"active": gettext_lazy("active"), "smtp_active": gettext_lazy("sending allowed")}
     export_roles = (
-        dict.fromkeys(["username", "name", "quota", "active", "smtp_active"], Role.ADMINS)
-        | dict.fromkeys(["maildir", "phone", "email_other", "password_expiry"], Role.SUPERADMIN)
+        dict.fromkeys(
+            ["username", "name", "quota", "active", "smtp_active", "email_other"], Role.ADMINS
+        )
+        | dict.fromkeys(["maildir", "phone", "password_expiry"], Role.SUPERADMIN)
         | dict.fromkeys(DATE_COLUMNS, Role.ADMINS)
     )
     extra_columns = ("local_part", "domain")

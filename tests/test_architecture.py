@@ -18,12 +18,16 @@ pytestmark = pytest.mark.sources
 
 PROVIDER = {"oidc", "oidc-callback", "oidc-logout"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
-PUBLIC |= PROVIDER
+PUBLIC |= PROVIDER | {"recovery-requested", "recover-link"}
 WITHOUT_LOGIN = {
     "login",
     "login-passkey",
     "code",
     "code-passkey",
+    "forgot",
+    "recovery-requested",
+    "recover",
+    "recover-link",
     "healthz",
     "readyz",
     "metrics",

@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from domains.models import ALL_DOMAINS, Admin, Domain, DomainAdmin, TotpException
 from domains.services.locks import lock_domains, refuse_taken_keys
 from mailadmin import passwords
+from mailadmin.accounts.recovery.services import notify_of_new_addresses
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_owner_tokens
 from mailadmin.changes.perform import Actor, Changes, perform
@@ -46,6 +47,7 @@ def edit_admin(changes: Changes, key: str, values: dict) -> Admin:
     admin = changes.find_one(Admin, key)
     columns = {name: value for name, value in values.items() if name != "domains"}
     _refuse_demotion(changes, [admin], columns)
+    notify_of_new_addresses(changes, [(admin, columns)])
     changed = changes.update([admin], **columns)
     if changed and columns.get("active") is False:
         revoke_access(changes, changed)

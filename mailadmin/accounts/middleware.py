@@ -31,7 +31,8 @@ class RequiredStepMiddleware:
 
     exempt_views = {
         *("own-password", "password-check", "logout", "login", "login-passkey", "code"),
-        *("code-passkey", "set_language", "healthz", "readyz", "metrics"),
+        *("code-passkey", "forgot", "recovery-requested", "recover", "recover-link"),
+        *("set_language", "healthz", "readyz", "metrics"),
     }
     enrollment_views = {"factors", "totp", "passkey-add", "confirm", "confirm-passkey"}
 

@@ -83,6 +83,7 @@ class Principal(AbstractBaseUser):
 
     username: Any
     active: Any
+    created: Any
     has_saved_filters = True  # unless the query that loaded the row has looked
     reader_language: str | None = None  # unless the query that loaded the row has looked
     has_passkeys: bool
@@ -141,6 +142,10 @@ class Principal(AbstractBaseUser):
 
     def password_has_expired(self) -> bool:
         return False
+
+    def find_recovery_address_problem(self, address: str) -> Any:
+        """Return why links that set a new password must not be sent there; empty if they may."""
+        raise NotImplementedError
 
     @classmethod
     def build_factor_policy(cls) -> models.expressions.Combinable:

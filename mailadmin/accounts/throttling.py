@@ -27,6 +27,7 @@ from mailadmin.db.retry import retry_on_deadlock
 logger = logging.getLogger("mailadmin.auth")
 
 FAILURE_WINDOW = datetime.timedelta(minutes=5)
+LONGEST_WINDOW = datetime.timedelta(hours=1)  # of all counters
 MAX_FAILURES_PER_CLIENT = 10  # at one account, from one network or one known browser
 MAX_FAILURES_PER_ACCOUNT = 100  # from all networks that have never signed in to it
 MAX_FAILURES_PER_NETWORK = 100  # at all accounts
@@ -174,7 +175,7 @@ def load_known_devices(request: HttpRequest) -> dict[str, str]:
 
 
 def increment_failures(
-    limits: dict[str, int], gate_key: str
+    limits: dict[str, int], gate_key: str, window: datetime.timedelta = FAILURE_WINDOW
 ) -> dict[str, tuple[int, datetime.datetime]]:
     """Add one to these counters; return (failures in the window, its start) of each.
 
@@ -187,12 +188,12 @@ def increment_failures(
         keys = sorted(limits)
         counts = load_failure_counts(keys)
         failures, since = counts.get(gate_key, (0, now))
-        if gate_key in limits and failures > limits[gate_key] and since > now - FAILURE_WINDOW:
+        if gate_key in limits and failures > limits[gate_key] and since > now - window:
             keys = [gate_key]
         new = [LoginFailure(pk=key, since=now) for key in keys if key not in counts]
         LoginFailure.objects.bulk_create(new, ignore_conflicts=True)
         increment_window_counter(
-            LoginFailure.objects.filter(pk__in=keys), now, FAILURE_WINDOW, "failures", "since"
+            LoginFailure.objects.filter(pk__in=keys), now, window, "failures", "since"
         )
         return load_failure_counts(keys)
 

@@ -31,6 +31,7 @@ from mailadmin.accounts.forms import LoginForm
 from mailadmin.accounts.login import complete_login, start_second_step
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.oidc.logout import get_provider_logout_url
+from mailadmin.accounts.recovery.policy import has_links, is_recovery_offered
 from mailadmin.accounts.rehash import rehash_password
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.throttling import LoginAttempt, TooManyLoginFailures, log_login_failure
@@ -116,6 +117,7 @@ def get_login_context(request: HttpRequest) -> dict[str, Any]:
     return get_sign_in_options(target) | {
         "next": target,
         "has_passkeys": get_site() is not None,
+        "can_recover": is_recovery_offered() and has_links(),
         "passkey_form": PasskeyForm(),
     }
 

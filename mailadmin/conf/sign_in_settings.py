@@ -1,4 +1,4 @@
-"""The settings of single sign-on: by an OpenID Connect provider, or by a reverse proxy."""
+"""The settings of single sign-on, by a provider or a reverse proxy, and of forgotten passwords."""
 
 from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.parsers import choice_parser, parse_boolean, parse_text, regex_parser
@@ -78,5 +78,12 @@ SIGN_IN_SETTINGS = (
         "no",
         parse_boolean,
         "whether superadmins may be signed in by the header",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_PASSWORD_RECOVERY",
+        "all",
+        choice_parser("all", "mailboxes", "no"),
+        "who can set a new password by a link that is sent to their recovery address: `all`,"
+        " owners of `mailboxes`, or nobody (`no`); needs `MAILADMIN_URL`",
     ),
 )

@@ -94,18 +94,20 @@ def notify_person(person: Principal, kind: str, values: Mapping[str, Any]) -> No
     It is sent to the account's own address, and to the other one that its owner has given. Values
     that are not given are shown as a dash, the time as now.
     """
+    addresses = find_notice_addresses(person)
+    queue_mails(kind, [build_notice(person, kind, values, address) for address in addresses])
+
+
+def build_notice(
+    person: Principal, kind: str, values: Mapping[str, Any], recipient: str
+) -> NewMail:
+    """Return a mail about a person's account, in their language."""
     given = {"account": person.pk, "when": timezone.now()} | dict(values)
     declared = registry.mail_kinds[kind]
     filled = {name: given.get(name) or "–" for name in declared.placeholders}
     language, domain = get_person_language(person), getattr(person, "domain_id", None)
     sender = settings.MAILADMIN_ADMIN_EMAIL or f"postmaster@{person.pk.rpartition('@')[2]}"
-    queue_mails(
-        kind,
-        [
-            NewMail(address, filled, language, domain, sender)
-            for address in find_notice_addresses(person)
-        ],
-    )
+    return NewMail(recipient, filled, language, domain, sender)
 
 
 def find_notice_addresses(person: Principal) -> list[str]:

@@ -1,6 +1,7 @@
 """Mailboxes, aliases and vacation replies."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -37,7 +38,7 @@ from mailadmin.db.fields import (
 )
 from mailadmin.db.indexes import LongIndex
 from mailadmin.db.models import TimestampedModel, get_table_name
-from mailadmin.names import address_to_unicode
+from mailadmin.names import address_to_unicode, fold
 from mailboxes.models.goto import (
     GotoField,
     get_target_names,
@@ -90,6 +91,12 @@ class Mailbox(Principal, TimestampedModel):
         """Set address and maildir of a new mailbox from its local part and domain."""
         self.username = f"{self.local_part}@{self.domain_id}".lower()
         self.maildir = self.maildir or build_maildir(self.local_part.lower(), self.domain_id)
+
+    def find_recovery_address_problem(self, address: str) -> Any:
+        """Refuse the mailbox itself: who has forgotten the password cannot read mail there."""
+        if fold(address) == fold(self.pk):
+            return _("Enter an address other than that of the mailbox itself.")
+        return ""
 
     @classmethod
     def build_factor_policy(cls) -> models.expressions.Combinable:

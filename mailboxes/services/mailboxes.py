@@ -16,6 +16,7 @@ from domains.services.locks import (
 )
 from domains.services.text_references import delete_text_references
 from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.recovery.services import notify_of_new_addresses
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
@@ -132,6 +133,7 @@ def edit_mailboxes(changes: Changes, edits: list[tuple[str, dict]]) -> list[Mail
     ]
     _check_edited_quotas(changes, columns, domains)
     before = {mailbox.pk: sum_assigned_quota([mailbox]) for mailbox in mailboxes}
+    notify_of_new_addresses(changes, columns)
     changed = {mailbox.pk for mailbox in changes.update_each(columns)}
     adjust_tallies_of_domains(
         {

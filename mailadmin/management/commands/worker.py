@@ -79,10 +79,17 @@ class Command(BaseCommand):
             for job in held:
                 if not self.run_unless_database_down(functools.partial(self.run_job_step, job)):
                     self.held_jobs.remove(job)  # finished, or left until its lease ends
+            has_tasks = self.run_tasks()
             has_mails = self.run_unless_database_down(self.send_mails)
             if not (self.once and held):
                 self.run_housekeeping()
-        return bool(held) or has_mails
+        return bool(held) or has_tasks or has_mails
+
+    def run_tasks(self) -> bool:
+        """Run what apps have registered to be done at once; return whether there was work."""
+        log_records.start_log_context("worker")
+        found = [self.run_unless_database_down(task) for task in registry.worker_tasks]
+        return any(found)
 
     def send_mails(self) -> bool:
         """Send mails that are due; return whether there may be more."""

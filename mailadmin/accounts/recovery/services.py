@@ -1,0 +1,57 @@
+"""Recover an account by a link; change the address that links are sent to."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from mailadmin.accounts.models import Principal
+from mailadmin.accounts.recovery.links import RECOVERY, end_link, find_purpose
+from mailadmin.accounts.recovery.policy import can_recover
+from mailadmin.accounts.sessions import end_sessions
+from mailadmin.accounts.signed_in import describe_device
+from mailadmin.changes.perform import Changes
+from mailadmin.mails.notices import notify_person
+from mailadmin.translation import gettext_lazy as _
+
+
+def take_link(changes: Changes, model: type[Principal], key: str, secret: str) -> Principal:
+    """Use up a link for its person; refuse one that was used, has ended or is of another."""
+    person = changes.find_one(model, key)
+    purpose = find_purpose(person, secret)
+    if purpose is None or (purpose is RECOVERY and not can_recover(person)):
+        raise ValidationError(_("This link is no longer valid. Request a new one."))
+    end_link(changes, person)
+    return person
+
+
+def finish_recovery(changes: Changes, person: Principal) -> None:
+    """End all sessions of a person who has a new password, and tell them about it."""
+    end_sessions([person])
+    changes.log("recover_password", getattr(person, "domain_id", ""), person.pk)
+    notify_person(person, "password_recovered", describe_client(changes))
+
+
+def set_recovery_address(
+    changes: Changes, model: type[Principal], key: str, address: str
+) -> Principal:
+    """Set the address to which links for this person are sent; empty for none."""
+    person = changes.find_one(model, key)
+    notify_of_new_addresses(changes, [(person, {"email_other": address})])
+    if changes.update([person], email_other=address):
+        changes.log("edit_recovery_address", getattr(person, "domain_id", ""), person.pk)
+    return person
+
+
+def notify_of_new_addresses(
+    changes: Changes, edits: Iterable[tuple[Any, Mapping[str, Any]]]
+) -> None:
+    """Tell people, at the addresses they had before, of edits that give them another one."""
+    for person, columns in edits:
+        if columns.get("email_other", person.email_other) != person.email_other:
+            notify_person(person, "recovery_address_changed", describe_client(changes))
+
+
+def describe_client(changes: Changes) -> dict[str, str]:
+    actor = changes.actor
+    return {"address": actor.address, "device": describe_device(actor.user_agent)}

@@ -1,0 +1,14 @@
+"""Set a password by a link."""
+
+from mailadmin.accounts.models import Principal
+from mailadmin.accounts.recovery.services import finish_recovery, take_link
+from mailadmin.changes.perform import Changes
+from mailboxes.services.mailboxes import set_password
+
+
+def recover_password(
+    changes: Changes, model: type[Principal], key: str, secret: str, stored: str
+) -> None:
+    """Use up a link and set the hash of the new password; nobody is signed in by it."""
+    take_link(changes, model, key, secret)
+    finish_recovery(changes, set_password(changes, model, key, stored))
