@@ -10,6 +10,7 @@ class MailadminConfig(AppConfig):
         from django.core import checks
 
         from mailadmin import registry
+        from mailadmin.accounts.factors import log_actions
         from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.collations import register_compared_fields
@@ -28,6 +29,9 @@ class MailadminConfig(AppConfig):
         registry.register_table(LogTable())
         registry.register_menu_entries(*PLATFORM_ENTRIES)
         registry.register_log_actions(TOKEN_ACTION_LABELS, superadmin_only=TOKEN_ACTION_LABELS)
+        registry.register_log_actions(
+            log_actions.ACTION_LABELS, superadmin_only=log_actions.SUPERADMIN_ACTIONS
+        )
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_job_step(CREATION_JOB_KIND, get_next_creation_step, max_held=1)
         registry.register_mail_kinds(*NOTICE_KINDS)
