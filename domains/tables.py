@@ -313,7 +313,7 @@ class TotpExceptionTable(Table):
         Column("ip", _("IP address"), "key"),
         Column("username", _("Applies to"), cells.render_exception_name_cell),
         Column("description", _("Description"), "text"),
-        "modified",
+        Column("modified", _("Modified"), "datetime"),
     ]
     card_columns = ("username", "description")
     toggles: Mapping[str, Any] = {}
