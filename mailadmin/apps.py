@@ -11,6 +11,7 @@ class MailadminConfig(AppConfig):
 
         from mailadmin import registry
         from mailadmin.accounts.factors import log_actions
+        from mailadmin.accounts.factors.housekeeping import purge_ownerless_factors
         from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.collations import register_compared_fields
@@ -36,3 +37,4 @@ class MailadminConfig(AppConfig):
         registry.register_job_step(CREATION_JOB_KIND, get_next_creation_step, max_held=1)
         registry.register_mail_kinds(*NOTICE_KINDS)
         registry.register_housekeeping(purge_expired)
+        registry.register_housekeeping(purge_ownerless_factors)
