@@ -9,7 +9,7 @@ class DomainsConfig(AppConfig):
     def ready(self) -> None:
         from domains import log_actions
         from domains.managers import AdminManager
-        from domains.models import Domain, DomainState, Transport
+        from domains.models import Domain, DomainFactorPolicy, DomainState, Transport
         from domains.services.admins import create_superuser
         from domains.services.totp_exceptions import is_excepted
         from domains.tables import AdminTable, TotpExceptionTable, TransportTable
@@ -25,6 +25,7 @@ class DomainsConfig(AppConfig):
         )
         registry.register_completed_options(Domain, "domain", "field_domain", "field_target_domain")
         registry.register_filter_tabs("domain", "domains/tabs.html")
+        register_compared_fields(DomainFactorPolicy, "domain")
         register_compared_fields(DomainState, "domain", "at_domain")
         register_compared_fields(Transport, "pattern")
         AdminManager.register_superuser_service(create_superuser)

@@ -313,14 +313,14 @@ class TotpExceptionTable(Table):
         Column("ip", _("IP address"), "key"),
         Column("username", _("Applies to"), cells.render_exception_name_cell),
         Column("description", _("Description"), "text"),
-        "modified",
+        Column("modified", _("Modified"), "datetime"),
     ]
     card_columns = ("username", "description")
     toggles: Mapping[str, Any] = {}
     actions = (DELETE,)
     filter_names = ("domain", "q")
     new_label = _("New exception")
-    count_text = ngettext_lazy("%(count)s exception", "%(count)s exceptions", "count")
+    count_text = ngettext_lazy("%(count)s TOTP exception", "%(count)s TOTP exceptions", "count")
     search_fields = ["ip", "username", "description"]
     roles = dict.fromkeys(["list", "export", "create", "edit", "delete", "bulk"], Role.ADMINS)
     export_roles = dict.fromkeys(["ip", "username", "description", *DATE_COLUMNS], Role.ADMINS)

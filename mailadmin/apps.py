@@ -10,6 +10,8 @@ class MailadminConfig(AppConfig):
         from django.core import checks
 
         from mailadmin import registry
+        from mailadmin.accounts.factors import log_actions
+        from mailadmin.accounts.factors.housekeeping import purge_ownerless_factors
         from mailadmin.accounts.recovery.mail_kinds import LOG_LABELS, RECOVERY_KINDS
         from mailadmin.accounts.recovery.requests import answer_next_request, purge_requests
         from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
@@ -30,6 +32,9 @@ class MailadminConfig(AppConfig):
         registry.register_table(LogTable())
         registry.register_menu_entries(*PLATFORM_ENTRIES)
         registry.register_log_actions(TOKEN_ACTION_LABELS, superadmin_only=TOKEN_ACTION_LABELS)
+        registry.register_log_actions(
+            log_actions.ACTION_LABELS, superadmin_only=log_actions.SUPERADMIN_ACTIONS
+        )
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_job_step(CREATION_JOB_KIND, get_next_creation_step, max_held=1)
         registry.register_mail_kinds(*NOTICE_KINDS, *RECOVERY_KINDS)
@@ -37,3 +42,4 @@ class MailadminConfig(AppConfig):
         registry.register_log_actions(LOG_LABELS)
         registry.register_worker_task(answer_next_request)
         registry.register_housekeeping(purge_requests)
+        registry.register_housekeeping(purge_ownerless_factors)

@@ -24,6 +24,7 @@ MENU_ENTRIES = (
         is_enabled=lambda: settings.MAILADMIN_VACATION,
     ),
     MenuEntry(_("Password"), "key", "own-password", Role.MAILBOX, position=30),
+    MenuEntry(_("Two-factor authentication"), "phone", "second-factors", Role.ADMINS, "access", 75),
     MenuEntry(_("Explain"), "compass", "explain", Role.ADMINS, "tools", 10),
     MenuEntry(_("Import"), "upload", "imports", Role.ADMINS, "tools", 20),
     MenuEntry(_("Export"), "download", "export", Role.SUPERADMIN, "tools", 30),

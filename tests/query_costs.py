@@ -71,6 +71,7 @@ class Local:
 
         from domains.models import Admin
         from mailboxes.models import Mailbox
+        from tests.base import give_proof
         from tests.bench.filling import NOBODY
 
         self.client = Client()
@@ -79,6 +80,7 @@ class Local:
         model = Admin if person.endswith("@example.net") else Mailbox
         backend = f"mailadmin.accounts.backends.{model.__name__}Backend"
         self.client.force_login(model.objects.get(pk=person), backend=backend)
+        give_proof(self.client)
 
     def request(self, method, path, body=None, **headers):
         from tests.bench.counted import counting

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
-from domains.models import Domain, Transport
+from domains.models import Domain, TotpException, Transport
 from mailadmin import registry
 from mailadmin.changes.formatting import format_change_value
 from mailadmin.error_pages import server_error
@@ -161,6 +161,7 @@ KEYS = {
     "aliases": "info@example.org",
     "admins": "alice@example.org",
     "transports": "*",
+    "totp-exceptions": 1,
 }
 HEADINGS = {
     "de": {
@@ -209,6 +210,7 @@ class LanguageTests(World):
         Transport.objects.create(pattern="*", transport="smtp:[mx.example.org]")
         mirror = registry.tables["alias-domains"].model
         mirror.objects.create(alias_domain_id="mirror.example.org", target_domain_id="example.org")
+        TotpException.objects.create(pk=1, ip="192.0.2.7", username="example.org")
         AppPassword.objects.create(mailbox=self.bob, description="phone")
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="-", body="-")
 

@@ -2,6 +2,8 @@
 
 from django.test import Client, override_settings
 
+from mailadmin.accounts.factors.housekeeping import purge_ownerless_factors
+from mailadmin.accounts.factors.models import Passkey, RecoveryCode
 from mailadmin.accounts.factors.services import reset_factors
 from mailadmin.mails.models import OutgoingMail
 from mailboxes.models import Mailbox
@@ -42,6 +44,19 @@ class NoticeTests(FactorWorld):
         self.set_up_totp(self.client_of(self.bob))
         recipients = set(OutgoingMail.objects.values_list("recipient", flat=True))
         self.assertEqual(recipients, {"bob@example.org", "bob@elsewhere.example"})
+
+
+class PurgeTests(FactorWorld):
+    def test_the_factors_of_deleted_people_are_deleted(self):
+        for person in self.people():
+            client = self.client_of(person)
+            self.add_passkey(client)
+        Mailbox.objects.filter(pk=self.bob.pk).delete()
+        type(self.alice).objects.filter(pk=self.alice.pk).update(created="2099-01-01T00:00:00Z")
+        purge_ownerless_factors()
+        for factors in (Passkey, RecoveryCode):
+            owners = set(factors.objects.values_list("owner_key", flat=True))
+            self.assertEqual(owners, {self.root.pk})
 
 
 class SignInNoticeTests(FactorWorld):

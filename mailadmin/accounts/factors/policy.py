@@ -3,8 +3,8 @@
 from django.http import HttpRequest
 
 from mailadmin import registry
-from mailadmin.accounts.factors.models import Passkey, PolicyLevel
-from mailadmin.accounts.models import Principal
+from mailadmin.accounts.factors.models import Passkey, PolicyLevel, RoleFactorPolicy
+from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.requests import as_panel_request
 
 POLICY_KEY = "mailadmin_factor_policy"  # set in sessions to which the policy applies
@@ -54,3 +54,10 @@ def must_enroll(request: HttpRequest, person: Principal) -> bool:
         and POLICY_KEY in request.session
         and not is_excepted(request, person)
     )
+
+
+def get_role_levels() -> dict[Role, str]:
+    """Return what applies to each role."""
+    levels = dict(RoleFactorPolicy.objects.values_list("role", "level"))
+    roles = (Role.SUPERADMIN, Role.ADMIN, Role.MAILBOX)
+    return {role: levels.get(str(role.name), PolicyLevel.OFFERED) for role in roles}

@@ -1,14 +1,21 @@
 """Turn second factors on and off, and use recovery codes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
-from mailadmin.accounts.factors.models import Passkey, PolicyLevel, RecoveryCode, get_owner_columns
+from mailadmin.accounts.factors.models import (
+    Passkey,
+    PolicyLevel,
+    RecoveryCode,
+    RoleFactorPolicy,
+    get_owner_columns,
+)
 from mailadmin.accounts.factors.policy import (
     get_policy_level,
+    get_role_levels,
     has_second_factor,
     is_second_factor_required,
 )
@@ -118,6 +125,17 @@ def reset_factors(changes: Changes, model: type[Principal], keys: Iterable[str])
         RecoveryCode.objects.owned_by(person).delete()
         log_factor(changes, person, "reset_factors")
         notify_of_factor(changes, person, "factors_reset")
+
+
+def set_role_levels(changes: Changes, levels: Mapping[Role, str]) -> None:
+    """Set whether people of these roles can or must have a second factor."""
+    current = get_role_levels()
+    for role, level in levels.items():
+        if level != current[role]:
+            RoleFactorPolicy.objects.update_or_create(
+                role=str(role.name), defaults={"level": level}
+            )
+            changes.log("edit_factor_policy", "", f"{str(role.name).lower()}: {level}")
 
 
 def check_rank(principal: Any, people: Iterable[Principal]) -> None:
