@@ -12,8 +12,7 @@ from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, TotpExcepti
 from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_pattern
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.accounts.recovery.forms import RecoveryAddressMixin
+from mailadmin.accounts.recovery.invitation_forms import InvitationMixin
 from mailadmin.names import address_to_unicode, normalize_address, normalize_domain
 from mailadmin.tables.form_fields import (
     AddressFormField,
@@ -170,16 +169,16 @@ class AliasDomainForm(TableForm):
         return super().get_shown_values(row) | {"target_domain": row.target_domain_id}
 
 
-class AdminForm(RecoveryAddressMixin, NewPasswordMixin, TableForm):
+class AdminForm(InvitationMixin, TableForm):
     """An admin, their password and domains."""
 
     sections = (
         Section(_("Identity"), ("username", "active")),
-        Section(_("Password"), ("password", "password2", "email_other")),
+        Section(_("Password"), ("password", "password2", "invitation_to", "email_other")),
         Section(_("Permissions"), ("superadmin", "domains")),
     )
 
-    create_only_fields = ("username",)
+    create_only_fields = ("username", "invitation_to")
 
     username = AddressFormField(label=_("Address"), help_text=_("Used to sign in."))
     domains = LineListField(
@@ -196,6 +195,7 @@ class AdminForm(RecoveryAddressMixin, NewPasswordMixin, TableForm):
         "username",
         "password",
         "password2",
+        "invitation_to",
         "email_other",
         "superadmin",
         "domains",

@@ -28,6 +28,7 @@ from mailadmin.accounts.oidc.views import (
 )
 from mailadmin.accounts.password_views import PasswordCheckView
 from mailadmin.accounts.proof_views import ConfirmPasskeyView, ConfirmView
+from mailadmin.accounts.recovery.invitation_views import InvitationView
 from mailadmin.accounts.recovery.views import (
     RecoveryAddressView,
     RecoveryLinkView,
@@ -150,6 +151,11 @@ urlpatterns = [
         FactorResetView.as_view(table=registry.tables["mailboxes"]),
         name="mailbox-factors-reset",
     ),
+    path(
+        "mailboxes/<key:key>/invitation/",
+        InvitationView.as_view(table=registry.tables["mailboxes"]),
+        name="mailbox-invitation",
+    ),
     path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),
     path(
         "addresses/<key:key>/references/",
@@ -169,6 +175,11 @@ urlpatterns = [
         "admins/<key:key>/factors/reset/",
         FactorResetView.as_view(table=registry.tables["admins"]),
         name="admin-factors-reset",
+    ),
+    path(
+        "admins/<key:key>/invitation/",
+        InvitationView.as_view(table=registry.tables["admins"]),
+        name="admin-invitation",
     ),
     path("admins/<key:key>/ready/", AdminReadyView.as_view(), name="admin-ready"),
     path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),

@@ -11,8 +11,7 @@ from django.utils.functional import SimpleLazyObject
 from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
-from mailadmin.accounts.password_forms import NewPasswordMixin
-from mailadmin.accounts.recovery.forms import RecoveryAddressMixin
+from mailadmin.accounts.recovery.invitation_forms import InvitationMixin
 from mailadmin.formatting import page_url
 from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
@@ -26,15 +25,17 @@ from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
 
-class MailboxForm(AddressFormMixin, RecoveryAddressMixin, NewPasswordMixin, TableForm):
+class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
     limit_name = "mailboxes"
     sections = (
         Section(_("Identity"), ("local_part", "domain", "name")),
-        Section(_("Password"), ("password", "password2", "email_other", "welcome_mail")),
+        Section(
+            _("Password"), ("password", "password2", "invitation_to", "email_other", "welcome_mail")
+        ),
         Section(_("Limits"), ("quota",)),
         Section(_("Access"), ("active", "smtp_active")),
     )
-    create_only_fields = ("local_part", "domain", "welcome_mail")
+    create_only_fields = ("local_part", "domain", "welcome_mail", "invitation_to")
     kept_fields = ("quota",)
     api_defaults = {"welcome_mail": False}
 
@@ -66,6 +67,7 @@ class MailboxForm(AddressFormMixin, RecoveryAddressMixin, NewPasswordMixin, Tabl
         "quota",
         "active",
         "smtp_active",
+        "invitation_to",
         "email_other",
         "welcome_mail",
     ]

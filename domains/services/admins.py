@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from domains.models import ALL_DOMAINS, Admin, Domain, DomainAdmin, TotpException
 from domains.services.locks import lock_domains, refuse_taken_keys
 from mailadmin import passwords
+from mailadmin.accounts.recovery.invitations import invite_new_people
 from mailadmin.accounts.recovery.services import notify_of_new_addresses
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.api.tokens import delete_owner_tokens
@@ -20,7 +21,8 @@ def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
     """Create admins with their domains; passwords are hashes."""
     lock_domains(changes, [ALL_DOMAINS, *(name for row in rows for name in row.get("domains", []))])
     admins = [
-        Admin(**{name: value for name, value in row.items() if name != "domains"}) for row in rows
+        Admin(**{n: value for n, value in row.items() if n not in ("domains", "invitation_to")})
+        for row in rows
     ]
     refuse_taken_keys(
         Admin, [a.pk for a in admins], "username", _("The admin %(key)s already exists.")
@@ -30,6 +32,7 @@ def create_admins(changes: Changes, rows: list[dict]) -> list[Admin]:
         _set_domains(changes, admin, row.get("domains", []))
         _sync_all_assignment(changes, admin)
         changes.log("create_admin", "", admin.pk)
+    invite_new_people(changes, admins, rows)
     return admins
 
 

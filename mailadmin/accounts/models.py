@@ -86,6 +86,7 @@ class Principal(AbstractBaseUser):
     created: Any
     has_saved_filters = True  # unless the query that loaded the row has looked
     reader_language: str | None = None  # unless the query that loaded the row has looked
+    invitation_link = ""  # of an invitation that was just sent, for who hands it over
     has_passkeys: bool
     factor_policy: str
     last_login = None

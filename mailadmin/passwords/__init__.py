@@ -52,6 +52,8 @@ __all__ = [
 
 logger = logging.getLogger("mailadmin.passwords")
 
+# No password matches this hash; a bare `!` would be a password with the scheme PLAIN.
+UNUSABLE_HASH = "{CRYPT}!"
 MAX_STORED_LENGTH = 255  # the length of PostfixAdmin's password columns
 DUMMY_USERNAME = "nobody@invalid"
 

@@ -176,7 +176,7 @@ class TableCommand(BaseCommand):
         form_class = self.table.form_class
         values = form_class.identity_fields(key) | self.given_values()
         if "password" in program_fields(form_class, "create"):
-            values |= self.read_password(is_required=True)
+            values |= self.read_password(is_required=not values.get("invitation_to"))
         row = self.save(form_class.from_values(values, self.actor))
         self.report_saved(_("%(row)s was created."), row)
 

@@ -16,6 +16,7 @@ from domains.services.locks import (
 )
 from domains.services.text_references import delete_text_references
 from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.recovery.invitations import invite_new_people
 from mailadmin.accounts.recovery.services import notify_of_new_addresses
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
@@ -61,6 +62,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     )
     for mailbox in mailboxes:
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
+    invite_new_people(changes, mailboxes, rows)
     queue_welcome_mails(
         changes,
         [mailbox for mailbox, row in zip(mailboxes, rows, strict=True) if row.get("welcome_mail")],
@@ -70,7 +72,11 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
 
 
 def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
-    own = {k: v for k, v in row.items() if k not in ("welcome_mail", "quota", "domain")}
+    own = {
+        k: v
+        for k, v in row.items()
+        if k not in ("welcome_mail", "invitation_to", "quota", "domain")
+    }
     dates = dict.fromkeys(("created", "modified", "token_validity"), changes.at)
     dates["password_expiry"] = get_password_expiry(changes, domain)
     mailbox = Mailbox(**dates | own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))

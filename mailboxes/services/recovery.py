@@ -10,5 +10,5 @@ def recover_password(
     changes: Changes, model: type[Principal], key: str, secret: str, stored: str
 ) -> None:
     """Use up a link and set the hash of the new password; nobody is signed in by it."""
-    take_link(changes, model, key, secret)
-    finish_recovery(changes, set_password(changes, model, key, stored))
+    purpose = take_link(changes, model, key, secret)
+    finish_recovery(changes, set_password(changes, model, key, stored), purpose)

@@ -12,6 +12,7 @@ from django.views.generic import View
 from mailadmin.accounts.factors.models import Passkey
 from mailadmin.accounts.factors.services import reset_factors
 from mailadmin.accounts.proof import RecentProofMixin
+from mailadmin.accounts.recovery.invitations import has_no_password, is_invited
 from mailadmin.changes.perform import perform
 from mailadmin.tables.views.base import TableView, show_errors
 from mailadmin.tables.views.detail import TableDetailView
@@ -22,7 +23,10 @@ class PersonDetailView(TableDetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            passkey_count=Passkey.objects.owned_by(self.object).count(), **kwargs
+            passkey_count=Passkey.objects.owned_by(self.object).count(),
+            has_no_password=has_no_password(self.object),
+            is_invited=is_invited(self.object),
+            **kwargs,
         )
 
 

@@ -1,1 +1,1 @@
-"""Links by which people set a password of their own: recovery of a forgotten one."""
+"""Links by which people set a password of their own: recovery of a forgotten one, invitations."""

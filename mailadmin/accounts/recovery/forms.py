@@ -26,15 +26,8 @@ class RecoveryRequestForm(forms.Form):
     )
 
 
-class RecoveryAddressField(AddressFormField):
-    """`email_other`, as people type it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            label=_("Recovery address"),
-            required=False,
-            help_text=_("Links for a new password are sent there. Not an address of this account."),
-        )
+class SendableAddressField(AddressFormField):
+    """An address to which the panel can send mail."""
 
     def to_python(self, value: Any) -> Any:
         """Return the address as it is stored, if mail can be sent there."""
@@ -42,6 +35,17 @@ class RecoveryAddressField(AddressFormField):
         if address and not is_possible_recipient(address):
             raise ValidationError(_("“%(value)s” is not a valid email address.") % {"value": value})
         return address
+
+
+class RecoveryAddressField(SendableAddressField):
+    """`email_other`, as people type it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Recovery address"),
+            required=False,
+            help_text=_("Links for a new password are sent there. Not the account itself."),
+        )
 
 
 def check_recovery_address(person: Principal, address: str) -> None:

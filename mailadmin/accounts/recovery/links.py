@@ -35,7 +35,8 @@ class LinkPurpose(NamedTuple):
 
 
 RECOVERY = LinkPurpose("recovery", datetime.timedelta(hours=1))
-PURPOSES = {purpose.name: purpose for purpose in (RECOVERY,)}
+INVITATION = LinkPurpose("invitation", datetime.timedelta(days=3))
+PURPOSES = {purpose.name: purpose for purpose in (RECOVERY, INVITATION)}
 
 
 class OpenLink(NamedTuple):

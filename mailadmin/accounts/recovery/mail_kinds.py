@@ -21,6 +21,19 @@ RECOVERY_LINK = MailKind(
     ACCOUNT | LINK | EVENT,
     links=frozenset(LINK),
 )
+INVITATION = MailKind(
+    "invitation",
+    _("Invitation"),
+    "A mailbox or admin was created without a password.",
+    _("Your account %(account)s"),
+    _(
+        "The account %(account)s was created for you. Set a password for it on this page:\n\n"
+        "%(link)s\n\n"
+        "The link can be used once, within three days."
+    ),
+    ACCOUNT | LINK,
+    links=frozenset(LINK),
+)
 PASSWORD_RECOVERED = MailKind(
     "password_recovered",
     _("Password changed by a link"),
@@ -47,9 +60,11 @@ RECOVERY_ADDRESS_CHANGED = MailKind(
     ),
     ACCOUNT | EVENT,
 )
-RECOVERY_KINDS = (RECOVERY_LINK, PASSWORD_RECOVERED, RECOVERY_ADDRESS_CHANGED)
+RECOVERY_KINDS = (RECOVERY_LINK, INVITATION, PASSWORD_RECOVERED, RECOVERY_ADDRESS_CHANGED)
 LOG_LABELS = {
     "request_recovery": _("recovery link sent"),
     "recover_password": _("password set by a link"),
+    "send_invitation": _("invitation sent"),
+    "revoke_invitation": _("invitation revoked"),
     "edit_recovery_address": _("recovery address changed"),
 }

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from mailadmin.accounts.models import Principal
-from mailadmin.accounts.recovery.links import RECOVERY, end_link, find_purpose
+from mailadmin.accounts.recovery.links import RECOVERY, LinkPurpose, end_link, find_purpose
 from mailadmin.accounts.recovery.policy import can_recover
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.accounts.signed_in import describe_device
@@ -15,21 +15,22 @@ from mailadmin.mails.notices import notify_person
 from mailadmin.translation import gettext_lazy as _
 
 
-def take_link(changes: Changes, model: type[Principal], key: str, secret: str) -> Principal:
-    """Use up a link for its person; refuse one that was used, has ended or is of another."""
+def take_link(changes: Changes, model: type[Principal], key: str, secret: str) -> LinkPurpose:
+    """Use up a link and return what it was for; refuse one that was used or has ended."""
     person = changes.find_one(model, key)
     purpose = find_purpose(person, secret)
     if purpose is None or (purpose is RECOVERY and not can_recover(person)):
         raise ValidationError(_("This link is no longer valid. Request a new one."))
     end_link(changes, person)
-    return person
+    return purpose
 
 
-def finish_recovery(changes: Changes, person: Principal) -> None:
-    """End all sessions of a person who has a new password, and tell them about it."""
+def finish_recovery(changes: Changes, person: Principal, purpose: LinkPurpose) -> None:
+    """End all sessions of a person who has a new password, and tell them if they had another."""
     end_sessions([person])
     changes.log("recover_password", getattr(person, "domain_id", ""), person.pk)
-    notify_person(person, "password_recovered", describe_client(changes))
+    if purpose is RECOVERY:
+        notify_person(person, "password_recovered", describe_client(changes))
 
 
 def set_recovery_address(

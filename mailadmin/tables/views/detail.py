@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.views.generic import DetailView
 
+from mailadmin.accounts.recovery.invitations import has_no_password, pop_link
 from mailadmin.accounts.view_as import can_be_viewed_as
 from mailadmin.changes.recent import find_recent_changes
 from mailadmin.tables.actions import Text
@@ -54,7 +55,11 @@ class TableReadyView(TableView, DetailView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            is_new="changed" not in self.request.GET, panel_url=settings.MAILADMIN_URL, **kwargs
+            is_new="changed" not in self.request.GET,
+            panel_url=settings.MAILADMIN_URL,
+            invitation_link=pop_link(self.request, self.object),
+            has_no_password=has_no_password(self.object),
+            **kwargs,
         )
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.generic import CreateView, DetailView, UpdateView, View
 
 from mailadmin.accounts.proof_forms import OwnPasswordFieldMixin
+from mailadmin.accounts.recovery.invitations import keep_link
 from mailadmin.accounts.requests import get_redirect_target
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import fill_html, unicode_address
@@ -37,8 +38,11 @@ class SaveRowMixin(OwnPasswordFieldMixin):
         return self.table.form_class
 
     def save_form(self, form: Any) -> Any:
-        self.has_new_password = bool(form.cleaned_data.get("password"))
-        return form.save(self.table.services)
+        given = form.cleaned_data
+        self.has_new_password = bool(given.get("password") or given.get("invitation_to"))
+        row = form.save(self.table.services)
+        keep_link(self.request, row)
+        return row
 
     def get_warning_texts(self) -> Sequence[str]:
         row = self.saved_object

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from domains.models import MAX_QUOTA_MB, Domain
 from domains.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota, megabytes_to_bytes
+from mailadmin import passwords
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
@@ -27,8 +28,7 @@ from mailboxes.transfer.row_types.fields import (
     deserialize_datetimes,
 )
 
-# No password matches this hash; a bare `!` would be a password with the scheme PLAIN.
-UNUSABLE_PASSWORD_HASH = "{CRYPT}!"  # noqa: S105
+UNUSABLE_PASSWORD_HASH = passwords.UNUSABLE_HASH
 
 
 class QuotaMegabytesField(forms.DecimalField):
