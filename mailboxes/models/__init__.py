@@ -14,6 +14,7 @@ from mailboxes.models.mail import (
 )
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
 from mailboxes.models.related import AppPassword, EnumField, Fetchmail, OldUsage, Usage
+from mailboxes.models.reminders import ExpiryReminder
 from mailboxes.models.verification import Verification
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "AppPassword",
     "CachedStat",
     "EnumField",
+    "ExpiryReminder",
     "Fetchmail",
     "Mailbox",
     "OldUsage",

@@ -1,0 +1,149 @@
+"""Remind mailbox owners of passwords that expire soon, by mails that are never sent twice.
+
+As in PostfixAdmin, a password expires only if the domain has `password_expiry`, a number of days.
+"""
+
+import datetime
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from domains.models import Domain
+from mailadmin import passwords
+from mailadmin.accounts.backends import get_account_key
+from mailadmin.db.bulk import insert_rows
+from mailadmin.mails.languages import find_languages
+from mailadmin.mails.mail_kinds import MailKind
+from mailadmin.mails.notices import ACCOUNT, find_notice_addresses
+from mailadmin.mails.queue import NewMail, queue_mails
+from mailadmin.translation import gettext_lazy as _
+from mailboxes.models import ExpiryReminder, Mailbox
+
+REMINDER_DAYS = (1, 7, 14, 30)  # before the date
+BATCH_SIZE = 200  # mailboxes in one transaction
+HOUSEKEEPING_INTERVAL = 3600  # seconds; it reads all mailboxes with an expiry
+
+PASSWORD_EXPIRES = MailKind(
+    "password_expires",
+    _("Password expires"),
+    "The password of a mailbox expires in 30, 14, 7 days or one day.",
+    _("The password of %(account)s expires soon"),
+    _(
+        "The password of the mailbox %(account)s expires on %(expires)s. Afterwards you have to"
+        " choose a new one to sign in.\n\n"
+        "Change it before: sign in, then Your account, Change password.\n\n"
+        "%(panel)s"
+    ),
+    ACCOUNT | {"expires": "when the password expires", "days": "in how many days, at most"},
+    links=frozenset({"panel"}),
+)
+
+
+class Reminder(NamedTuple):
+    """A reminder that is due."""
+
+    mailbox: Mailbox
+    days: int
+
+    @property
+    def account(self) -> str:
+        return get_account_key(self.mailbox)
+
+    @property
+    def key(self) -> tuple[str, datetime.datetime, int]:
+        return self.account, self.mailbox.password_expiry, self.days
+
+
+def iter_due_reminders(domain: str = "") -> Iterator[list[Reminder]]:
+    """Yield the reminders that are due and were not sent, some at a time."""
+    now = timezone.now()
+    domains = Domain.objects.filter(active=True, password_expiry__gt=0)
+    if domain:
+        domains = domains.filter(pk=domain)
+    for name in list(domains.order_by("pk").values_list("pk", flat=True)):
+        after = ""
+        while rows := list(find_expiring(name, now, after)[:BATCH_SIZE]):
+            after = rows[-1].pk
+            if due := drop_sent([Reminder(row, get_step(row, now)) for row in rows]):
+                yield due
+
+
+def find_expiring(domain: str, now: datetime.datetime, after: str) -> QuerySet[Mailbox]:
+    """Return the active mailboxes of a domain whose password expires within the longest step."""
+    last = now + datetime.timedelta(days=max(REMINDER_DAYS))
+    rows = Mailbox.objects.filter(domain=domain, active=True, pk__gt=after)
+    rows = rows.filter(password_expiry__gt=now, password_expiry__lte=last)
+    return rows.exclude(password=passwords.UNUSABLE_HASH).order_by("pk")
+
+
+def get_step(mailbox: Mailbox, now: datetime.datetime) -> int:
+    """Return the step that is due: a step that was missed is not made up for."""
+    left = math.ceil((mailbox.password_expiry - now) / datetime.timedelta(days=1))
+    return min(days for days in REMINDER_DAYS if left <= days)
+
+
+def drop_sent(reminders: list[Reminder]) -> list[Reminder]:
+    accounts = [reminder.account for reminder in reminders]
+    rows = ExpiryReminder.objects.filter(account__in=accounts)
+    sent = set(rows.values_list("account", "expires", "days"))
+    return [reminder for reminder in reminders if reminder.key not in sent]
+
+
+def send_reminders(domain: str = "") -> int:
+    """Send the reminders that are due; return how many people were reminded."""
+    return sum(send_batch(reminders) for reminders in iter_due_reminders(domain))
+
+
+def send_batch(reminders: list[Reminder]) -> int:
+    """Note these reminders and queue their mails, or neither: another worker may do the same."""
+    rows = [
+        ExpiryReminder(account=account, expires=expires, days=days)
+        for account, expires, days in (reminder.key for reminder in reminders)
+    ]
+    try:
+        with transaction.atomic():
+            insert_rows(rows)
+            queue_reminders(reminders)
+    except IntegrityError:  # what another worker has not sent is sent the next time
+        return 0
+    return len(reminders)
+
+
+def queue_reminders(reminders: list[Reminder]) -> None:
+    languages = find_languages([reminder.account for reminder in reminders])
+    mails = []
+    for reminder in reminders:
+        mailbox = reminder.mailbox
+        values = {
+            "account": mailbox.pk,
+            "expires": mailbox.password_expiry,
+            "days": reminder.days,
+        }
+        language = languages.get(reminder.account, "")
+        for address in find_notice_addresses(mailbox):
+            mails.append(NewMail(address, values, language, mailbox.domain_id))
+    queue_mails(PASSWORD_EXPIRES.name, mails)
+
+
+@dataclass
+class ReminderTask:
+    """The housekeeping task, which the worker starts more often than it has to run."""
+
+    ran_at: float = field(default=-math.inf)
+    __name__ = "remind_of_expiry"
+
+    def __call__(self) -> None:
+        if time.monotonic() - self.ran_at < HOUSEKEEPING_INTERVAL:
+            return
+        send_reminders()
+        ExpiryReminder.objects.filter(expires__lt=timezone.now()).delete()
+        self.ran_at = time.monotonic()
+
+
+remind_of_expiry = ReminderTask()
