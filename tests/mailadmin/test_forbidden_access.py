@@ -43,6 +43,8 @@ class ForeignAccessTests(World):
                 route = str(pattern.pattern)
                 if "<" not in route or "int:" in route or route.startswith("api/"):
                     continue
+                if pattern.name == "recover-link":  # its codes name the account themselves
+                    continue
                 for key in keys:
                     url = "/" + route.replace("<path:key>", key).replace("<str:key>", key)
                     for answer in (self.client.get(url), self.client.post(url, {"active": "0"})):

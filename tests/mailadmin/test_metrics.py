@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mailadmin.accounts.models import LoginFailure
-from mailadmin.accounts.throttling import FAILURE_WINDOW
+from mailadmin.accounts.throttling import LONGEST_WINDOW
 from mailadmin.changes.perform import Actor
 from mailadmin.housekeeping import purge_expired
 from mailadmin.jobs import leases
@@ -202,7 +202,7 @@ class PurgeTests(World):
     def test_expired_rows_are_purged_in_batches(self):
         now = timezone.now()
         for number in range(7):
-            LoginFailure.objects.create(key=f"old{number}", since=now - FAILURE_WINDOW * 2)
+            LoginFailure.objects.create(key=f"old{number}", since=now - LONGEST_WINDOW * 2)
         LoginFailure.objects.create(key="new", since=now)
         statements = 'DELETE FROM "mailadmin_login_failure"'.replace('"', quote())
         with (
