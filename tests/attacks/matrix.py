@@ -277,7 +277,7 @@ class MatrixWorld(World):
             url = url.replace("<key:key>", quote(str(key)))
         if "<int:pk>" in url:
             url = url.replace("<int:pk>", str(self.number_of(page, visitor, target)))
-        url = url.replace("<str:table>", "mailboxes")
+        url = url.replace("<str:table>", "mailboxes").replace("<str:code>", "guessed")
         self.assertNotIn("<", url, "a parameter of this URL is unknown to the matrix")
         return url
 
