@@ -50,6 +50,7 @@ MALFORMED_ERRORS = (
     TypeError,
     LookupError,
     AttributeError,
+    RecursionError,
 )
 
 PREFERRED = UserVerificationRequirement.PREFERRED
