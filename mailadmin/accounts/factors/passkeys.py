@@ -52,6 +52,7 @@ MALFORMED_ERRORS = (
     TypeError,
     LookupError,
     AttributeError,
+    RecursionError,
 )
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
