@@ -181,7 +181,9 @@ class FuzzedFactorTests(FactorWorld, HypothesisTestCase):
 
     def start_alone(self):
         browser = Client()
-        return browser, browser.get("/login/passkey/").content
+        return browser, browser.get(
+            "/login/passkey/", headers={"Accept": "application/json"}
+        ).content
 
     def owe(self):
         browser = self.client_of(self.bob)

@@ -15,7 +15,7 @@ from mailadmin.accounts.models import Role, SignedInSession
 from mailadmin.accounts.throttling import MAX_FAILURES_PER_CLIENT
 from mailboxes.models import Mailbox
 from tests.base import PASSWORD, ApiClient
-from tests.mailadmin.factor_world import FactorWorld
+from tests.mailadmin.factor_world import JSON, FactorWorld
 
 WRONG = "no-password-42"
 
@@ -241,7 +241,7 @@ class NamesakeTests(FactorWorld):
         self.assertTrue(self.is_logged_in(client))  # the mailbox has no second factor
         self.assertEqual(client.get("/account/factors/").context["passkeys"], [])
         self.pass_time(client)
-        options = self.client_of(self.bob).get("/login/passkey/").content
+        options = self.client_of(self.bob).get("/login/passkey/", headers=JSON).content
         data = {"credential": authenticator.get(options)}
         self.assertEqual(client.post("/account/confirm/passkey/", data).status_code, 422)
 

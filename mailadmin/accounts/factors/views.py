@@ -198,7 +198,9 @@ class PasskeyRemoveView(FactorChangeMixin, View):
 class RecoveryCodesView(FactorChangeMixin, View):
     """Create new recovery codes, which end the earlier ones."""
 
-    http_method_names = ["post"]
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show no codes again: the page of new ones was loaded again."""
+        return redirect("factors")
 
     def post(self, request: HttpRequest) -> HttpResponse:
         try:
