@@ -59,6 +59,7 @@ class BaseDomainForm(TableForm):
     )
 
     create_only_fields: Sequence[str] = ("domain",)
+    guarded_fields = ("second_factor",)
 
     domain = DomainFormField(label=_("Domain"), help_text=_("For example, example.org"))
     second_factor = forms.ChoiceField(
@@ -208,11 +209,11 @@ class AdminForm(InvitationMixin, TableForm):
         attributes = {"data-picker": "domains", "placeholder": placeholder}
         self.fields["domains"].widget.attrs |= attributes
         if self.is_edit:
-            self.guarded_fields = ("password", "email_other", "superadmin")
+            self.guarded_fields = ("password", "email_other", "superadmin", "domains")
             self.set_password_address(self.instance.pk)
             self.initial["domains"] = self.instance.get_assigned_domains()
         else:
-            self.guarded_fields = ("superadmin",)
+            self.guarded_fields = ("password", "superadmin")
             self.require_password()
             if domain := self.initial.get("domain"):
                 self.initial.setdefault("domains", [domain])
@@ -280,7 +281,7 @@ class TransportForm(TableForm):
 class TotpExceptionForm(TableForm):
     """An IP address, and whom the exception is for."""
 
-    guarded_fields = ("ip",)
+    guarded_fields = ("ip", "username")
 
     ip = forms.GenericIPAddressField(label=_("IP address"))
     username = UntruncatedCharField(

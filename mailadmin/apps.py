@@ -12,6 +12,7 @@ class MailadminConfig(AppConfig):
         from mailadmin import registry
         from mailadmin.accounts.factors import log_actions
         from mailadmin.accounts.factors.housekeeping import purge_ownerless_factors
+        from mailadmin.accounts.factors.models import Passkey
         from mailadmin.accounts.recovery.mail_kinds import LOG_LABELS, RECOVERY_KINDS
         from mailadmin.accounts.recovery.requests import answer_next_request, purge_requests
         from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
@@ -29,6 +30,7 @@ class MailadminConfig(AppConfig):
         register_ascii_lookups()
         checks.register(check_mail_templates)
         register_compared_fields(OutgoingMail, "domain")
+        register_compared_fields(Passkey, "owner_key")
         registry.register_table(LogTable())
         registry.register_menu_entries(*PLATFORM_ENTRIES)
         registry.register_log_actions(TOKEN_ACTION_LABELS, superadmin_only=TOKEN_ACTION_LABELS)

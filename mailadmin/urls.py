@@ -72,7 +72,7 @@ from mailboxes.mailserver.views import (
 )
 from mailboxes.owner import views as owner_views
 from mailboxes.owner.recovery import RecoveryView
-from mailboxes.second_factors import SecondFactorsView
+from mailboxes.second_factors import RoleLevelsView, SecondFactorsView
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import ExportView
 from mailboxes.views import AliasLimitView, ForwardingView, QuotaHintView, VacationView
@@ -101,6 +101,7 @@ urlpatterns = [
     path("filters/", SavedFilterCreateView.as_view(), name="saved-filters"),
     path("filters/<int:pk>/delete/", SavedFilterDeleteView.as_view(), name="saved-filter-delete"),
     path("second-factors/", SecondFactorsView.as_view(), name="second-factors"),
+    path("second-factors/levels/", RoleLevelsView.as_view(), name="second-factor-levels"),
     path("search/", search.SearchView.as_view(), name="search"),
     path("explain/", ExplainView.as_view(), name="explain"),
     path("api/v1/openapi.json", OpenApiDocumentView.as_view(), name="api-document"),

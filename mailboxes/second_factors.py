@@ -6,11 +6,11 @@ from django import forms
 from django.contrib import messages
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import FormView
+from django.views.generic import FormView, TemplateView
 
 from domains.models import Admin
 from mailadmin.accounts.factors.models import Passkey, PolicyLevel
@@ -18,8 +18,8 @@ from mailadmin.accounts.factors.policy import get_role_levels
 from mailadmin.accounts.factors.services import set_role_levels
 from mailadmin.accounts.models import Principal, Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.accounts.proof import SAFE_METHODS, RecentProofMixin
-from mailadmin.changes.perform import perform
+from mailadmin.accounts.proof import RecentProofMixin
+from mailadmin.changes.perform import digest_values, perform
 from mailadmin.names import try_normalize_domain
 from mailboxes.models import Mailbox
 
@@ -39,6 +39,8 @@ STATES = {
 class RoleLevelForm(forms.Form):
     """Whether people of each role can or must have a second factor."""
 
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for role, label in ROLE_LABELS.items():
@@ -46,18 +48,11 @@ class RoleLevelForm(forms.Form):
             self.fields[name] = forms.ChoiceField(label=label, choices=PolicyLevel.choices)
 
 
-class SecondFactorsView(RecentProofMixin, RoleRequiredMixin, FormView):
-    """Show the people in scope with their factors; superadmins set the levels of roles."""
+class SecondFactorsView(RoleRequiredMixin, TemplateView):
+    """Show the people in scope with their second factors."""
 
     roles = Role.ADMINS
     template_name = "mailboxes/second_factors.html"
-    form_class = RoleLevelForm
-
-    def needs_proof(self, request: HttpRequest) -> bool:
-        return request.method not in SAFE_METHODS
-
-    def get_initial(self) -> dict[str, Any]:
-        return {str(role.name): level for role, level in get_role_levels().items()}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         params = self.request.GET
@@ -75,12 +70,23 @@ class SecondFactorsView(RecentProofMixin, RoleRequiredMixin, FormView):
             **kwargs,
         )
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.principal.role is not Role.SUPERADMIN:
-            return self.http_method_not_allowed(request)
-        return super().post(request, *args, **kwargs)
+
+class RoleLevelsView(RecentProofMixin, FormView):
+    """Set whether people of each role can or must have a second factor."""
+
+    roles = Role.SUPERADMIN
+    template_name = "mailboxes/second_factor_levels.html"
+    form_class = RoleLevelForm
+
+    def get_initial(self) -> dict[str, Any]:
+        levels = {str(role.name): level for role, level in get_role_levels().items()}
+        return levels | {"seen": digest_values(levels)}
 
     def form_valid(self, form: RoleLevelForm) -> HttpResponse:
+        if form.cleaned_data["seen"] != self.get_initial()["seen"]:
+            text = gettext("Someone else changed this in the meantime. Nothing was saved.")
+            messages.error(self.request, text)
+            return redirect("second-factor-levels")
         levels = {role: form.cleaned_data[str(role.name)] for role in ROLE_LABELS}
         perform(self.actor, set_role_levels, levels)
         messages.success(self.request, gettext("The settings were saved."))
@@ -106,7 +112,7 @@ def select_people(
     )
     if (name := filters["domain"]) and model is Mailbox:
         people = people.filter(domain=try_normalize_domain(name))
-    has_factor = Q(totp_secret__isnull=False) | Q(Exists(passkeys))
+    has_factor = Q(totp_secret__gt="") | Q(Exists(passkeys))
     match filters["state"]:
         case "with":
             people = people.filter(has_factor)

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from domains.models import Domain, DomainAdmin, DomainState
+from domains.models import Domain, DomainAdmin, DomainFactorPolicy, DomainState
 from domains.patterns import validate_domain_transport
 from domains.services.alias_domains import refuse_alias_domain_targets
 from domains.services.factor_policies import set_factor_policy
@@ -24,6 +24,7 @@ def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
     for domain in domains:
         _refuse_broken_transport(domain.transport)
     changes.delete(DomainAdmin._base_manager.filter(domain__in=names))  # a former customer's
+    changes.delete(DomainFactorPolicy.objects.filter(pk__in=names))
     changes.create(domains)
     for name, level in levels.items():
         if level:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
-from domains.models import Domain, TotpException
+from domains.models import Admin, Domain, TotpException
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.networks import parse_ip
 from mailadmin.changes.perform import Changes
@@ -78,6 +78,9 @@ def _check_name(changes: Changes, username: str | None) -> None:
         return
     if not username:
         text = _("Only superadmins can make an exception for all accounts.")
+        raise ValidationError({"username": text})
+    if Admin.objects.filter(pk=username).exists():
+        text = _("Only superadmins can make an exception for an admin.")
         raise ValidationError({"username": text})
     domain = username.rpartition("@")[2]
     if not Domain.objects.visible_to(principal).filter(pk=domain).exists():

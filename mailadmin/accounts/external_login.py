@@ -72,8 +72,7 @@ def complete_external_login(
     long ago, so that this alone is no recent proof.
     """
     request.session.flush()
-    options = {"is_proof": is_proof, "applies_policy": False}
-    response = complete_login(request, attempt, person, target, **options)
+    response = complete_login(request, attempt, person, target, is_proof)
     request.session[ORIGIN_KEY] = origin
     return response
 

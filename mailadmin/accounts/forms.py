@@ -24,7 +24,7 @@ class LoginForm(forms.Form):
         label=_("Email address"),
         max_length=255,
         validators=[refuse_control_characters],
-        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username"}),
+        widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "username webauthn"}),
     )
     password = forms.CharField(
         label=_("Password"),

@@ -11,7 +11,6 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from mailadmin.accounts.backends import find_backend, get_account_key
-from mailadmin.accounts.factors.policy import POLICY_KEY
 from mailadmin.accounts.models import Principal
 from mailadmin.accounts.proof import record_proof
 from mailadmin.accounts.requests import get_redirect_target
@@ -31,12 +30,10 @@ def complete_login(
     principal: Principal,
     target: str,
     is_proof: bool = True,
-    applies_policy: bool = True,
 ) -> HttpResponse:
     """Sign in this principal, remember their browser, and redirect to the page they wanted.
 
-    `is_proof` says whether dangerous steps are open for the next minutes, `applies_policy` whether
-    the panel itself may require a second factor.
+    `is_proof` says whether dangerous steps are open for the next minutes.
     """
     attempt.record_success(get_account_key(principal))
     login(request, principal, backend=find_backend(principal.model_label).path)  # type: ignore[arg-type]  # or a mailbox
@@ -48,8 +45,6 @@ def complete_login(
     remember_language(principal, get_language())
     if is_proof:
         record_proof(request)
-    if applies_policy:
-        request.session[POLICY_KEY] = True
     response = redirect(get_redirect_target(request, target, settings.LOGIN_REDIRECT_URL))
     attempt.remember_browser(response, get_account_key(principal))
     return response

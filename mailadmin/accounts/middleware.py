@@ -32,7 +32,7 @@ class RequiredStepMiddleware:
     exempt_views = {
         *("own-password", "password-check", "logout", "login", "login-passkey", "code"),
         *("code-passkey", "forgot", "recovery-requested", "recover", "recover-link"),
-        *("set_language", "healthz", "readyz", "metrics"),
+        *("set_language", "view-as-stop", "healthz", "readyz", "metrics"),
     }
     enrollment_views = {"factors", "totp", "passkey-add", "confirm", "confirm-passkey"}
 
@@ -50,7 +50,9 @@ class RequiredStepMiddleware:
             return ""
         person = as_panel_request(request).user
         # Whom a provider or a proxy has signed in has used no password of the panel.
-        if ORIGIN_KEY not in request.session and person.password_has_expired():
+        if ORIGIN_KEY in request.session:
+            return ""  # a provider has signed them in, by its own rules
+        if person.password_has_expired():
             return "own-password"
         return (
             "factors" if name not in self.enrollment_views and must_enroll(request, person) else ""

@@ -43,19 +43,22 @@ class OwnPasswordFieldMixin(ThrottledFormMixin, SaveFormMixin):
         labels = ", ".join(str(form.fields[name].label) for name in form.guarded_fields)
         url = f"{reverse('confirm')}?{urlencode({'next': self.request.get_full_path()})}"
         return format_html(
-            "{} <a href='{}'>{}</a>",
+            "{} <a href='{}' target='_blank' rel='noopener'>{}</a>",
             _("Needed to change: %(labels)s.") % {"labels": labels},
             url,
-            _("Use a passkey"),
+            _("Confirm in another way"),
         )
 
     def form_valid(self, form: Any) -> HttpResponse:
-        if form.sets_guarded_field() and not has_recent_proof(self.request):
+        if form.changes_guarded_field() and not has_recent_proof(self.request):
             self.check_own_password(form)
         return self.form_invalid(form) if form.errors else super().form_valid(form)
 
     def check_own_password(self, form: Any) -> None:
         """Count wrong guesses as the login does."""
+        if not form.cleaned_data.get(OWN_PASSWORD_FIELD):
+            form.add_error(OWN_PASSWORD_FIELD, _("Enter your own password to change this."))
+            return
         attempt = start_principal_attempt(self.request, self.principal, "session")
         typed = form.cleaned_data.get(OWN_PASSWORD_FIELD)
         if not self.principal.check_password(typed):

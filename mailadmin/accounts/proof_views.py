@@ -78,7 +78,7 @@ class ConfirmPasskeyView(BaseConfirmView):
     form_class = PasskeyForm
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return redirect("confirm")
+        return redirect(f"{reverse('confirm')}?{request.GET.urlencode()}")
 
     def check_proof(self, values: dict[str, Any]) -> None:
         answer = PasskeyAnswer.read(values["credential"])

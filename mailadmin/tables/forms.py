@@ -40,7 +40,7 @@ class ValidatedTextForm(forms.Form):
     address_fields: Sequence[str] = ()  # local part and domain, shown as one control
     notice: Any = None
     notice_template = ""  # shows `notice` above the fields
-    guarded_fields: Sequence[str] = ()  # to set one of them is a dangerous step
+    guarded_fields: Sequence[str] = ()  # to change one of them is a dangerous step
     remedy_template = ""  # says below the errors of the form what can be done about them
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,10 +73,9 @@ class ValidatedTextForm(forms.Form):
                 field.field.widget.attrs["autofocus"] = True
                 return
 
-    def sets_guarded_field(self) -> bool:
+    def changes_guarded_field(self) -> bool:
         """Return whether somebody has to prove who they are before this is saved."""
-        set_fields = [name for name in self.changed_data if self.cleaned_data.get(name)]
-        return not set(set_fields).isdisjoint(self.guarded_fields)
+        return not set(self.changed_data).isdisjoint(self.guarded_fields)
 
     @property
     def marks_required_fields(self) -> bool:

@@ -11,7 +11,7 @@ document.querySelectorAll("form[data-passkey-create], form[data-passkey-request]
   form.addEventListener("submit", (event) => {
     if (form.elements.credential.value) return;
     event.preventDefault();
-    answer(form);
+    if (form.reportValidity()) answer(form); // the device makes no passkey without a name
   });
 });
 

@@ -185,7 +185,7 @@ def test_ones_own_password_is_asked_for_in_a_form(visitor, monkeypatch):
     visitor.go("/admins/alice@example.org/edit/")
     visitor.fill(superadmin=True)
     visitor.submit()
-    assert "The password is incorrect." in visitor.text
+    assert "Enter your own password to change this." in visitor.text
     visitor.fill(own_password=PASSWORD)
     visitor.submit()
     visitor.page.wait_for_url("**/admins/**")

@@ -61,7 +61,14 @@ class TotpExceptionTests(TableTests, LoginWorld):
         self.assertFalse(TotpException.objects.filter(pk=self.own_key).exists())
 
     def test_alice_makes_no_exception_out_of_her_scope(self):
-        for name in ("", None, "example.com", "carol@example.com", "root@example.net"):
+        for name in (
+            "",
+            None,
+            "example.com",
+            "carol@example.com",
+            "root@example.net",
+            self.alice.pk,
+        ):
             row = {"ip": OFFICE, "username": name, "description": "x"}
             with self.subTest(name=name), self.assertRaises(ValidationError):
                 self.perform(self.alice, create_totp_exceptions, [row])

@@ -7,6 +7,7 @@ from tests.base import PASSWORD
 from tests.mailadmin.login_world import LoginWorld
 
 URL = "https://mail.example.net"
+JSON = {"Accept": "application/json"}
 
 
 @override_settings(MAILADMIN_URL=URL)
@@ -39,7 +40,7 @@ class FactorWorld(LoginWorld):
 
     def sign_in_by_passkey(self, authenticator, client=None, **changes):
         client = client or Client()
-        options = client.get("/login/passkey/").content
+        options = client.get("/login/passkey/", headers=JSON).content
         data = {"credential": authenticator.get(options, **changes)}
         return client, client.post("/login/passkey/", data)
 

@@ -2,7 +2,7 @@
 
 from django.test import Client
 
-from domains.models import Admin
+from domains.models import Admin, DomainFactorPolicy, TotpException
 from mailadmin.api.models import Token
 from mailboxes.models import Mailbox
 from tests.base import PASSWORD
@@ -26,9 +26,9 @@ class GuardedFormTests(FactorWorld):
 
     def test_the_password_of_another_is_changed_after_ones_own(self):
         url = f"/mailboxes/{self.bob.pk}/edit/"
-        for own in ("", "wrong"):
+        for own, text in (("", "Enter your own password"), ("wrong", "The password is incorrect.")):
             answer = self.post(self.alice_client, url, **BOB, **NEW, own_password=own)
-            self.assert_refused(answer, "The password is incorrect.")
+            self.assert_refused(answer, text)
             self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).check_password(PASSWORD))
         self.post(self.alice_client, url, **BOB, **NEW, own_password=PASSWORD)
         self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).check_password(NEW["password"]))
@@ -47,6 +47,29 @@ class GuardedFormTests(FactorWorld):
         self.assertFalse(Admin.objects.filter(pk="new@example.net").exists())
         self.post(self.root_client, "/admins/create/", **new, own_password=PASSWORD)
         self.assertTrue(Admin.objects.get(pk="new@example.net").superadmin)
+
+    def test_no_field_that_weakens_an_account_is_changed_without_it(self):
+        row = TotpException.objects.create(ip="192.0.2.1", username="example.org", description="x")
+        DomainFactorPolicy.objects.create(domain_id="example.org", level="required")
+        eve = {"username": "eve@example.net", "domains": "example.org", "active": "on"} | NEW
+        exception = {"ip": "192.0.2.1", "username": "", "description": "x"}
+        for url, data in (
+            ("/admins/create/", eve),
+            (f"/admins/{self.alice.pk}/edit/", ALICE | {"domains": "example.org\nexample.com"}),
+            (f"/totp-exceptions/{row.pk}/edit/", exception),
+            ("/domains/example.org/edit/", {"second_factor": "off", "transport": "virtual"}),
+        ):
+            with self.subTest(url=url):
+                form = self.root_client.get(url).context["form"]
+                kept = {name: form[name].value() for name in form.fields}
+                kept = {name: value for name, value in kept.items() if value not in (None, [])}
+                answer = self.root_client.post(url, kept | data)
+                self.assert_refused(answer, "Enter your own password to change this.")
+
+    def test_a_forgotten_own_password_is_no_failed_login(self):
+        url = f"/mailboxes/{self.bob.pk}/edit/"
+        for _time in range(12):
+            self.assert_refused(self.post(self.alice_client, url, **BOB, **NEW))
 
     def test_a_session_with_a_recent_proof_shows_no_field(self):
         url = f"/admins/{self.alice.pk}/edit/"

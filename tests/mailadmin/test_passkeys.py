@@ -8,7 +8,7 @@ from mailadmin.accounts.factors import passkeys
 from mailadmin.accounts.factors.models import Passkey, UsedChallenge
 from mailboxes.models import Mailbox
 from tests.authenticator import Authenticator, read_challenge
-from tests.mailadmin.factor_world import URL, FactorWorld
+from tests.mailadmin.factor_world import JSON, URL, FactorWorld
 
 GARBAGE = ("", "{}", "[]", "null", "0", '"x"', "{", "\0", '{"id": 1}', "A" * 30_000, "é")
 
@@ -105,7 +105,7 @@ class PasskeyAttackTests(FactorWorld):
 
     def test_an_answer_is_accepted_once(self):
         client = Client()
-        options = client.get("/login/passkey/").content
+        options = client.get("/login/passkey/", headers=JSON).content
         data = {"credential": self.authenticator.get(options)}
         self.assertEqual(client.post("/login/passkey/", data).status_code, 302)
         other = Client()
@@ -113,7 +113,7 @@ class PasskeyAttackTests(FactorWorld):
 
     def test_a_challenge_is_answered_once(self):
         client = Client()
-        options = client.get("/login/passkey/").content
+        options = client.get("/login/passkey/", headers=JSON).content
         for good in (True, False):
             data = {"credential": self.authenticator.get(options)}
             answer = Client().post("/login/passkey/", data)
@@ -138,7 +138,7 @@ class PasskeyAttackTests(FactorWorld):
 
     def test_an_old_challenge_is_refused(self):
         client = Client()
-        options = client.get("/login/passkey/").content
+        options = client.get("/login/passkey/", headers=JSON).content
         with self.settings():
             passkeys.CHALLENGE_SECONDS, kept = -1, passkeys.CHALLENGE_SECONDS
             try:
@@ -189,16 +189,19 @@ class PasskeyAttackTests(FactorWorld):
 
     def test_the_sign_in_leads_to_no_other_site(self):
         client = Client()
-        options = client.get("/login/passkey/").content
+        options = client.get("/login/passkey/", headers=JSON).content
         data = {"credential": self.authenticator.get(options), "next": "https://evil.example/"}
         self.assertEqual(client.post("/login/passkey/", data)["Location"], "/")
 
+    def test_the_address_of_a_failed_sign_in_shows_the_form_when_loaded_again(self):
+        self.assertRedirects(Client().get("/login/passkey/"), "/login/")
+
     def test_the_options_do_not_tell_who_has_a_passkey(self):
-        options = json.loads(Client().get("/login/passkey/").content)
+        options = json.loads(Client().get("/login/passkey/", headers=JSON).content)
         self.assertEqual(options["allowCredentials"], [])
         self.assertNotEqual(
-            read_challenge(Client().get("/login/passkey/").content),
-            read_challenge(Client().get("/login/passkey/").content),
+            read_challenge(Client().get("/login/passkey/", headers=JSON).content),
+            read_challenge(Client().get("/login/passkey/", headers=JSON).content),
         )
 
     def test_used_challenges_are_purged(self):

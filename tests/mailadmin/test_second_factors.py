@@ -1,14 +1,10 @@
-"""Authenticator apps and recovery codes: set up, asked for, removed."""
-
-import io
+"""Authenticator apps and recovery codes: set up, asked for, removed; proof before it."""
 
 from django.core.exceptions import ValidationError
-from django.core.management import CommandError, call_command
 from django.test import Client
 
-from domains.models import Admin, DomainFactorPolicy
-from mailadmin.accounts.factors.models import RecoveryCode, RoleFactorPolicy
-from mailadmin.accounts.factors.services import enable_totp, reset_factors, use_recovery_code
+from mailadmin.accounts.factors.models import RecoveryCode
+from mailadmin.accounts.factors.services import enable_totp, use_recovery_code
 from mailadmin.changes.models import Change, Log
 from mailboxes.models import Mailbox
 from tests.base import PASSWORD
@@ -55,6 +51,20 @@ class TotpTests(FactorWorld):
         self.log_in(self.bob.pk, client=client)
         client.post("/login/code/", {"code": self.code_of(secret)})
         self.assertFalse(self.is_logged_in(client))
+
+    def test_the_first_factor_ends_sessions_that_had_none(self):
+        thief, client = self.client_of(self.bob), self.client_of(self.bob)
+        self.set_up_totp(client)
+        self.assertTrue(self.is_logged_in(client))
+        self.assertFalse(self.is_logged_in(thief))
+
+    def test_an_app_is_removed_once(self):
+        client = self.client_of(self.bob)
+        self.set_up_totp(client)
+        for _click in range(2):
+            client.post("/account/factors/totp/remove/")
+        actions = [action for action, _domain, _data in self.logged()]
+        self.assertEqual(actions.count("disable_totp"), 1)
 
     def test_an_app_is_removed_and_null_is_stored(self):
         client = self.client_of(self.bob)
@@ -122,11 +132,18 @@ class RecoveryCodeTests(FactorWorld):
         self.assertFalse(self.is_logged_in(self.try_code(self.codes[0])))
         self.assertTrue(self.is_logged_in(self.try_code(codes[0])))
 
+    def test_codes_are_created_for_people_with_a_factor_only(self):
+        client = self.client_of(self.carol)
+        answer = client.post("/account/factors/codes/", follow=True)
+        self.assertContains(answer, "Set up a second factor first.")
+        _secret, codes = self.set_up_totp(client)
+        self.assertEqual(len(codes), 10)
+
     def test_no_page_shows_the_codes_again(self):
         client = self.try_code(self.code_of(self.secret, 1))
         for url in ("/account/factors/", "/account/"):
             self.assertNotContains(client.get(url), self.codes[0])
-        self.assertEqual(client.get("/account/factors/codes/").status_code, 405)
+        self.assertRedirects(client.get("/account/factors/codes/"), "/account/factors/")
 
     def test_a_recovery_code_opens_no_dangerous_step(self):
         client = self.try_code(self.codes[0])
@@ -185,191 +202,3 @@ class ProofTests(FactorWorld):
         client = self.client_of(self.bob)
         for target in ("https://evil.example/", "//evil.example/", "javascript:alert(1)"):
             self.assertRedirects(self.confirm(client, target=target), "/account/")
-
-
-class PolicyTests(FactorWorld):
-    def require(self, role):
-        RoleFactorPolicy.objects.create(role=role, level="required")
-
-    def test_a_missing_required_factor_leads_to_its_set_up_and_nowhere_else(self):
-        for person in self.people():
-            with self.subTest(person=person.pk):
-                self.require(person.role.name)
-                client = self.client_of(person)
-                for url in ("/", "/account/", "/mailboxes/", "/account/sessions/", "/nothing/"):
-                    self.assertRedirects(client.get(url), "/account/factors/")
-                self.set_up_totp(client)
-                self.assertTrue(self.is_logged_in(client))
-
-    def test_a_policy_applies_to_sessions_that_have_begun(self):
-        client = self.client_of(self.bob)
-        self.require("MAILBOX")
-        self.assertRedirects(client.get("/"), "/account/factors/")
-
-    def test_a_policy_of_another_role_changes_nothing(self):
-        self.require("ADMIN")
-        for person in (self.root, self.bob):
-            self.assertTrue(self.is_logged_in(self.client_of(person)))
-
-    def test_a_domain_requires_a_factor_of_its_owners_and_admins(self):
-        DomainFactorPolicy.objects.create(domain_id="example.org", level="required")
-        for person, required in (
-            (self.bob, True),
-            (self.alice, True),
-            (self.carol, False),
-            (self.root, False),
-        ):
-            with self.subTest(person=person.pk):
-                self.assertEqual(self.is_logged_in(self.client_of(person)), not required)
-
-    def test_the_level_of_a_domain_replaces_that_of_its_owners(self):
-        self.require("MAILBOX")
-        DomainFactorPolicy.objects.create(domain_id="example.org", level="offered")
-        self.assertTrue(self.is_logged_in(self.client_of(self.bob)))
-        self.assertFalse(self.is_logged_in(self.client_of(self.carol)))
-
-    def test_the_last_required_factor_cannot_be_removed(self):
-        client = self.client_of(self.bob)
-        self.set_up_totp(client)
-        self.require("MAILBOX")
-        answer = client.post("/account/factors/totp/remove/", follow=True)
-        self.assertContains(answer, "Your account needs a second factor.")
-        self.assertIsNotNone(Mailbox.objects.get(pk=self.bob.pk).totp_secret)
-        self.add_passkey(client)
-        client.post("/account/factors/totp/remove/")
-        self.assertIsNone(Mailbox.objects.get(pk=self.bob.pk).totp_secret)
-
-    def test_where_none_is_offered_none_is_set_up(self):
-        RoleFactorPolicy.objects.create(role="MAILBOX", level="off")
-        client = self.client_of(self.bob)
-        self.assertContains(client.get("/account/factors/"), "is not offered for your account")
-        self.set_up_totp(client)
-        self.assertIsNone(Mailbox.objects.get(pk=self.bob.pk).totp_secret)
-
-    def test_a_factor_set_up_before_is_asked_for_even_if_none_is_offered(self):
-        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
-        RoleFactorPolicy.objects.create(role="MAILBOX", level="off")
-        self.assertFalse(self.is_logged_in(self.client_of(self.bob)))
-
-
-class ResetTests(FactorWorld):
-    def test_a_reset_removes_all_factors(self):
-        client = self.client_of(self.bob)
-        secret, codes = self.set_up_totp(client)
-        self.add_passkey(client)
-        self.perform(self.alice, reset_factors, Mailbox, [self.bob.pk])
-        self.assertTrue(self.is_logged_in(self.client_of(self.bob)))
-        self.assertIn(("reset_factors", "example.org", "bob@example.org"), self.logged())
-
-    def test_the_pages_of_people_show_their_factors_and_reset_them(self):
-        self.set_up_totp(self.client_of(self.bob))
-        alice = self.client_of(self.alice)
-        self.add_passkey(alice)
-        for client, url in (
-            (alice, "/mailboxes/bob@example.org/"),
-            (self.client_of(self.root), "/admins/alice@example.org/"),
-        ):
-            self.assertContains(client.get(url), "Reset two-factor authentication")
-            answer = client.post(f"{url}factors/reset/", follow=True)
-            self.assertContains(answer, "was reset.")
-            self.assertNotContains(client.get(url), "Reset two-factor authentication")
-
-    def test_the_factors_of_a_mailbox_whose_owner_is_an_admin_are_reset_by_superadmins(self):
-        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
-        Admin.objects.create(username=self.bob.pk, password="x", superadmin=True)
-        with self.assertRaises(ValidationError):
-            self.perform(self.alice, reset_factors, Mailbox, [self.bob.pk])
-        self.perform(self.root, reset_factors, Mailbox, [self.bob.pk])
-        self.assertIsNone(Mailbox.objects.get(pk=self.bob.pk).totp_secret)
-
-    def test_a_reset_needs_a_recent_proof(self):
-        client = self.client_of(self.alice)
-        self.pass_time(client)
-        answer = client.post("/mailboxes/bob@example.org/factors/reset/")
-        target = "/account/confirm/?next=%2Fmailboxes%2Fbob%40example.org%2F"
-        self.assertRedirects(answer, target)
-
-    def test_foreign_people_are_not_found(self):
-        client = self.client_of(self.alice)
-        for url in ("/mailboxes/carol@example.com/factors/reset/", "/mailboxes/x/factors/reset/"):
-            self.assertEqual(client.post(url).status_code, 404)
-        for url in ("/admins/root@example.net/", "/admins/alice@example.org/"):
-            self.assertEqual(client.post(f"{url}factors/reset/").status_code, 403)
-        owner = self.client_of(self.bob)
-        self.assertEqual(owner.post("/mailboxes/bob@example.org/factors/reset/").status_code, 403)
-
-    def test_nobody_resets_the_factors_of_people_out_of_their_scope(self):
-        for actor, model, key in (
-            (self.alice, Mailbox, self.carol.pk),
-            (self.alice, Admin, self.root.pk),
-            (self.bob, Mailbox, self.carol.pk),
-        ):
-            with self.assertRaises(ValidationError):
-                self.perform(actor, reset_factors, model, [key])
-
-
-class ResetCommandTests(FactorWorld):
-    def run_command(self, *arguments):
-        output = io.StringIO()
-        call_command("reset-factors", *arguments, stdout=output)
-        return output.getvalue()
-
-    def test_the_command_resets_the_factors_of_anybody(self):
-        for person in self.people():
-            client = self.client_of(person)
-            self.set_up_totp(client)
-            self.add_passkey(client)
-            self.assertIn("was reset.", self.run_command(person.pk))
-            self.assertTrue(self.is_logged_in(self.client_of(person)))
-
-    def test_the_command_says_why_it_does_nothing(self):
-        Admin.objects.create(username=self.bob.pk, password="x", totp_secret=SECRET)
-        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
-        for address, text in (
-            ("nobody@example.org", "There is no active admin or mailbox"),
-            (self.carol.pk, "has no second factor"),
-            (self.bob.pk, "add --admin or --mailbox"),
-        ):
-            with self.assertRaisesMessage(CommandError, text):
-                self.run_command(address)
-        self.run_command(self.bob.pk, "--admin")
-        self.assertIsNotNone(Mailbox.objects.get(pk=self.bob.pk).totp_secret)
-        self.run_command(self.bob.pk)
-        self.assertIsNone(Mailbox.objects.get(pk=self.bob.pk).totp_secret)
-
-
-class DomainFormTests(FactorWorld):
-    def level(self):
-        return DomainFactorPolicy.objects.filter(pk="example.org").values_list("level", flat=True)
-
-    def save(self, level):
-        client = self.client_of(self.root)
-        page = client.get("/domains/example.org/edit/")
-        form = page.context["form"]
-        data = {name: form[name].value() for name in form.fields if form[name].value() is not None}
-        return client.post("/domains/example.org/edit/", data | {"second_factor": level})
-
-    def test_the_form_sets_and_removes_the_level_of_a_domain(self):
-        for level in ("required", "off", ""):
-            self.assertEqual(self.save(level).status_code, 302)
-            self.assertEqual(list(self.level()), [level] if level else [])
-            self.assertIn(("edit_domain", "example.org", "example.org"), self.logged())
-            Log.objects.all().delete()
-        self.save("")
-        self.assertEqual(self.logged(), [])
-
-    def test_an_unknown_level_is_refused(self):
-        self.assertEqual(self.save("everything").status_code, 422)
-
-    def test_the_api_shows_and_sets_it(self):
-        api = self.api(self.root)
-        api.patch("domains/example.org", {"second_factor": "required"})
-        self.assertEqual(api.get("domains/example.org").json()["second_factor"], "required")
-        self.assertEqual(api.get("domains/example.com").json()["second_factor"], "")
-
-    def test_a_domain_made_again_has_no_level(self):
-        api = self.api(self.root)
-        self.save("required")
-        api.delete("domains/example.org")
-        api.post("domains", {"domain": "example.org"})
-        self.assertEqual(list(self.level()), [])

@@ -6,38 +6,57 @@ from tests.mailadmin.factor_world import FactorWorld
 from tests.mailadmin.login_world import SECRET
 
 URL = "/second-factors/"
+LEVELS_URL = "/second-factors/levels/"
 LEVELS = {"SUPERADMIN": "offered", "ADMIN": "required", "MAILBOX": "off"}
 
 
 class SecondFactorsPageTests(FactorWorld):
+    def save(self, client, levels):
+        return client.post(
+            LEVELS_URL, {"seen": client.get(LEVELS_URL).context["form"].initial["seen"]} | levels
+        )
+
     def addresses(self, client, query=""):
         return [person.pk for person in client.get(URL + query).context["people"]]
 
     def test_a_superadmin_sets_the_levels_of_roles(self):
         client = self.client_of(self.root)
-        self.assertRedirects(client.post(URL, LEVELS), URL)
+        self.assertRedirects(self.save(client, LEVELS), URL)
         stored = dict(RoleFactorPolicy.objects.values_list("role", "level"))
         self.assertEqual(stored, {"ADMIN": "required", "MAILBOX": "off"})
-        self.assertEqual(client.get(URL).context["form"].initial, LEVELS)
+        initial = client.get(LEVELS_URL).context["form"].initial
+        self.assertEqual({name: initial[name] for name in LEVELS}, LEVELS)
         self.assertIn(("edit_factor_policy", "", "admin: required"), self.logged())
         self.assertFalse(self.is_logged_in(self.client_of(self.alice)))
 
     def test_nobody_else_sets_them(self):
-        self.assertEqual(self.client_of(self.alice).post(URL, LEVELS).status_code, 405)
-        self.assertEqual(self.client_of(self.bob).post(URL, LEVELS).status_code, 403)
+        for person in (self.alice, self.bob):
+            client = self.client_of(person)
+            self.assertEqual(client.get(LEVELS_URL).status_code, 403)
+            self.assertEqual(client.post(LEVELS_URL, LEVELS).status_code, 403)
         self.assertEqual(self.client_of(self.bob).get(URL).status_code, 403)
         self.assertFalse(RoleFactorPolicy.objects.exists())
 
     def test_unknown_levels_are_refused(self):
         client = self.client_of(self.root)
         for levels in ({}, LEVELS | {"ADMIN": "always"}):
-            self.assertEqual(client.post(URL, levels).status_code, 422)
+            self.assertEqual(self.save(client, levels).status_code, 422)
         self.assertFalse(RoleFactorPolicy.objects.exists())
+
+    def test_the_levels_of_another_superadmin_are_not_overwritten(self):
+        client = self.client_of(self.root)
+        seen = client.get(LEVELS_URL).context["form"].initial["seen"]
+        RoleFactorPolicy.objects.create(role="MAILBOX", level="required")
+        answer = client.post(LEVELS_URL, LEVELS | {"seen": seen}, follow=True)
+        self.assertContains(answer, "Someone else changed this in the meantime.")
+        self.assertEqual(RoleFactorPolicy.objects.get().level, "required")
 
     def test_the_levels_need_a_recent_proof(self):
         client = self.client_of(self.root)
         self.pass_time(client)
-        self.assertTrue(client.post(URL, LEVELS)["Location"].startswith("/account/confirm/"))
+        for method in (client.get, client.post):
+            answer = method(LEVELS_URL, LEVELS)
+            self.assertTrue(answer["Location"].startswith("/account/confirm/"))
         self.assertEqual(client.get(URL).status_code, 200)
 
     def test_people_in_scope_are_listed_with_what_they_have(self):

@@ -121,6 +121,8 @@ class LoginPasskeyView(BaseLoginView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not get_site():
             raise Http404
+        if "application/json" not in request.headers.get("Accept", ""):
+            return redirect("login")  # the address of a failed sign-in, loaded again
         return HttpResponse(build_request_options(), content_type="application/json")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

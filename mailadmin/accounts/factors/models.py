@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import OwnedQuerySet, Principal, Role
-from mailadmin.db.fields import CharField
+from mailadmin.db.fields import CharField, NameField
 
 CHALLENGE_SECONDS = 600  # for which a passkey can answer a challenge
 
@@ -14,7 +14,7 @@ class OwnedFactor(models.Model):
     """A row that belongs to an admin or a mailbox owner."""
 
     owner_model = CharField(max_length=64)
-    owner_key = CharField(max_length=255)
+    owner_key = NameField()
     created = models.DateTimeField(default=timezone.now)
 
     objects = OwnedQuerySet.as_manager()

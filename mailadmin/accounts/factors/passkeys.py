@@ -39,6 +39,8 @@ from mailadmin.accounts.factors.models import (
     get_owner_columns,
 )
 from mailadmin.accounts.models import Principal, is_later_namesake
+from mailadmin.accounts.networks import is_ip_address
+from mailadmin.db.retry import retry_on_deadlock
 
 CHALLENGE_BYTES = 16
 USER_ID_LENGTH = 32
@@ -50,8 +52,10 @@ MALFORMED_ERRORS = (
     TypeError,
     LookupError,
     AttributeError,
+    RecursionError,
 )
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 PREFERRED = UserVerificationRequirement.PREFERRED
 REQUIRED = UserVerificationRequirement.REQUIRED
 
@@ -64,14 +68,16 @@ class Site(NamedTuple):
 
 
 def get_site() -> Site | None:
-    """Return what passkeys are bound to; None without MAILADMIN_URL.
+    """Return what passkeys are bound to; None without a host name in MAILADMIN_URL.
 
     A request's own Host header could name another site.
     """
     url = urlsplit(settings.MAILADMIN_URL or "")
-    if not url.hostname:
+    if not url.hostname or is_ip_address(url.hostname):
         return None
-    return Site(url.hostname, f"{url.scheme}://{url.netloc}")
+    is_default_port = url.port in (None, DEFAULT_PORTS.get(url.scheme))
+    port = "" if is_default_port else f":{url.port}"
+    return Site(url.hostname, f"{url.scheme}://{url.hostname}{port}")
 
 
 def require_site() -> Site:
@@ -161,10 +167,14 @@ def consume_challenge(challenge: bytes) -> None:
     """Store that the challenge was used; refuse one that was used before."""
     digest = hashlib.sha256(challenge).hexdigest()
     try:
-        with transaction.atomic():
-            UsedChallenge.objects.create(digest=digest, used=timezone.now())
+        retry_on_deadlock(lambda: store_used_challenge(digest))
     except IntegrityError:
         raise build_refusal() from None
+
+
+def store_used_challenge(digest: str) -> None:
+    with transaction.atomic():
+        UsedChallenge.objects.create(digest=digest, used=timezone.now())
 
 
 # Answers of browsers
@@ -248,7 +258,8 @@ class PasskeyAnswer:
             raise build_refusal() from None
         consume_challenge(challenge)
         used = {"sign_count": verified.new_sign_count, "last_used": timezone.now()}
-        Passkey.objects.filter(pk=self.passkey.pk).update(**used)
+        rows = Passkey.objects.filter(pk=self.passkey.pk)
+        retry_on_deadlock(lambda: rows.update(**used))
 
 
 def hash_credential_id(credential_id: bytes) -> str:

@@ -7,8 +7,6 @@ from mailadmin.accounts.factors.models import Passkey, PolicyLevel, RoleFactorPo
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.requests import as_panel_request
 
-POLICY_KEY = "mailadmin_factor_policy"  # set in sessions to which the policy applies
-
 
 def has_second_factor(person: Principal) -> bool:
     """Return whether a person has an authenticator app or a passkey.
@@ -51,7 +49,6 @@ def must_enroll(request: HttpRequest, person: Principal) -> bool:
     return (
         is_second_factor_required(person)
         and not has_second_factor(person)
-        and POLICY_KEY in request.session
         and not is_excepted(request, person)
     )
 

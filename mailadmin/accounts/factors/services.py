@@ -26,6 +26,7 @@ from mailadmin.accounts.factors.recovery_codes import (
     hash_recovery_code,
 )
 from mailadmin.accounts.models import Principal, Role
+from mailadmin.accounts.sessions import end_sessions
 from mailadmin.accounts.signed_in import describe_device
 from mailadmin.changes.perform import Changes
 from mailadmin.mails.notices import notify_person
@@ -40,16 +41,18 @@ def enable_totp(changes: Changes, model: type[Principal], key: str, secret: str)
     """Set the secret of an authenticator app; return recovery codes if it is the first factor."""
     person = changes.find_one(model, key)
     check_offered(person)
+    is_first = not has_second_factor(person)
     changes.update([person], totp_secret=secret)
     log_factor(changes, person, "enable_totp")
     notify_of_factor(changes, person, "factor_added", _("authenticator app"))
-    return create_first_codes(changes, person)
+    return create_codes(changes, person) if is_first else []
 
 
 def disable_totp(changes: Changes, model: type[Principal], key: str) -> None:
     """Remove the authenticator app; PostfixAdmin takes NULL, and nothing else, for none."""
     person = changes.find_one(model, key)
-    changes.update([person], totp_secret=None)
+    if not changes.update([person], totp_secret=None):
+        return
     log_factor(changes, person, "disable_totp")
     notify_of_factor(changes, person, "factor_removed", _("authenticator app"))
     finish_removal(person)
@@ -63,12 +66,13 @@ def add_passkey(changes: Changes, model: type[Principal], key: str, passkey: Pas
         raise ValidationError(_("You have too many passkeys. Remove one before you add another."))
     if Passkey.objects.filter(digest=passkey.digest).exists():
         raise ValidationError(_("This passkey is already in use."))
+    is_first = not has_second_factor(person)
     passkey.created = changes.at
     passkey.pk = None  # it was stored before, if this is run again
     passkey.save(force_insert=True)
     log_factor(changes, person, "add_passkey")
     notify_of_factor(changes, person, "factor_added", describe_passkey(passkey))
-    return create_first_codes(changes, person)
+    return create_codes(changes, person) if is_first else []
 
 
 def remove_passkey(changes: Changes, model: type[Principal], key: str, number: int) -> None:
@@ -81,16 +85,13 @@ def remove_passkey(changes: Changes, model: type[Principal], key: str, number: i
     finish_removal(person)
 
 
-def create_first_codes(changes: Changes, person: Principal) -> list[str]:
-    """Return new recovery codes, unless the person has some."""
-    if get_unused_codes(person).exists():
-        return []
-    return create_codes(changes, person)
-
-
 def replace_recovery_codes(changes: Changes, model: type[Principal], key: str) -> list[str]:
-    """Return new recovery codes; older ones end."""
-    return create_codes(changes, changes.find_one(model, key))
+    """Return new recovery codes for a person who has a second factor; older ones end."""
+    person = changes.find_one(model, key)
+    if not has_second_factor(person):
+        raise ValidationError(_("Set up a second factor first."))
+    notify_of_factor(changes, person, "factor_added", _("new recovery codes"))
+    return create_codes(changes, person)
 
 
 def create_codes(changes: Changes, person: Principal) -> list[str]:
@@ -120,6 +121,7 @@ def reset_factors(changes: Changes, model: type[Principal], keys: Iterable[str])
     people = changes.find(model, keys)
     check_rank(changes.principal, people)
     changes.update(people, totp_secret=None)
+    end_sessions(people)
     for person in people:
         Passkey.objects.owned_by(person).delete()
         RecoveryCode.objects.owned_by(person).delete()

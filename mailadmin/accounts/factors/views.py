@@ -35,7 +35,7 @@ from mailadmin.accounts.factors.totp import build_totp_uri, generate_totp_secret
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.proof import RecentProofMixin
-from mailadmin.accounts.signed_in import describe_device
+from mailadmin.accounts.signed_in import describe_device, end_other_sessions
 from mailadmin.changes.perform import perform
 from mailadmin.tables.views.base import show_errors
 
@@ -82,7 +82,10 @@ class FactorChangeMixin(RecentProofMixin):
     def finish(self, text: str, codes: list[str]) -> HttpResponse:
         """Show new recovery codes, which no other page shows; else return to the factors."""
         messages.success(self.request, text)
-        return self.show_codes(codes) if codes else redirect("factors")
+        if not codes:
+            return redirect("factors")
+        end_other_sessions(self.request, self.principal)  # they have begun without a factor
+        return self.show_codes(codes)
 
     def remove(self, text: str, service: Callable[..., None], *arguments: Any) -> HttpResponse:
         """Run a service that removes a factor; it may be the last one, and required."""
@@ -195,10 +198,17 @@ class PasskeyRemoveView(FactorChangeMixin, View):
 class RecoveryCodesView(FactorChangeMixin, View):
     """Create new recovery codes, which end the earlier ones."""
 
-    http_method_names = ["post"]
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show no codes again: the page of new ones was loaded again."""
+        return redirect("factors")
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        return self.show_codes(perform(self.actor, replace_recovery_codes, *self.person_key))
+        try:
+            codes = perform(self.actor, replace_recovery_codes, *self.person_key)
+        except ValidationError as error:
+            show_errors(request, error)
+            return redirect("factors")
+        return self.show_codes(codes)
 
 
 def draw_qr_code(text: str) -> SafeString:
