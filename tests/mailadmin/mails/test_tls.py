@@ -21,8 +21,25 @@ pytestmark = pytest.mark.django_db
 SCHEMES = pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
 
 
+KEY_USES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+    *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
+
 def build_name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def build_key_extensions(key, signing_key):
+    """Return what names the keys, without which Python 3.13 takes no certificate."""
+    usage = dict.fromkeys(KEY_USES, False) | {"digital_signature": True}
+    usage |= {"key_cert_sign": key is signing_key, "crl_sign": key is signing_key}
+    return (
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()),
+        x509.KeyUsage(**usage),
+    )
 
 
 def build_certificate(name, issuer=None, signing_key=None, host=None):
@@ -36,6 +53,8 @@ def build_certificate(name, issuer=None, signing_key=None, host=None):
         not_valid_before=now - datetime.timedelta(hours=1),
         not_valid_after=now + datetime.timedelta(days=1),
     ).add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+    for extension in build_key_extensions(key, signing_key or key):
+        builder = builder.add_extension(extension, critical=isinstance(extension, x509.KeyUsage))
     if host:
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
         builder = builder.add_extension(names, critical=False)
