@@ -14,7 +14,7 @@ from domains.services.admins import assign_domain, unassign_domain
 from domains.tables import AdminTable
 from mailadmin.accounts.factors.reset_views import PersonDetailView
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import key_url
 from mailadmin.tables.views.base import TableView, show_errors
@@ -52,11 +52,18 @@ class AdminReadyView(AssignedDomainsMixin, TableReadyView):
     """What to hand over to a new admin."""
 
 
-class DomainAdminsView(RoleRequiredMixin, View):
+class DomainAdminsView(RecentProofMixin, View):
     """Assign a domain to an admin, or take it from them, on the page of the domain."""
 
     roles = Role.SUPERADMIN
     http_method_names = ["post"]
+
+    def needs_proof(self, request: HttpRequest) -> bool:
+        """Ask before somebody is made an admin of the domain."""
+        return "remove" not in request.POST
+
+    def get_page_after_proof(self) -> str:
+        return key_url("domain", self.kwargs["key"])
 
     def find_admin(self, typed: str) -> str:
         """Return the name of an admin that somebody typed."""

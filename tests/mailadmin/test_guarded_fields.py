@@ -113,3 +113,16 @@ class GuardedPageTests(FactorWorld):
         self.pass_time(client)
         self.assertEqual(client.get("/export/").status_code, 403)
         self.assertEqual(Client().get("/export/").status_code, 302)
+
+    def test_an_admin_gets_a_domain_after_a_proof_and_loses_it_without(self):
+        client, url = self.client_of(self.root), "/domains/example.com/admins/"
+        self.pass_time(client)
+        answer = client.post(url, {"admin": self.alice.pk})
+        target = "/account/confirm/?next=%2Fdomains%2Fexample.com%2F"
+        self.assertRedirects(answer, target, fetch_redirect_response=False)
+        self.assertEqual(self.alice.get_assigned_domains(), ["example.org"])
+        client.post("/domains/example.org/admins/", {"remove": self.alice.pk})
+        self.assertEqual(self.alice.get_assigned_domains(), [])
+        self.confirm(client)
+        client.post(url, {"admin": self.alice.pk})
+        self.assertEqual(self.alice.get_assigned_domains(), ["example.com"])
