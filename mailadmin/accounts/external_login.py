@@ -1,16 +1,13 @@
 """Complete, refuse and end sign-ins by a provider or a proxy."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils.deprecation import MiddlewareMixin
 
 from mailadmin.accounts.external import (
     ORIGIN_KEY,
@@ -23,7 +20,7 @@ from mailadmin.accounts.external import (
 from mailadmin.accounts.login import complete_login
 from mailadmin.accounts.models import Principal
 from mailadmin.accounts.oidc.errors import ProviderUnavailable
-from mailadmin.accounts.requests import as_panel_request, needs_login
+from mailadmin.accounts.requests import LoginPageMiddleware, PanelRequest, as_panel_request
 from mailadmin.accounts.throttling import (
     LoginAttempt,
     TooManyLoginFailures,
@@ -124,24 +121,14 @@ def render_signed_out(request: HttpRequest, provider_url: str) -> HttpResponse:
     return render(request, "signed_out.html", {"provider_url": provider_url})
 
 
-class OriginMiddleware(MiddlewareMixin):
+class OriginMiddleware(LoginPageMiddleware):
     """End sessions that a provider or a proxy has begun, and would not begin now.
 
     The header of the proxy names somebody else or nobody, the person is a superadmin by now, or
     the panel has another provider.
     """
 
-    def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],
-        view_kwargs: dict[str, Any],
-    ) -> None:
-        """Leave out public pages, which load no session."""
-        if not needs_login(view_func):
-            return
-        origin = request.session.get(ORIGIN_KEY)
-        user = as_panel_request(request).user
+    def process_page(self, request: PanelRequest) -> None:
+        origin, user = request.session.get(ORIGIN_KEY), request.user
         if origin and user.is_authenticated and not is_origin_valid(request, origin, user.role):
             logout(request)

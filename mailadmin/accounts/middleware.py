@@ -12,12 +12,16 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_cache_control
-from django.utils.deprecation import MiddlewareMixin
 
 from mailadmin.accounts.external import ORIGIN_KEY, get_header_key
 from mailadmin.accounts.factors.policy import must_enroll
 from mailadmin.accounts.networks import get_client_address, is_trusted_proxy
-from mailadmin.accounts.requests import PanelRequest, as_panel_request, needs_login
+from mailadmin.accounts.requests import (
+    LoginPageMiddleware,
+    PanelRequest,
+    as_panel_request,
+    needs_login,
+)
 from mailadmin.accounts.signed_in import update_session_record
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -66,24 +70,15 @@ def get_view_name(path: str) -> str:
         return ""
 
 
-class SignedInSessionMiddleware(MiddlewareMixin):
+class SignedInSessionMiddleware(LoginPageMiddleware):
     """Record when and from where sessions are used.
 
     Before `ViewAsMiddleware`, so that a superadmin's session stays their own.
     """
 
-    def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],
-        view_kwargs: dict[str, Any],
-    ) -> None:
-        """Leave out public pages, which load no session.
-
-        A page that only reads is shown even if the database can write nothing now.
-        """
-        if needs_login(view_func) and request.user.is_authenticated:
+    def process_page(self, request: PanelRequest) -> None:
+        """Show a page that only reads even if the database can write nothing now."""
+        if request.user.is_authenticated:
             with contextlib.suppress(OperationalError):
                 update_session_record(request)
 

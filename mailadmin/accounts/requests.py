@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from mailadmin.accounts.models import Principal
@@ -36,3 +38,21 @@ def get_redirect_target(request: HttpRequest, target: str, default: str) -> str:
 def needs_login(view: Callable[..., Any]) -> bool:
     """Return whether only people who are signed in may open this view."""
     return getattr(view, "login_required", True)  # Django's `login_not_required` sets it
+
+
+class LoginPageMiddleware(MiddlewareMixin):
+    """Middleware of pages that need a login; public pages load no session."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> None:
+        if needs_login(view_func):
+            self.process_page(as_panel_request(request))
+
+    def process_page(self, request: PanelRequest) -> None:
+        """Do what is done before such a page."""
+        raise NotImplementedError

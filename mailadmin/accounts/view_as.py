@@ -1,21 +1,19 @@
 """See the panel as another person: for superadmins, and without changing anything."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from django.apps import apps
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.accounts.requests import PanelRequest, needs_login
+from mailadmin.accounts.requests import LoginPageMiddleware, PanelRequest
 
 logger = logging.getLogger("mailadmin.accounts")
 
@@ -29,25 +27,14 @@ CLOSED_VIEWS = (
 )
 
 
-class ViewAsMiddleware:
+class ViewAsMiddleware(LoginPageMiddleware):
     """Answer requests of a superadmin as the person whom they chose to see the panel as."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: PanelRequest) -> HttpResponse:
+    def process_request(self, request: PanelRequest) -> None:
         request.view_as = False
-        return self.get_response(request)
 
-    def process_view(
-        self,
-        request: PanelRequest,
-        view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],
-        view_kwargs: dict[str, Any],
-    ) -> None:
-        """Replace the user of a page that needs a login; others load no session."""
-        if needs_login(view_func) and SESSION_KEY in request.session:
+    def process_page(self, request: PanelRequest) -> None:
+        if SESSION_KEY in request.session:
             self.replace_user(request)
 
     def replace_user(self, request: PanelRequest) -> None:
