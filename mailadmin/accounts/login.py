@@ -14,7 +14,7 @@ from mailadmin.accounts.backends import find_backend, get_account_key
 from mailadmin.accounts.models import Principal
 from mailadmin.accounts.proof import record_proof
 from mailadmin.accounts.requests import get_redirect_target
-from mailadmin.accounts.signed_in import describe_device, record_session
+from mailadmin.accounts.signed_in import describe_client, record_session
 from mailadmin.accounts.throttling import LoginAttempt
 from mailadmin.changes.perform import Actor
 from mailadmin.mails.languages import remember_language
@@ -55,8 +55,7 @@ def notify_of_sign_in(request: HttpRequest, principal: Principal) -> None:
     if not settings.MAILADMIN_SIGN_IN_NOTICES or principal.reader_language is None:
         return
     actor = Actor.of_person(request, principal)
-    values = {"address": actor.address, "device": describe_device(actor.user_agent)}
-    notify_person(principal, "new_sign_in", values)
+    notify_person(principal, "new_sign_in", describe_client(actor))
 
 
 def start_second_step(request: HttpRequest, principal: Principal, target: str) -> HttpResponse:

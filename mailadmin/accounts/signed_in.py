@@ -13,6 +13,7 @@ from mailadmin.accounts.backends import get_account_key
 from mailadmin.accounts.models import MAX_DEVICE_LENGTH, Principal, SignedInSession
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.sessions import end_sessions
+from mailadmin.changes.perform import Actor
 
 SESSION_ID = "signed_in_id"  # of its row, in the data of a session
 SESSION_SEEN = "signed_in_seen"  # when the row was last written, in the data of a session
@@ -101,6 +102,11 @@ def get_password_digest(person: Principal) -> str:
     """Return what changes when all sessions of a person end, by a new password for example."""
     digest = hashlib.sha256(person.get_session_auth_hash().encode()).hexdigest()
     return digest[:PASSWORD_DIGEST_LENGTH]
+
+
+def describe_client(actor: Actor) -> dict[str, str]:
+    """Return from where somebody acts, as mails say it."""
+    return {"address": actor.address, "device": describe_device(actor.user_agent)}
 
 
 def describe_device(user_agent: str) -> str:

@@ -27,8 +27,9 @@ from mailadmin.accounts.factors.recovery_codes import (
 )
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.sessions import end_sessions
-from mailadmin.accounts.signed_in import describe_device
+from mailadmin.accounts.signed_in import describe_client
 from mailadmin.changes.perform import Changes
+from mailadmin.changes.records import get_row_domain
 from mailadmin.mails.notices import notify_person
 from mailadmin.tables.actions import Text
 from mailadmin.translation import gettext
@@ -168,7 +169,7 @@ def finish_removal(person: Principal) -> None:
 
 
 def log_factor(changes: Changes, person: Principal, action: str) -> None:
-    changes.log(action, getattr(person, "domain_id", ""), person.pk)
+    changes.log(action, get_row_domain(person), person.pk)
 
 
 def describe_passkey(passkey: Passkey) -> str:
@@ -177,6 +178,4 @@ def describe_passkey(passkey: Passkey) -> str:
 
 def notify_of_factor(changes: Changes, person: Principal, kind: str, what: Text = "") -> None:
     """Queue a mail to the person about a change of their second factors."""
-    actor = changes.actor
-    device = describe_device(actor.user_agent)
-    notify_person(person, kind, {"what": what, "address": actor.address, "device": device})
+    notify_person(person, kind, {"what": what} | describe_client(changes.actor))

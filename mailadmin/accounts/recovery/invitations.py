@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from mailadmin.accounts.models import Principal
 from mailadmin.accounts.recovery.links import INVITATION, create_link, end_link
-from mailadmin.accounts.recovery.services import describe_client
+from mailadmin.accounts.signed_in import describe_client
 from mailadmin.changes.perform import Changes
+from mailadmin.changes.records import get_row_domain
 from mailadmin.mails.notices import build_notice
 from mailadmin.mails.queue import queue_mails
 from mailadmin.passwords import UNUSABLE_HASH
@@ -44,9 +45,9 @@ def invite(changes: Changes, person: Principal, address: str) -> None:
     """Send a link to this address; `invitation_link` has it for who hands it over."""
     check_invitation(person, address)
     person.invitation_link = create_link(changes, person, INVITATION)
-    values = describe_client(changes) | {"link": person.invitation_link}
+    values = describe_client(changes.actor) | {"link": person.invitation_link}
     queue_mails("invitation", [build_notice(person, "invitation", values, address)])
-    changes.log("send_invitation", getattr(person, "domain_id", ""), person.pk)
+    changes.log("send_invitation", get_row_domain(person), person.pk)
 
 
 def invite_new_people(
@@ -72,7 +73,7 @@ def revoke_invitation(changes: Changes, model: type[Principal], key: str) -> Non
     person = changes.find_one(model, key)
     if is_invited(person):
         end_link(changes, person)
-        changes.log("revoke_invitation", getattr(person, "domain_id", ""), person.pk)
+        changes.log("revoke_invitation", get_row_domain(person), person.pk)
 
 
 def keep_link(request: HttpRequest, person: Any) -> None:

@@ -21,6 +21,7 @@ from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.signed_in import describe_device
 from mailadmin.accounts.throttling import TooManyLoginFailures, increment_failures
 from mailadmin.changes.perform import Actor, Changes, ConsolePrincipal, perform
+from mailadmin.changes.records import get_row_domain
 from mailadmin.mails.notices import build_notice
 from mailadmin.mails.queue import queue_mails
 from mailadmin.names import hash_account
@@ -92,7 +93,7 @@ def send_recovery_link(changes: Changes, person: Principal, waiting: RecoveryReq
     values = {"address": waiting.address, "device": waiting.device, "when": waiting.requested}
     values["link"] = create_link(changes, person, RECOVERY)
     queue_mails("recovery_link", [build_notice(person, "recovery_link", values, recipient)])
-    changes.log("request_recovery", getattr(person, "domain_id", ""), person.pk)
+    changes.log("request_recovery", get_row_domain(person), person.pk)
 
 
 def purge_requests() -> None:

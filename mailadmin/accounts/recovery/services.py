@@ -9,8 +9,9 @@ from mailadmin.accounts.models import Principal
 from mailadmin.accounts.recovery.links import RECOVERY, LinkPurpose, end_link, find_purpose
 from mailadmin.accounts.recovery.policy import can_recover
 from mailadmin.accounts.sessions import end_sessions
-from mailadmin.accounts.signed_in import describe_device
+from mailadmin.accounts.signed_in import describe_client
 from mailadmin.changes.perform import Changes
+from mailadmin.changes.records import get_row_domain
 from mailadmin.mails.notices import notify_person
 from mailadmin.translation import gettext_lazy as _
 
@@ -28,9 +29,9 @@ def take_link(changes: Changes, model: type[Principal], key: str, secret: str) -
 def finish_recovery(changes: Changes, person: Principal, purpose: LinkPurpose) -> None:
     """End all sessions of a person who has a new password, and tell them if they had another."""
     end_sessions([person])
-    changes.log("recover_password", getattr(person, "domain_id", ""), person.pk)
+    changes.log("recover_password", get_row_domain(person), person.pk)
     if purpose is RECOVERY:
-        notify_person(person, "password_recovered", describe_client(changes))
+        notify_person(person, "password_recovered", describe_client(changes.actor))
 
 
 def set_recovery_address(
@@ -40,7 +41,7 @@ def set_recovery_address(
     person = changes.find_one(model, key)
     notify_of_new_addresses(changes, [(person, {"email_other": address})])
     if changes.update([person], email_other=address):
-        changes.log("edit_recovery_address", getattr(person, "domain_id", ""), person.pk)
+        changes.log("edit_recovery_address", get_row_domain(person), person.pk)
     return person
 
 
@@ -50,9 +51,4 @@ def notify_of_new_addresses(
     """Tell people, at the addresses they had before, of edits that give them another one."""
     for person, columns in edits:
         if columns.get("email_other", person.email_other) != person.email_other:
-            notify_person(person, "recovery_address_changed", describe_client(changes))
-
-
-def describe_client(changes: Changes) -> dict[str, str]:
-    actor = changes.actor
-    return {"address": actor.address, "device": describe_device(actor.user_agent)}
+            notify_person(person, "recovery_address_changed", describe_client(changes.actor))
