@@ -1,16 +1,20 @@
 """Authentication backends: admins and mailbox owners sign in by one form."""
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.apps import apps
 from django.contrib.auth.backends import BaseBackend
+from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from mailadmin import passwords
 from mailadmin.accounts.factors.models import Passkey
 from mailadmin.accounts.models import Principal, SessionEpoch
-from mailadmin.accounts.throttling import LoginAttempt
+from mailadmin.accounts.requests import as_panel_request
+from mailadmin.accounts.throttling import LoginAttempt, log_login_failure
 from mailadmin.db.compiled import CompiledQuery
 from mailadmin.mails.models import ReaderLanguage
 from mailadmin.names import fold, hash_account
@@ -101,6 +105,22 @@ def start_principal_attempt(
     attempt = LoginAttempt(request, [get_account_key(principal)], throttle_scope)
     attempt.check_throttle()
     return attempt
+
+
+@contextmanager
+def count_proof(request: HttpRequest, principal: Principal, reason: str) -> Iterator[None]:
+    """Count what somebody who is signed in gives as proof of who they are.
+
+    A ValidationError within the block is a wrong one: a stolen session must not find the password.
+    """
+    attempt = start_principal_attempt(request, principal, "session")
+    try:
+        yield
+    except ValidationError:
+        address = as_panel_request(request).client_address
+        log_login_failure(principal.username, address, reason)
+        raise
+    attempt.record_success(get_account_key(principal))
 
 
 def get_account_key(principal: Principal) -> str:

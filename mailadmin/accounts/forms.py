@@ -6,6 +6,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.accounts.models import Principal
+
 
 def refuse_control_characters(text: str) -> None:
     """Refuse control characters: some collations ignore them, and equate two names."""
@@ -42,8 +44,6 @@ class LoginForm(forms.Form):
 class OwnPasswordForm(forms.Form):
     """The password of the person who is signed in."""
 
-    INCORRECT = _("The password is incorrect.")
-
     password = forms.CharField(
         label=_("Password"),
         max_length=1024,
@@ -56,3 +56,9 @@ class OwnPasswordForm(forms.Form):
             }
         ),
     )
+
+
+def check_own_password(person: Principal, typed: str) -> None:
+    """Refuse what is not the password of the person who is signed in."""
+    if not person.check_password(typed):
+        raise ValidationError(_("The password is incorrect."))

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -10,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailadmin.accounts.backends import get_account_key, start_principal_attempt
-from mailadmin.accounts.forms import OwnPasswordForm
+from mailadmin.accounts.backends import count_proof
+from mailadmin.accounts.forms import OwnPasswordForm, check_own_password
 from mailadmin.accounts.proof import has_recent_proof, record_proof
 from mailadmin.accounts.views import ThrottledFormMixin
 from mailadmin.tables.form_sections import Section
@@ -56,14 +57,14 @@ class OwnPasswordFieldMixin(ThrottledFormMixin, SaveFormMixin):
 
     def check_own_password(self, form: Any) -> None:
         """Count wrong guesses as the login does."""
-        if not form.cleaned_data.get(OWN_PASSWORD_FIELD):
+        typed = form.cleaned_data.get(OWN_PASSWORD_FIELD)
+        if not typed:
             form.add_error(OWN_PASSWORD_FIELD, _("Enter your own password to change this."))
             return
-        attempt = start_principal_attempt(self.request, self.principal, "session")
-        typed = form.cleaned_data.get(OWN_PASSWORD_FIELD)
-        if not self.principal.check_password(typed):
-            self.log_failure(self.principal.pk, "confirmation")
-            form.add_error(OWN_PASSWORD_FIELD, OwnPasswordForm.INCORRECT)
-            return
-        attempt.record_success(get_account_key(self.principal))
-        record_proof(self.request)
+        try:
+            with count_proof(self.request, self.principal, "confirmation"):
+                check_own_password(self.principal, typed)
+        except ValidationError as error:
+            form.add_error(OWN_PASSWORD_FIELD, error)
+        else:
+            record_proof(self.request)

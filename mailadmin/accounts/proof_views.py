@@ -11,11 +11,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from mailadmin.accounts.backends import get_account_key, start_principal_attempt
+from mailadmin.accounts.backends import count_proof
 from mailadmin.accounts.external import get_sign_in_options, is_signed_in_by_provider
 from mailadmin.accounts.factors.forms import PasskeyForm
 from mailadmin.accounts.factors.passkeys import PasskeyAnswer, build_own_options
-from mailadmin.accounts.forms import OwnPasswordForm
+from mailadmin.accounts.forms import OwnPasswordForm, check_own_password
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.proof import record_proof
@@ -41,14 +41,12 @@ class BaseConfirmView(RoleRequiredMixin, ThrottledFormMixin, FormView):
         return super().get_context_data(**context | kwargs)
 
     def form_valid(self, form: Form) -> HttpResponse:
-        attempt = start_principal_attempt(self.request, self.principal, "session")
         try:
-            self.check_proof(form.cleaned_data)
+            with count_proof(self.request, self.principal, "confirmation"):
+                self.check_proof(form.cleaned_data)
         except ValidationError as error:
-            self.log_failure(self.principal.pk, "confirmation")
             form.add_error(None, error)
             return self.form_invalid(form)
-        attempt.record_success(get_account_key(self.principal))
         record_proof(self.request)
         target = self.request.POST.get("next", "")
         return redirect(get_redirect_target(self.request, target, reverse("account")))
@@ -64,8 +62,7 @@ class ConfirmView(BaseConfirmView):
     form_class = OwnPasswordForm
 
     def check_proof(self, values: dict[str, Any]) -> None:
-        if not self.principal.check_password(values["password"]):
-            raise ValidationError(OwnPasswordForm.INCORRECT)
+        check_own_password(self.principal, values["password"])
 
     def form_invalid(self, form: Form) -> HttpResponse:
         context = self.get_context_data(form=form, password_form=form)

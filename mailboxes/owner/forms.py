@@ -12,11 +12,10 @@ from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from mailadmin.accounts.backends import get_account_key, start_principal_attempt
+from mailadmin.accounts.backends import count_proof
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.accounts.signed_in import record_session
-from mailadmin.accounts.throttling import log_login_failure
 from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
 from mailadmin.names import fold, validate_address
@@ -189,13 +188,11 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         self.set_password_address(self.actor.principal.pk)
 
     def clean_old_password(self) -> str:
-        """Count wrong guesses as the login does: a stolen session must not find the password."""
+        """Count wrong guesses as the login does."""
         typed, person = self.cleaned_data["old_password"], self.actor.principal
-        attempt = start_principal_attempt(self.request, person, "session")
-        if not person.check_password(typed):
-            log_login_failure(person.username, self.actor.address, "old password")
-            raise ValidationError(_("The current password is incorrect."))
-        attempt.record_success(get_account_key(person))
+        with count_proof(self.request, person, "old password"):
+            if not person.check_password(typed):
+                raise ValidationError(_("The current password is incorrect."))
         return typed
 
     def clean(self) -> dict[str, Any]:
