@@ -12,8 +12,8 @@ from django.views.generic import View
 from domains.models import Admin, Domain
 from domains.services.admins import assign_domain, unassign_domain
 from domains.tables import AdminTable
-from mailadmin.accounts.factors.reset_views import PersonDetailView
 from mailadmin.accounts.models import Role
+from mailadmin.accounts.person_views import PersonDetailView
 from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import key_url

@@ -8,9 +8,9 @@ from django.http import Http404
 from django.utils.functional import cached_property
 from django.views.generic import TemplateView
 
-from mailadmin.accounts.factors.reset_views import PersonDetailView
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
+from mailadmin.accounts.person_views import PersonDetailView
 from mailadmin.tables.views.detail import TableDetailView, TableReadyView
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain

@@ -54,12 +54,12 @@ class RecoveryTests(RecoveryWorld):
         self.assertContains(answer, "do not match", status_code=422)
         self.assertRedirects(self.use(link, client=client), "/login/")
 
-    def test_all_sessions_end_and_the_account_is_told(self):
+    def test_all_sessions_end_and_the_account_is_informed(self):
         session = self.client_of(self.bob)
         self.use(self.link())
         self.assertFalse(self.is_logged_in(session))
-        told = OutgoingMail.objects.filter(kind="password_recovered")
-        recipients = set(told.values_list("recipient", flat=True))
+        mails = OutgoingMail.objects.filter(kind="password_recovered")
+        recipients = set(mails.values_list("recipient", flat=True))
         self.assertEqual(recipients, {self.bob.pk, BOBS})
         actions = [action for action, _domain, _data in self.logged()]
         self.assertEqual(actions, ["request_recovery", "edit_password", "recover_password"])

@@ -28,10 +28,10 @@ class OwnAddressTests(RecoveryWorld):
             self.assertEqual(type(person).objects.get(pk=person.pk).email_other, NEW)
             self.assertContains(client.get("/account/"), NEW)
 
-    def test_the_former_addresses_are_told(self):
+    def test_the_former_addresses_are_informed(self):
         self.save(self.client_of(self.bob), NEW)
-        told = OutgoingMail.objects.filter(kind="recovery_address_changed")
-        self.assertEqual(set(told.values_list("recipient", flat=True)), {self.bob.pk, BOBS})
+        mails = OutgoingMail.objects.filter(kind="recovery_address_changed")
+        self.assertEqual(set(mails.values_list("recipient", flat=True)), {self.bob.pk, BOBS})
 
     def test_it_can_be_removed(self):
         self.save(self.client_of(self.bob), "")
@@ -63,8 +63,8 @@ class FormTests(RecoveryWorld):
         self.assert_refused(self.post(client, url, **values, email_other=NEW))
         self.post(client, url, **values, email_other=NEW, own_password=PASSWORD)
         self.assertEqual(Mailbox.objects.get(pk=self.bob.pk).email_other, NEW)
-        told = OutgoingMail.objects.filter(kind="recovery_address_changed")
-        self.assertEqual(told.count(), 2)
+        mails = OutgoingMail.objects.filter(kind="recovery_address_changed")
+        self.assertEqual(mails.count(), 2)
 
     def test_the_mailbox_itself_is_refused_on_both_forms(self):
         self.sign_in(self.alice)

@@ -30,7 +30,7 @@ def encode(value):
 
 
 class ResponseAttackTests(SingleSignOn):
-    """What comes back by the browser was changed."""
+    """What the browser returns was changed."""
 
     def get_response(self, address="bob@example.org", client=None):
         self.provider.sign_in_as(address)

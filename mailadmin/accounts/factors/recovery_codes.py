@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from textwrap import wrap
 
 from django.utils.crypto import salted_hmac
 
@@ -17,7 +18,7 @@ GROUP_LENGTH = 4
 def generate_recovery_code() -> str:
     """Generate a code in groups of four letters and digits."""
     code = base64.b32encode(secrets.token_bytes(CODE_BYTES)).decode().lower()
-    return "-".join(code[at : at + GROUP_LENGTH] for at in range(0, CODE_LENGTH, GROUP_LENGTH))
+    return "-".join(wrap(code, GROUP_LENGTH))
 
 
 def normalize_recovery_code(typed: str) -> str:

@@ -1,43 +1,19 @@
-"""The second factors of others, on their pages: what they have, and the reset."""
-
-from typing import Any
+"""The reset of second factors of others, on their pages."""
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.generic import View
 
-from mailadmin.accounts.factors.models import Passkey
 from mailadmin.accounts.factors.services import reset_factors
-from mailadmin.accounts.proof import RecentProofMixin
-from mailadmin.accounts.recovery.invitations import has_no_password, is_invited
+from mailadmin.accounts.person_views import PersonActionView
 from mailadmin.changes.perform import perform
-from mailadmin.tables.views.base import TableView, show_errors
-from mailadmin.tables.views.detail import TableDetailView
+from mailadmin.tables.views.base import show_errors
 
 
-class PersonDetailView(TableDetailView):
-    """The page of an admin or a mailbox, with what they sign in by."""
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(
-            passkey_count=Passkey.objects.owned_by(self.object).count(),
-            has_no_password=has_no_password(self.object),
-            is_invited=is_invited(self.object),
-            **kwargs,
-        )
-
-
-class FactorResetView(RecentProofMixin, TableView, View):
+class FactorResetView(PersonActionView):
     """Remove the second factors of a person who has lost them."""
-
-    screen = "edit"
-    http_method_names = ["post"]
-
-    def get_page_after_proof(self) -> str:
-        return self.table.row_url(self.kwargs["key"])
 
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         person = self.get_object()

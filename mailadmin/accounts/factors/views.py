@@ -1,6 +1,7 @@
 """One's own second factors: authenticator app, passkeys, recovery codes."""
 
 from collections.abc import Callable
+from textwrap import wrap
 from typing import Any
 
 import segno
@@ -116,11 +117,11 @@ class TotpSetupView(FactorChangeMixin, FormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         secret = self.get_secret()
-        groups = [secret[at : at + GROUP_LENGTH] for at in range(0, len(secret), GROUP_LENGTH)]
+        uri = build_totp_uri(secret, self.principal.username)
         return super().get_context_data(
-            secret=" ".join(groups),
-            uri=build_totp_uri(secret, self.principal.username),
-            qr_code=draw_qr_code(build_totp_uri(secret, self.principal.username)),
+            secret=" ".join(wrap(secret, GROUP_LENGTH)),
+            uri=uri,
+            qr_code=draw_qr_code(uri),
             replaces=bool(self.principal.totp_secret),
             **kwargs,
         )

@@ -1,4 +1,4 @@
-"""The authorization code flow: send a browser to the provider, and learn who comes back."""
+"""The authorization code flow: send a browser to the provider, and see who has signed in."""
 
 import secrets
 import time

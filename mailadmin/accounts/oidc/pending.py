@@ -1,4 +1,4 @@
-"""A sign-in that has begun: what the session holds until the browser comes back."""
+"""A sign-in that has begun: what the session holds until the browser returns."""
 
 import hmac
 import time
@@ -12,7 +12,7 @@ LEEWAY = 60  # seconds by which the clocks of the panel and the provider may dif
 
 
 class PendingSignIn(NamedTuple):
-    """What the anonymous session holds until the browser comes back."""
+    """What the anonymous session holds until the browser returns."""
 
     state: str
     nonce: str

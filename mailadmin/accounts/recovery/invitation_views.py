@@ -7,24 +7,17 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.generic import View
 
-from mailadmin.accounts.proof import RecentProofMixin
+from mailadmin.accounts.person_views import PersonActionView
 from mailadmin.accounts.recovery.invitation_forms import InvitationField
 from mailadmin.accounts.recovery.invitations import invite_again, keep_link, revoke_invitation
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import key_url
-from mailadmin.tables.views.base import TableView, show_errors
+from mailadmin.tables.views.base import show_errors
 
 
-class InvitationView(RecentProofMixin, TableView, View):
+class InvitationView(PersonActionView):
     """Send another link to a person without a password, or revoke the one that was sent."""
-
-    screen = "edit"
-    http_method_names = ["post"]
-
-    def get_page_after_proof(self) -> str:
-        return self.table.row_url(self.kwargs["key"])
 
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         person = self.get_object()
