@@ -10,9 +10,13 @@ from mailadmin.outages import OUTAGES, RETRY_AFTER, get_outage_kind
 
 logger = logging.getLogger("mailadmin.views")
 
+MAX_SECONDS_SHOWN = 300  # a longer time is shown in minutes
+
 
 def too_many_requests(request: HttpRequest, retry_after: int) -> HttpResponse:
-    response = render(request, "429.html", {"retry_after": retry_after}, status=429)
+    minutes = -(-retry_after // 60) if retry_after > MAX_SECONDS_SHOWN else 0
+    context = {"retry_after": retry_after, "minutes": minutes}
+    response = render(request, "429.html", context, status=429)
     response["Retry-After"] = str(retry_after)
     return response
 
