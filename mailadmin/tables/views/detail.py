@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.views.generic import DetailView
 
-from mailadmin.accounts.recovery.invitations import has_no_password, pop_link
+from mailadmin.accounts.recovery.invitations import has_no_password, is_invited, pop_link
 from mailadmin.accounts.view_as import can_be_viewed_as
 from mailadmin.changes.recent import find_recent_changes
 from mailadmin.tables.actions import Text
@@ -59,6 +59,7 @@ class TableReadyView(TableView, DetailView):
             panel_url=settings.MAILADMIN_URL,
             invitation_link=pop_link(self.request, self.object),
             has_no_password=has_no_password(self.object),
+            is_invited=is_invited(self.object),
             **kwargs,
         )
 
