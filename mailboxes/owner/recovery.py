@@ -29,6 +29,7 @@ class RecoveryForm(NewPasswordMixin):
         self.watch_row(None)
         self.fields["password"].label = gettext_lazy("New password")
         self.fields["password2"].label = gettext_lazy("Confirm new password")
+        self.fields["password"].widget.attrs["autofocus"] = True
         self.require_password()
         self.set_password_address(actor.principal.pk)
 
