@@ -5,6 +5,8 @@ import shutil
 from dataclasses import dataclass, field
 
 import pytest
+from django.utils import translation
+from django.utils.translation import gettext
 from playwright.sync_api import sync_playwright
 
 from tests.base import PASSWORD, build_world
@@ -21,6 +23,7 @@ FLAGS = [
 
 MAIN_BUTTONS = "main form.panel button.btn-primary, main .panel form button.btn-primary"
 MAIN_BUTTONS += ", main form .btn-danger"
+FOCUSED = "document.activeElement.name || document.activeElement.textContent.trim()"
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +64,10 @@ class Visitor:
         self.page.click("form[action='/logout/'] button")
         self.page.wait_for_url("**/login/")
 
+    def is_signed_in(self):
+        self.page.wait_for_selector(".whoami")
+        return True
+
     def submit(self, text=None):
         buttons = self.page.locator(MAIN_BUTTONS)
         (self.page.get_by_role("button", name=text) if text else buttons).first.click()
@@ -78,6 +85,21 @@ class Visitor:
                 place.select_option(value)
             else:
                 place.fill(value)
+
+    def tab_to(self, name):
+        """Press Tab until a field of this name, or what has this text, has the focus."""
+        for _stop in range(60):
+            if self.page.evaluate(FOCUSED) == name:
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{name} cannot be reached")
+
+    def says(self, text, **values):
+        """Return whether the page shows a text of the panel, in the language of the browser."""
+        language = self.page.get_attribute("html", "lang")
+        assert self.page.evaluate("navigator.language").startswith(language)
+        with translation.override(language):
+            return gettext(text) % values in self.text
 
     @property
     def text(self):
@@ -102,6 +124,12 @@ class Visitor:
 @pytest.fixture
 def world(transactional_db):
     build_world()
+
+
+@pytest.fixture
+def panel_url(settings, live_server):
+    """The address of the panel, which passkeys and links in mails need."""
+    settings.MAILADMIN_URL = live_server.url
 
 
 @pytest.fixture

@@ -1,35 +1,22 @@
 """Second factors in a browser: an authenticator app, and passkeys of a virtual device."""
 
-import base64
 import re
-import time
 
 import pytest
 
 from domains.models import Admin
 from mailadmin.accounts.factors.models import Passkey, RoleFactorPolicy
-from mailadmin.accounts.factors.totp import compute_totp
 from mailboxes.models import Mailbox
 from tests.base import PASSWORD
+from tests.browser.accounts import PEOPLE, SETTINGS, code_of
 from tests.browser.test_pages import WIDTHS
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.mariadb]
-
-PEOPLE = ("root@example.net", "alice@example.org", "bob@example.org")
-SETTINGS = [
-    {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"},
-    {"viewport": {"width": 390, "height": 844}, "locale": "de-DE"},
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.mariadb,
+    pytest.mark.usefixtures("panel_url"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def panel_url(settings, live_server):
-    settings.MAILADMIN_URL = live_server.url
-
-
-def code_of(secret, offset=0):
-    secret = base64.b32decode(secret.replace(" ", ""))
-    return compute_totp(secret, int(time.time()) // 30 + offset)
 
 
 def add_device(visitor, verifies_user=True, resident=True):
@@ -54,11 +41,6 @@ def add_passkey(visitor):
     visitor.page.wait_for_selector(".recovery-codes")
 
 
-def is_signed_in(visitor):
-    visitor.page.wait_for_selector(".whoami")
-    return True
-
-
 @pytest.mark.parametrize("visitor", SETTINGS, indirect=True)
 @pytest.mark.parametrize("name", PEOPLE)
 def test_an_authenticator_app_is_set_up_and_asked_for(visitor, name):
@@ -81,12 +63,12 @@ def test_an_authenticator_app_is_set_up_and_asked_for(visitor, name):
     assert visitor.cut() == []
     visitor.fill(code=code_of(secret, 1))
     visitor.page.keyboard.press("Enter")
-    assert is_signed_in(visitor)
+    assert visitor.is_signed_in()
     visitor.sign_out()
     visitor.sign_in(name)
     visitor.fill(code=codes[0])
     visitor.page.keyboard.press("Enter")
-    assert is_signed_in(visitor)
+    assert visitor.is_signed_in()
     assert visitor.complaints == []
 
 
@@ -95,13 +77,13 @@ def test_an_authenticator_app_is_set_up_and_asked_for(visitor, name):
 def test_a_passkey_is_the_only_step(visitor, name):
     device = add_device(visitor)
     visitor.sign_in(name)
-    is_signed_in(visitor)
+    visitor.is_signed_in()
     add_passkey(visitor)
     assert visitor.page.locator(".recovery-codes code").count() == 10
     visitor.go("/account/factors/")
     assert visitor.cut() == []
     visitor.sign_out()
-    assert is_signed_in(visitor), "the browser offers the passkey in the field, and it was taken"
+    assert visitor.is_signed_in(), "the browser offers the passkey in the field, and it was taken"
     device.send("WebAuthn.disable")
     assert Passkey.objects.get().last_used is not None
 
@@ -109,7 +91,7 @@ def test_a_passkey_is_the_only_step(visitor, name):
 def test_the_button_signs_in_with_a_passkey(visitor):
     device = add_device(visitor)
     visitor.sign_in("bob@example.org")
-    is_signed_in(visitor)
+    visitor.is_signed_in()
     add_passkey(visitor)
     # A browser that offers no passkeys in fields has the button alone.
     visitor.page.add_init_script(
@@ -118,14 +100,14 @@ def test_the_button_signs_in_with_a_passkey(visitor):
     visitor.go("/account/")
     visitor.sign_out()
     visitor.page.get_by_role("button", name="Sign in with a passkey").click()
-    assert is_signed_in(visitor)
+    assert visitor.is_signed_in()
     device.send("WebAuthn.disable")
 
 
 def test_a_device_without_user_verification_is_a_second_factor(visitor):
     add_device(visitor, verifies_user=False, resident=False)
     visitor.sign_in("bob@example.org")
-    is_signed_in(visitor)
+    visitor.is_signed_in()
     add_passkey(visitor)
     visitor.go("/account/")
     visitor.sign_out()
@@ -133,13 +115,13 @@ def test_a_device_without_user_verification_is_a_second_factor(visitor):
     visitor.page.get_by_text("No passkey was used.").wait_for()
     visitor.sign_in("bob@example.org")
     visitor.page.get_by_role("button", name="Use a passkey").click()
-    assert is_signed_in(visitor)
+    assert visitor.is_signed_in()
 
 
 def test_a_passkey_confirms_a_dangerous_step(visitor, monkeypatch):
     add_device(visitor)
     visitor.sign_in("bob@example.org")
-    is_signed_in(visitor)
+    visitor.is_signed_in()
     add_passkey(visitor)
     monkeypatch.setattr("mailadmin.accounts.proof.PROOF_SECONDS", -1)
     visitor.go("/account/factors/totp/")

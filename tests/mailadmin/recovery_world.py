@@ -14,27 +14,41 @@ NEW = "another-horse-42"
 BOBS = "bob@elsewhere.example"
 
 
+def give_recovery_addresses():
+    """Give alice and bob addresses at another provider."""
+    Mailbox.objects.filter(pk="bob@example.org").update(email_other=BOBS)
+    Admin.objects.filter(pk="alice@example.org").update(email_other="alice@elsewhere.example")
+
+
+def answer_requests():
+    """Have the worker answer all requests for links."""
+    while answer_next_request():
+        pass
+
+
+def read_links(kind, url):
+    """Return (recipient, path of the link) of the mails of this kind, the last one at the end."""
+    mails = OutgoingMail.objects.filter(kind=kind).order_by("pk")
+    found = [(mail.recipient, unseal_values(mail.sealed_values)["link"]) for mail in mails]
+    assert all(link.startswith(f"{url}/login/recover/") for _recipient, link in found), found
+    return [(recipient, link.removeprefix(url)) for recipient, link in found]
+
+
 @override_settings(MAILADMIN_URL=URL)
 class RecoveryWorld(FactorWorld):
     @classmethod
     def setUpTestData(cls):
         super().setUpTestData()
-        Mailbox.objects.filter(pk="bob@example.org").update(email_other=BOBS)
-        Admin.objects.filter(pk="alice@example.org").update(email_other="alice@elsewhere.example")
+        give_recovery_addresses()
 
     def ask(self, name="bob@example.org", client=None, **extra):
         """Ask for a link, and have the worker answer."""
         response = (client or Client()).post("/login/forgot/", {"username": name}, **extra)
-        while answer_next_request():
-            pass
+        answer_requests()
         return response
 
     def links(self, kind="recovery_link"):
-        """Return (recipient, path of the link) of the mails, the last one at the end."""
-        mails = OutgoingMail.objects.filter(kind=kind).order_by("pk")
-        found = [(mail.recipient, unseal_values(mail.sealed_values)["link"]) for mail in mails]
-        assert all(link.startswith(f"{URL}/login/recover/") for _recipient, link in found), found
-        return [(recipient, link.removeprefix(URL)) for recipient, link in found]
+        return read_links(kind, URL)
 
     def link(self, name="bob@example.org"):
         self.ask(name)
