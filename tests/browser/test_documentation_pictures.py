@@ -28,12 +28,16 @@ MEAN, LARGEST = 2, 60  # dates and fonts differ, a page of another design differ
 
 
 class Picture(NamedTuple):
+    """A page as this person sees it; with values for its form, the page that follows."""
+
     username: str
     path: str
     viewport: dict[str, int] = {"width": 1180, "height": 760}
+    form: dict[str, str] = {}
 
 
 PHONE = {"width": 390, "height": 844}
+INVITATION = {"local_part": "dora", "name": "Dora Maar", "invitation_to": "dora@elsewhere.example"}
 PICTURES = {
     "home": Picture("root@example.net", "/"),
     "domain": Picture("root@example.net", "/domains/example.org/"),
@@ -41,7 +45,12 @@ PICTURES = {
     "new-mailbox": Picture("alice@example.org", "/mailboxes/create/?domain=example.org"),
     "mailbox": Picture("alice@example.org", "/mailboxes/bob@example.org/"),
     "explain": Picture("root@example.net", "/explain/?address=info@example.org"),
+    "invitation": Picture(
+        "alice@example.org", "/mailboxes/create/?domain=example.org", form=INVITATION
+    ),
     "owner": Picture("bob@example.org", "/", PHONE),
+    "second-factors": Picture("bob@example.org", "/account/factors/", PHONE | {"height": 560}),
+    "forgotten-password": Picture("", "/login/forgot/", {"width": 480, "height": 480}),
 }
 NAMES = [
     *("Anna Bauer", "Boris Ivanov", "Clara Rossi", "David Jones", "Emma Novak", "Felix Weber"),
@@ -75,13 +84,24 @@ def create_rows():
     recount_tallies()
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_shows_its_page(visitor, name):
-    picture, file = PICTURES[name], FOLDER / f"{name}.png"
-    create_rows()
+def open_page(visitor, picture):
     visitor.page.set_viewport_size(picture.viewport)
-    visitor.sign_in(picture.username)
+    if picture.username:
+        visitor.sign_in(picture.username)
     visitor.go(picture.path)
+    if picture.form:
+        visitor.fill(**picture.form)
+        visitor.submit()
+        visitor.page.wait_for_url("**/ready/")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_shows_its_page(visitor, settings, name):
+    picture, file = PICTURES[name], FOLDER / f"{name}.png"
+    settings.MAILADMIN_URL = "https://mail.example.org"
+    settings.MAILADMIN_MAIL_HOST = "mail.example.org"
+    create_rows()
+    open_page(visitor, picture)
     visitor.page.wait_for_load_state("networkidle")
     taken = visitor.page.screenshot()
     if os.environ.get("WRITE_PICTURES"):

@@ -44,7 +44,7 @@ class RecoveryAddressField(SendableAddressField):
         super().__init__(
             label=_("Recovery address"),
             required=False,
-            help_text=_("Links for a new password are sent there. Not the account itself."),
+            help_text=_("An address elsewhere, to which links for a new password are sent."),
         )
 
 
