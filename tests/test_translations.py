@@ -185,13 +185,16 @@ HEADINGS = {
         "/log/": "почтовый ящик изменён",
     },
 }
-OWN = ["/", "/account/", "/account/password/", "/account/forwarding/", "/account/vacation/"]
+ACCOUNT = ("password", "forwarding", "vacation", "recovery-address", "sessions", "factors")
+OWN = ["/", "/account/", *(f"/account/{name}/" for name in ACCOUNT)]
+RECOVERY = ["/login/forgot/", "/login/forgot/sent/", "/login/recover/"]
 
 
 def urls():
     yield from ["/", "/search/", "/search/?q=bob", "/search/?q=zzz", "/jobs/", "/account/"]
     yield from ["/domains/example.org/", "/account/password/", "/domains/?q=zzz"]
-    yield from ["/import/", "/export/", "/account/tokens/"]
+    yield from ["/import/", "/export/", "/account/tokens/", "/mails/"]
+    yield from ["/second-factors/", "/second-factors/levels/"]
     names = ("", "ready/", "forwarding/", "vacation/")
     yield from [f"/mailboxes/bob@example.org/{name}" for name in names]
     yield from ["/aliases/info@example.org/", "/admins/alice@example.org/"]
@@ -236,7 +239,7 @@ class LanguageTests(World):
 
     def test_no_english_is_left_on_a_russian_page(self):
         parts = [f"/addresses/bob@example.org/{name}/" for name in ("route", "references")]
-        for person, pages in ((self.root, [*urls(), *parts]), (self.bob, OWN)):
+        for person, pages in ((self.root, [*urls(), *parts]), (self.bob, [*OWN, *RECOVERY])):
             self.visit("ru", person)
             for url in pages:
                 with self.subTest(url=url):
