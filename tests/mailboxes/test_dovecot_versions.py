@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from mailadmin.passwords.strength import REJECTED_SCHEMES
 from mailboxes.mailserver.checks import Configuration, run_checks
-from mailboxes.mailserver.checks.versions import WEAK_SCHEMES
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from tests import mailservers
 from tests.dovecot_server import (
@@ -84,7 +84,7 @@ def test_dovecot_refuses_weak_schemes_and_no_others(dovecot):
         return dovecot.tool("auth", "test", scheme.lower(), PASSWORD).returncode == 0
 
     refused = {scheme for scheme in schemes() if not is_let_in(scheme)}
-    assert refused == (WEAK_SCHEMES if version_tested() == "2.4" else set())
+    assert refused == (REJECTED_SCHEMES if version_tested() == "2.4" else set())
     log = (dovecot.folder / "dovecot.log").read_text()
     said = set(re.findall(r"Weak password scheme '([^']+)' used and refused", log))
     assert said == refused
