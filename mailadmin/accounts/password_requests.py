@@ -96,10 +96,10 @@ def renew_password_request(person: Principal, stored: str) -> None:
 
 REQUEST_PASSWORD = Action(
     "request_password",
-    _("Ask for a new password"),
-    _("Ask %(rows)s to set a new password"),
-    _("%(row)s has to set a new password."),
-    _("%(rows)s asked to set a new password."),
+    _("Request a new password"),
+    _("Request new passwords for %(rows)s"),
+    _("A new password for %(row)s was requested."),
+    _("New passwords for %(rows)s were requested."),
     icon="key",
     service=request_passwords,
     explanation=_(

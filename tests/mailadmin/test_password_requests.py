@@ -36,7 +36,7 @@ class PasswordRequestTests(LoginWorld):
 
     def test_the_list_says_what_happens_and_asks(self):
         page = self.ask()
-        self.assertContains(page, "Ask 1 mailbox to set a new password?")
+        self.assertContains(page, "Request new passwords for 1 mailbox?")
         self.assertContains(page, "Their mail is not interrupted.")
         self.assertFalse(PasswordRequest.objects.exists())
         answer = self.ask(confirmed="1")
@@ -86,13 +86,13 @@ class PasswordRequestTests(LoginWorld):
     def test_the_page_of_a_person_asks_and_shows_that_it_was(self):
         self.sign_in(self.alice)
         url = f"/mailboxes/{self.bob.pk}/"
-        self.assertContains(self.client.get(url), "Ask for a new password")
+        self.assertContains(self.client.get(url), "Request a new password")
         page = self.client.post(f"{url}password-request/", follow=True)
-        self.assertContains(page, "bob@example.org has to set a new password.")
+        self.assertContains(page, "A new password for bob@example.org was requested.")
         self.assertContains(page, "It has not been set yet.")
         self.sign_in(self.root)
         page = self.client.post(f"/admins/{self.alice.pk}/password-request/", follow=True)
-        self.assertContains(page, "alice@example.org has to set a new password.")
+        self.assertContains(page, "A new password for alice@example.org was requested.")
 
     def test_nobody_asks_outside_their_domains(self):
         self.ask(self.carol, confirmed="1")
@@ -134,7 +134,7 @@ class PasswordRequestTests(LoginWorld):
         self.sign_in(self.alice)
         url = "/mailboxes/bulk/?scheme=weak"
         page = self.client.post(url, {"action": "request_password", "all": "1"})
-        self.assertContains(page, "Ask 201 mailboxes to set a new password?")
+        self.assertContains(page, "Request new passwords for 201 mailboxes?")
         kept = {"action": "request_password", "kept": page.context["kept"]}
         self.client.post(url, kept)
         run_job(Job.objects.get())
@@ -145,9 +145,9 @@ class PasswordRequestTests(LoginWorld):
         Mailbox.objects.filter(pk=self.bob.pk).update(password=MD5)
         self.assertEqual(self.run_command("--scheme", "weak", "--plan"), "bob@example.org\n")
         self.assertFalse(PasswordRequest.objects.exists())
-        text = "1 mailbox asked to set a new password."
+        text = "New passwords for 1 mailbox were requested."
         self.assertIn(text, self.run_command("--scheme", "weak", "--domain", "example.org"))
-        self.assertIn("1 admin asked", self.run_command("--admins", "alice@example.org"))
+        self.assertIn("for 1 admin were requested", self.run_command("--admins", "alice@example.org"))
         self.assertEqual(len(self.mails()), 2)
         for wrong in ([], ["--scheme", "weak", "bob@example.org"]):
             with self.assertRaises(CommandError) as caught:
