@@ -42,6 +42,7 @@ from domains.services.alias_domains import (
     set_alias_domains,
 )
 from mailadmin.accounts.models import Role
+from mailadmin.accounts.person_tables import PersonTable
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import Part
 from mailadmin.formatting import fill_html, key_url, unicode_address
@@ -180,7 +181,7 @@ class BaseAliasDomainTable(Table):
         return rows.filter(build_either_domain_filter([name]))
 
 
-class AdminTable(Table):
+class AdminTable(PersonTable):
     model = Admin
     form_class = AdminForm
     slug = "admins"

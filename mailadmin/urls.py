@@ -26,6 +26,7 @@ from mailadmin.accounts.oidc.views import (
     ProviderConfirmView,
     ProviderLoginView,
 )
+from mailadmin.accounts.password_request_views import PasswordRequestView
 from mailadmin.accounts.password_views import PasswordCheckView
 from mailadmin.accounts.proof_views import ConfirmPasskeyView, ConfirmView
 from mailadmin.accounts.recovery.invitation_views import InvitationView
@@ -72,6 +73,7 @@ from mailboxes.mailserver.views import (
 )
 from mailboxes.owner import views as owner_views
 from mailboxes.owner.recovery import RecoveryView
+from mailboxes.password_report import PasswordReportView
 from mailboxes.second_factors import RoleLevelsView, SecondFactorsView
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import ExportView
@@ -102,6 +104,7 @@ urlpatterns = [
     path("filters/<int:pk>/delete/", SavedFilterDeleteView.as_view(), name="saved-filter-delete"),
     path("second-factors/", SecondFactorsView.as_view(), name="second-factors"),
     path("second-factors/levels/", RoleLevelsView.as_view(), name="second-factor-levels"),
+    path("passwords/", PasswordReportView.as_view(), name="passwords"),
     path("search/", search.SearchView.as_view(), name="search"),
     path("explain/", ExplainView.as_view(), name="explain"),
     path("api/v1/openapi.json", OpenApiDocumentView.as_view(), name="api-document"),
@@ -157,6 +160,11 @@ urlpatterns = [
         InvitationView.as_view(table=registry.tables["mailboxes"]),
         name="mailbox-invitation",
     ),
+    path(
+        "mailboxes/<key:key>/password-request/",
+        PasswordRequestView.as_view(table=registry.tables["mailboxes"]),
+        name="mailbox-password-request",
+    ),
     path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),
     path(
         "addresses/<key:key>/references/",
@@ -181,6 +189,11 @@ urlpatterns = [
         "admins/<key:key>/invitation/",
         InvitationView.as_view(table=registry.tables["admins"]),
         name="admin-invitation",
+    ),
+    path(
+        "admins/<key:key>/password-request/",
+        PasswordRequestView.as_view(table=registry.tables["admins"]),
+        name="admin-password-request",
     ),
     path("admins/<key:key>/ready/", AdminReadyView.as_view(), name="admin-ready"),
     path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),
