@@ -189,7 +189,7 @@ def test_a_link_that_cannot_be_used_says_so(visitor):
     assert complaints_but(visitor, 410) == []
 
 
-@in_english_and_german
+@on_a_phone_in_german
 def test_who_asks_too_often_is_told_when_to_ask_again(visitor):
     for _request in range(5):
         link_for(visitor)
