@@ -108,11 +108,10 @@ class BaseDomainTable(Table):
     export_roles = dict.fromkeys(
         [
             *("domain", "description", "aliases", "mailboxes", "maxquota", "quota", "transport"),
-            *("backupmx", "active", "password_expiry", *DATE_COLUMNS),
+            *("backupmx", "active", "password_expiry", "second_factor", *DATE_COLUMNS),
         ],
         Role.ADMINS,
     )
-    extra_columns = ("second_factor",)
     example_values = {
         "domain": "example.org",
         "description": "Bakery",
@@ -131,6 +130,9 @@ class BaseDomainTable(Table):
         rows = list(rows)
         models.prefetch_related_objects(rows, "factor_policy")
         return rows
+
+    def export_value(self, row: Any, name: str) -> Any:
+        return row.second_factor if name == "second_factor" else super().export_value(row, name)
 
     def api_value(self, row: Any, name: str) -> Any:
         return row.second_factor if name == "second_factor" else super().api_value(row, name)

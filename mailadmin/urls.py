@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
+from domains.own_exceptions import OwnExceptionRemoveView, OwnExceptionsView
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
 from mailadmin.accounts.factors.login_views import (
@@ -129,6 +130,12 @@ urlpatterns = [
     path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
     path("account/confirm/provider/", ProviderConfirmView.as_view(), name="confirm-provider"),
     path("account/factors/", FactorListView.as_view(), name="factors"),
+    path("account/factors/exceptions/", OwnExceptionsView.as_view(), name="own-exceptions"),
+    path(
+        "account/factors/exceptions/<int:pk>/remove/",
+        OwnExceptionRemoveView.as_view(),
+        name="own-exception-remove",
+    ),
     path("account/factors/totp/", TotpSetupView.as_view(), name="totp"),
     path("account/factors/totp/remove/", TotpRemoveView.as_view(), name="totp-remove"),
     path("account/factors/passkeys/add/", PasskeyAddView.as_view(), name="passkey-add"),

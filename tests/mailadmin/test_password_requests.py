@@ -147,7 +147,9 @@ class PasswordRequestTests(LoginWorld):
         self.assertFalse(PasswordRequest.objects.exists())
         text = "New passwords for 1 mailbox were requested."
         self.assertIn(text, self.run_command("--scheme", "weak", "--domain", "example.org"))
-        self.assertIn("for 1 admin were requested", self.run_command("--admins", "alice@example.org"))
+        self.assertIn(
+            "for 1 admin were requested", self.run_command("--admins", "alice@example.org")
+        )
         self.assertEqual(len(self.mails()), 2)
         for wrong in ([], ["--scheme", "weak", "bob@example.org"]):
             with self.assertRaises(CommandError) as caught:
