@@ -172,6 +172,31 @@ def test_an_exception_spares_bob_the_code(visitor):
     assert visitor.is_signed_in()
 
 
+@in_english_and_german
+def test_bob_makes_an_exception_for_himself(visitor):
+    visitor.sign_in(BOB)
+    Mailbox.objects.filter(pk=BOB).update(totp_secret=SECRET)
+    page = visitor.go("/account/factors/")
+    assert visitor.cut() == []
+    page.locator("main a[href='/account/factors/exceptions/']").click()
+    assert page.input_value("[name=ip]") == "127.0.0.1"
+    visitor.fill(description="Office")
+    visitor.submit()
+    assert visitor.says("The exception was added.")
+    assert visitor.cut() == []
+    page.context.clear_cookies()
+    visitor.sign_in(BOB)
+    assert visitor.is_signed_in()
+    visitor.go("/account/factors/exceptions/")
+    page.locator("main form[action*='/exceptions/'] button").first.click()
+    page.get_by_text("127.0.0.1").wait_for(state="detached")
+    assert visitor.says("The exception was removed.")
+    page.context.clear_cookies()
+    visitor.sign_in(BOB)
+    page.wait_for_url("**/login/code/")
+    assert visitor.complaints == []
+
+
 @with_and_without_javascript
 def test_alice_cancels_a_mail_that_waits(visitor):
     for recipient in (BOB, CAROL):

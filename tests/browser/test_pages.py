@@ -73,6 +73,7 @@ PAGES = {
         "/jobs/",
         "/mails/",
         "/mails/?state=sent&q=nothing-like-it",
+        "/passwords/",
         "/second-factors/",
         "/second-factors/?people=admins",
         "/second-factors/levels/",
@@ -92,6 +93,7 @@ PAGES = {
         "/account/sessions/",
         "/account/factors/",
         "/account/factors/totp/",
+        "/account/factors/exceptions/",
         "/domains/",
     ],
 }
