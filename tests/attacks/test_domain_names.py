@@ -224,6 +224,15 @@ class UploadedNameTests(TransferWorld):
         self.client.post("/import/", body.encode(), content_type="multipart/form-data; boundary=x")
         return Plan.objects.order_by("-pk").first()
 
+    def test_a_path_that_was_stored_is_not_followed(self):
+        self.sign_in(self.alice)
+        plan = self.upload("rows.csv")
+        for name in (f"../../{MARK}", f"/tmp/{MARK}", f"x/../../{MARK}"):
+            plan.source = name
+            with uploads.decrypt_upload(plan) as path:
+                self.assertEqual(path.resolve().parent, path.parent.resolve())
+                self.assertTrue(path.parent.name.startswith(uploads.TEMP_FOLDER_PREFIX))
+
     def test_the_command_line_writes_rejected_rows_under_a_plain_name(self):
         self.sign_in(self.root)
         for name in self.FILES:
