@@ -73,6 +73,8 @@ class SuperadminQuerySet(ScopedQuerySet):
 class TotpExceptionQuerySet(ScopedQuerySet):
     """They name a mailbox, a domain or, for superadmins only, nobody: they apply to everybody."""
 
+    owner_lookup = "username"
+
     def visible_to(self, principal: Any) -> Self:
         if getattr(principal, "role", None) != Role.ADMIN:
             return super().visible_to(principal)

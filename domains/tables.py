@@ -42,6 +42,7 @@ from domains.services.alias_domains import (
     set_alias_domains,
 )
 from mailadmin.accounts.models import Role
+from mailadmin.accounts.person_tables import PersonTable
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import Part
 from mailadmin.formatting import fill_html, key_url, unicode_address
@@ -107,11 +108,10 @@ class BaseDomainTable(Table):
     export_roles = dict.fromkeys(
         [
             *("domain", "description", "aliases", "mailboxes", "maxquota", "quota", "transport"),
-            *("backupmx", "active", "password_expiry", *DATE_COLUMNS),
+            *("backupmx", "active", "password_expiry", "second_factor", *DATE_COLUMNS),
         ],
         Role.ADMINS,
     )
-    extra_columns = ("second_factor",)
     example_values = {
         "domain": "example.org",
         "description": "Bakery",
@@ -130,6 +130,9 @@ class BaseDomainTable(Table):
         rows = list(rows)
         models.prefetch_related_objects(rows, "factor_policy")
         return rows
+
+    def export_value(self, row: Any, name: str) -> Any:
+        return row.second_factor if name == "second_factor" else super().export_value(row, name)
 
     def api_value(self, row: Any, name: str) -> Any:
         return row.second_factor if name == "second_factor" else super().api_value(row, name)
@@ -180,7 +183,7 @@ class BaseAliasDomainTable(Table):
         return rows.filter(build_either_domain_filter([name]))
 
 
-class AdminTable(Table):
+class AdminTable(PersonTable):
     model = Admin
     form_class = AdminForm
     slug = "admins"

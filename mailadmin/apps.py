@@ -10,6 +10,7 @@ class MailadminConfig(AppConfig):
         from django.core import checks
 
         from mailadmin import registry
+        from mailadmin.accounts import password_requests
         from mailadmin.accounts.factors import log_actions
         from mailadmin.accounts.factors.housekeeping import purge_ownerless_factors
         from mailadmin.accounts.factors.models import Passkey
@@ -40,6 +41,8 @@ class MailadminConfig(AppConfig):
         registry.register_job_step(BULK_JOB_KIND, get_next_bulk_step)
         registry.register_job_step(CREATION_JOB_KIND, get_next_creation_step, max_held=1)
         registry.register_mail_kinds(*NOTICE_KINDS, *RECOVERY_KINDS)
+        registry.register_mail_kinds(password_requests.PASSWORD_REQUESTED)
+        registry.register_log_actions(password_requests.LOG_LABELS)
         registry.register_housekeeping(purge_expired)
         registry.register_log_actions(LOG_LABELS)
         registry.register_worker_task(answer_next_request)

@@ -8,7 +8,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from mailadmin.accounts.factors.models import CHALLENGE_SECONDS, UsedChallenge
-from mailadmin.accounts.models import KnownNetwork, LoginFailure, SessionEpoch, SignedInSession
+from mailadmin.accounts.models import (
+    KnownNetwork,
+    LoginFailure,
+    PasswordRequest,
+    SessionEpoch,
+    SignedInSession,
+)
 from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.accounts.throttling import LONGEST_WINDOW
 from mailadmin.api.job_steps import CREATION_JOB_KIND
@@ -29,6 +35,7 @@ SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
 WORKER_HEARTBEAT_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
 SENT_MAIL_TTL = datetime.timedelta(days=30)
 FAILED_MAIL_TTL = datetime.timedelta(days=90)
+PASSWORD_REQUEST_TTL = datetime.timedelta(days=730)  # most are fulfilled long before
 READER_LANGUAGE_TTL = datetime.timedelta(days=730)  # after which the next sign-in stores it again
 
 
@@ -50,6 +57,7 @@ def purge_expired() -> None:
     challenge_start = now - datetime.timedelta(seconds=CHALLENGE_SECONDS)
     delete_in_batches(UsedChallenge.objects.filter(used__lt=challenge_start))
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
+    delete_in_batches(PasswordRequest.objects.filter(at__lt=now - PASSWORD_REQUEST_TTL))
     delete_in_batches(ReaderLanguage.objects.filter(used__lt=now - READER_LANGUAGE_TTL))
     purge_mails(OutgoingMail.State.SENT, now - SENT_MAIL_TTL)
     purge_mails(OutgoingMail.State.FAILED, now - FAILED_MAIL_TTL)

@@ -4,6 +4,7 @@ from mailadmin.accounts.factors.models import Passkey, RecoveryCode, RoleFactorP
 from mailadmin.accounts.models import (
     KnownNetwork,
     LoginFailure,
+    PasswordRequest,
     SessionEpoch,
     SignedInSession,
     UsedCode,
@@ -26,6 +27,7 @@ __all__ = [
     "LoginFailure",
     "OutgoingMail",
     "Passkey",
+    "PasswordRequest",
     "ProviderSession",
     "ReaderLanguage",
     "RecoveryCode",

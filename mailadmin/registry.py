@@ -27,6 +27,7 @@ menu_entries: list[MenuEntry] = []
 job_steps: dict[str, Callable[[Job], JobStep | None]] = {}
 held_job_limits: dict[str, int] = {}
 housekeeping_tasks: list[Callable[[], None]] = []
+housekeeping_intervals: dict[Callable[[], None], float] = {}  # of tasks that run less often
 worker_tasks: list[Callable[[], bool]] = []
 completed_options: dict[str, type[Model]] = {}
 action_labels: dict[str, Text] = {}
@@ -67,9 +68,10 @@ def register_mail_kinds(*kinds: MailKind) -> None:
     mail_kinds.update({kind.name: kind for kind in kinds})
 
 
-def register_housekeeping(task: Callable[[], None]) -> None:
-    """Add a task that the worker runs every few minutes."""
+def register_housekeeping(task: Callable[[], None], interval: float = 0) -> None:
+    """Add a task that the worker runs every few minutes, or after so many seconds."""
     housekeeping_tasks.append(task)
+    housekeeping_intervals[task] = interval
 
 
 def register_worker_task(task: Callable[[], bool]) -> None:

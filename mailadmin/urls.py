@@ -4,6 +4,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
+from domains.own_exceptions import OwnExceptionRemoveView, OwnExceptionsView
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
 from mailadmin.accounts.factors.login_views import (
@@ -26,6 +27,7 @@ from mailadmin.accounts.oidc.views import (
     ProviderConfirmView,
     ProviderLoginView,
 )
+from mailadmin.accounts.password_request_views import PasswordRequestView
 from mailadmin.accounts.password_views import PasswordCheckView
 from mailadmin.accounts.proof_views import ConfirmPasskeyView, ConfirmView
 from mailadmin.accounts.recovery.invitation_views import InvitationView
@@ -72,6 +74,7 @@ from mailboxes.mailserver.views import (
 )
 from mailboxes.owner import views as owner_views
 from mailboxes.owner.recovery import RecoveryView
+from mailboxes.password_report import PasswordReportView
 from mailboxes.second_factors import RoleLevelsView, SecondFactorsView
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import ExportView
@@ -102,6 +105,7 @@ urlpatterns = [
     path("filters/<int:pk>/delete/", SavedFilterDeleteView.as_view(), name="saved-filter-delete"),
     path("second-factors/", SecondFactorsView.as_view(), name="second-factors"),
     path("second-factors/levels/", RoleLevelsView.as_view(), name="second-factor-levels"),
+    path("passwords/", PasswordReportView.as_view(), name="passwords"),
     path("search/", search.SearchView.as_view(), name="search"),
     path("explain/", ExplainView.as_view(), name="explain"),
     path("api/v1/openapi.json", OpenApiDocumentView.as_view(), name="api-document"),
@@ -126,6 +130,12 @@ urlpatterns = [
     path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
     path("account/confirm/provider/", ProviderConfirmView.as_view(), name="confirm-provider"),
     path("account/factors/", FactorListView.as_view(), name="factors"),
+    path("account/factors/exceptions/", OwnExceptionsView.as_view(), name="own-exceptions"),
+    path(
+        "account/factors/exceptions/<int:pk>/remove/",
+        OwnExceptionRemoveView.as_view(),
+        name="own-exception-remove",
+    ),
     path("account/factors/totp/", TotpSetupView.as_view(), name="totp"),
     path("account/factors/totp/remove/", TotpRemoveView.as_view(), name="totp-remove"),
     path("account/factors/passkeys/add/", PasskeyAddView.as_view(), name="passkey-add"),
@@ -157,6 +167,11 @@ urlpatterns = [
         InvitationView.as_view(table=registry.tables["mailboxes"]),
         name="mailbox-invitation",
     ),
+    path(
+        "mailboxes/<key:key>/password-request/",
+        PasswordRequestView.as_view(table=registry.tables["mailboxes"]),
+        name="mailbox-password-request",
+    ),
     path("mailboxes/<key:key>/ready/", MailboxReadyView.as_view(), name="mailbox-ready"),
     path(
         "addresses/<key:key>/references/",
@@ -181,6 +196,11 @@ urlpatterns = [
         "admins/<key:key>/invitation/",
         InvitationView.as_view(table=registry.tables["admins"]),
         name="admin-invitation",
+    ),
+    path(
+        "admins/<key:key>/password-request/",
+        PasswordRequestView.as_view(table=registry.tables["admins"]),
+        name="admin-password-request",
     ),
     path("admins/<key:key>/ready/", AdminReadyView.as_view(), name="admin-ready"),
     path("admins/<key:key>/", AdminDetailView.as_view(), name="admin"),

@@ -49,6 +49,8 @@ class MailboxesConfig(AppConfig):
         registry.register_job_step("welcome", run_welcome_step)
         registry.register_housekeeping(purge_failed_welcome_jobs)
         registry.register_housekeeping(recount_tallies)
-        registry.register_housekeeping(expiry_reminders.remind_of_expiry)
+        registry.register_housekeeping(
+            expiry_reminders.remind_of_expiry, expiry_reminders.REMINDER_INTERVAL
+        )
         registry.register_housekeeping(reindex_alias_targets)
         registry.register_housekeeping(job_steps.purge_plans)

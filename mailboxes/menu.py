@@ -25,6 +25,7 @@ MENU_ENTRIES = (
     ),
     MenuEntry(_("Password"), "key", "own-password", Role.MAILBOX, position=30),
     MenuEntry(_("Two-factor authentication"), "phone", "second-factors", Role.ADMINS, "access", 75),
+    MenuEntry(_("Passwords"), "key", "passwords", Role.ADMINS, "access", 70),
     MenuEntry(_("Explain"), "compass", "explain", Role.ADMINS, "tools", 10),
     MenuEntry(_("Import"), "upload", "imports", Role.ADMINS, "tools", 20),
     MenuEntry(_("Export"), "download", "export", Role.SUPERADMIN, "tools", 30),

@@ -12,6 +12,8 @@ from domains.quotas import file_quota
 from domains.services.text_references import get_text_references
 from domains.tables import old_mail_notices
 from mailadmin.accounts.models import Role
+from mailadmin.accounts.password_requests import REQUEST_PASSWORD
+from mailadmin.accounts.person_tables import PersonTable
 from mailadmin.db.pagination import Part
 from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
@@ -70,7 +72,7 @@ BLOCK_SENDING = Action(
 DELETE_ACTIONS = ("delete_mailbox", "delete_alias")  # what had an address before
 
 
-class MailboxTable(Table):
+class MailboxTable(PersonTable):
     model = Mailbox
     form_class = MailboxForm
     slug = "mailboxes"
@@ -90,7 +92,7 @@ class MailboxTable(Table):
     detail_url_name = "mailbox"
     new_label = gettext_lazy("New mailbox")
     count_text = ngettext_lazy("%(count)s mailbox", "%(count)s mailboxes", "count")
-    actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, DELETE)
+    actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, REQUEST_PASSWORD, DELETE)
     search_fields = ["username", "name"]
     is_split_by_domain = True
     has_search_index = True

@@ -64,6 +64,19 @@ def test_an_invalid_value_stops_the_start_and_names_the_variable(name, nonsense)
     assert "\n" not in str(stopped.value)
 
 
+@pytest.mark.parametrize(
+    "written, url",
+    [
+        ("https://Panel.Example.org/", "https://panel.example.org"),
+        ("https://panel.example.org:443", "https://panel.example.org"),
+        ("http://panel.example.org:80/", "http://panel.example.org"),
+        ("https://panel.example.org:8443", "https://panel.example.org:8443"),
+    ],
+)
+def test_the_url_is_stored_as_browsers_name_the_origin(written, url):
+    assert value("MAILADMIN_URL", written) == url
+
+
 def test_a_stopped_start_is_one_line_and_status_1():
     stopped = panel("manage.py", "check", MAILADMIN_UNDO_DAYS="soon")
     assert stopped.returncode == 1

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.db.models.functions import Lower
 
 from domains.models import Admin, Domain, TotpException
+from mailadmin.accounts.factors.policy import is_second_factor_required
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.networks import parse_ip
 from mailadmin.changes.perform import Changes
@@ -93,10 +94,22 @@ def _check_name(changes: Changes, username: str | None) -> None:
     if Admin.objects.filter(pk=username).exists():
         text = _("Only superadmins can make an exception for an admin.")
         raise ValidationError({"username": text})
+    if principal.role is Role.MAILBOX:
+        _check_own(principal, username)
+        return
     domain = username.rpartition("@")[2]
     if not Domain.objects.visible_to(principal).filter(pk=domain).exists():
         text = _("You do not manage the domain %(name)s.") % {"name": domain}
         raise ValidationError({"username": text})
+
+
+def _check_own(principal: Any, username: str) -> None:
+    """Let owners make exceptions for themselves, where they may do without a second factor."""
+    if fold(username) != fold(principal.pk):
+        raise PermissionDenied
+    if is_second_factor_required(principal):
+        text = _("Your account needs a second factor everywhere.")
+        raise ValidationError({"ip": text})
 
 
 def _log(changes: Changes, row: TotpException, action: str) -> None:

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from mailadmin import passwords
 from mailadmin.accounts.factors.models import Passkey
-from mailadmin.accounts.models import Principal, SessionEpoch
+from mailadmin.accounts.models import PasswordRequest, Principal, SessionEpoch
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.throttling import LoginAttempt, log_login_failure
 from mailadmin.db.compiled import CompiledQuery
@@ -26,7 +26,7 @@ def login_query(model_name: str) -> CompiledQuery:
     """Return the compiled query of an active principal, with what every page asks about them.
 
     That is when their sessions were ended, whether they have saved filters and passkeys, whether a
-    second factor is required, and the language of their mails.
+    second factor or a new password is required, and the language of their mails.
     """
 
     def build(name: str, account: str) -> QuerySet:
@@ -34,10 +34,12 @@ def login_query(model_name: str) -> CompiledQuery:
         filters = SavedFilter.objects.filter(owner_model=model_name, owner_key=name)
         passkeys = Passkey.objects.filter(owner_model=model_name, owner_key=name)
         languages = ReaderLanguage.objects.filter(pk=account)
+        requests = PasswordRequest.objects.filter(pk=account)
         model = apps.get_model(model_name)
         return model._default_manager.filter(active=True, pk=name).annotate(
             sessions_ended=Subquery(ended[:1]),
             has_saved_filters=Exists(filters),
+            password_request=Subquery(requests.values("digest")),
             reader_language=Subquery(languages.values("language")),
             has_passkeys=Exists(passkeys.filter(created__gte=OuterRef("created"))),
             factor_policy=model.build_factor_policy(),

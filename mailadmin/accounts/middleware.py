@@ -56,7 +56,7 @@ class RequiredStepMiddleware:
         # Whom a provider or a proxy has signed in has used no password of the panel.
         if ORIGIN_KEY in request.session:
             return ""  # a provider has signed them in, by its own rules
-        if person.password_has_expired():
+        if person.password_has_expired() or person.is_password_requested():
             return "own-password"
         return (
             "factors" if name not in self.enrollment_views and must_enroll(request, person) else ""

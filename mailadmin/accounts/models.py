@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin import passwords
@@ -86,6 +87,7 @@ class Principal(AbstractBaseUser):
     created: Any
     has_saved_filters = True  # unless the query that loaded the row has looked
     reader_language: str | None = None  # unless the query that loaded the row has looked
+    password_request: str | None = None  # unless the query that loaded the row has looked
     invitation_link = ""  # of an invitation that was just sent, for who hands it over
     has_passkeys: bool
     factor_policy: str
@@ -143,6 +145,10 @@ class Principal(AbstractBaseUser):
 
     def password_has_expired(self) -> bool:
         return False
+
+    def is_password_requested(self) -> bool:
+        """Return whether an admin has asked for a new password, and it is still the same one."""
+        return self.password_request == PasswordRequest.digest_of(self.password)
 
     def find_recovery_address_problem(self, address: str) -> Any:
         """Return why links that set a new password must not be sent there; empty if they may."""
@@ -222,6 +228,29 @@ class SessionEpoch(models.Model):
     @classmethod
     def ended_at_queryset(cls, key: str) -> models.QuerySet:
         return cls.objects.filter(pk=key).values_list("at", flat=True)
+
+
+class PasswordRequest(models.Model):
+    """An admin's request to set a new password; it is open while the password stays the same."""
+
+    key = CharField(max_length=64, primary_key=True)
+    digest = CharField(max_length=64)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "mailadmin_password_request"
+
+    def __str__(self) -> str:
+        return self.key
+
+    @staticmethod
+    def key_of(principal: Principal) -> str:
+        return hash_account(principal.model_label, principal.pk)
+
+    @staticmethod
+    def digest_of(stored: str) -> str:
+        """Return a digest of a stored password, keyed so that it tells nothing about it."""
+        return salted_hmac("mailadmin.password_request", stored, algorithm="sha256").hexdigest()
 
 
 class SignedInSession(models.Model):

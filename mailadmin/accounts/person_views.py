@@ -5,6 +5,7 @@ from typing import Any
 from django.views.generic import View
 
 from mailadmin.accounts.factors.models import Passkey
+from mailadmin.accounts.password_requests import REQUEST_PASSWORD, find_open_request
 from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.accounts.recovery.invitations import has_no_password, is_invited
 from mailadmin.tables.views.base import TableView
@@ -19,6 +20,8 @@ class PersonDetailView(TableDetailView):
             passkey_count=Passkey.objects.owned_by(self.object).count(),
             has_no_password=has_no_password(self.object),
             is_invited=is_invited(self.object),
+            password_request=find_open_request(self.object),
+            request_action=REQUEST_PASSWORD,
             **kwargs,
         )
 

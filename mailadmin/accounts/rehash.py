@@ -6,6 +6,7 @@ from django.http import HttpRequest
 
 from mailadmin import passwords
 from mailadmin.accounts.models import Principal
+from mailadmin.accounts.password_requests import renew_password_request
 from mailadmin.changes.perform import Actor, Changes, perform
 
 
@@ -27,4 +28,6 @@ def rehash_password(request: HttpRequest, principal: Principal, password: str) -
 
 
 def set_password_hash(changes: Changes, model: type[Principal], key: str, stored: str) -> None:
-    changes.update(changes.find(model, [key]), password=stored)
+    person = changes.find_one(model, key)
+    renew_password_request(person, stored)
+    changes.update([person], password=stored)

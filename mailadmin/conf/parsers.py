@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 Parser = Callable[[str], Any]
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_HASH_LINE = 128
 HOST_RE = re.compile(
     r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_-]{1,63})*", re.I
@@ -156,14 +157,15 @@ def parse_panel_url(value: str) -> str | None:
         return None
     try:
         parts = urlsplit(value)
-        is_valid = parts.scheme in ("http", "https") and HOST_RE.fullmatch(parts.hostname or "")
+        is_valid = parts.scheme in DEFAULT_PORTS and HOST_RE.fullmatch(parts.hostname or "")
         is_bare = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-        _ = parts.port
+        is_default_port = parts.port in (None, DEFAULT_PORTS.get(parts.scheme))
     except ValueError:
         is_valid = is_bare = False
     if not (is_valid and is_bare):
         raise ValueError("is not a URL such as https://panel.example.org")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    port = "" if is_default_port else f":{parts.port}"
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def parse_time_zone(value: str) -> str:

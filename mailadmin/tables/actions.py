@@ -17,7 +17,8 @@ Text = str | Promise
 class Action:
     """Something to do with selected rows, and how it is worded: for one row, for a number of them.
 
-    A number of rows is named by the table: "15 mailboxes".
+    A number of rows is named by the table: "15 mailboxes". An action sets a column, or has a
+    service of its own, which is called with the model and the keys.
     """
 
     name: str
@@ -28,6 +29,8 @@ class Action:
     field: str = ""
     value: bool = False
     icon: str = "power"
+    service: Service | None = None
+    explanation: Text = ""  # what happens then, where the label does not say it
 
     def describe(self, rows: str) -> str:
         """Return what the action does: "Delete 15 mailboxes"."""

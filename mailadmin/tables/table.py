@@ -278,6 +278,8 @@ class Table(PartsMixin):
         """Return the service of the action, with its arguments."""
         if action is DELETE:
             return self.services.delete, keys
+        if action.service:
+            return action.service, self.model, keys
         return self.services.set, keys, action.field, action.value
 
     # Deletion

@@ -10,11 +10,12 @@ from django.db.models import F, Q, QuerySet
 
 from domains.models import DomainState
 from domains.services import transports
+from mailadmin.accounts.stored_schemes import count_schemes
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.compiled import CompiledQuery
-from mailboxes.models import Alias
+from mailboxes.models import Alias, Mailbox
 from mailboxes.models.cached_stats import (
     BROKEN_DOMAIN_STAT,
     BROKEN_TRANSPORT_STAT,
@@ -31,6 +32,7 @@ from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT, get_limit_perce
 LIVE_COUNT_LIMIT = 5000  # mailboxes; up to so many are counted for each page
 CACHE_TTL_SECONDS = 3600  # during which cached numbers may be used instead of counting
 CHUNK_SIZE = 10_000
+SCHEME_STAT = "password_scheme"
 UNDELIVERABLE_ALIAS = "lost_alias"
 MAX_CHECKED_ALIASES = 500  # that are checked besides those cached
 
@@ -88,6 +90,8 @@ def iter_stats(totals: dict[str, int]) -> Iterator[tuple[StatKey, StatValue]]:
     yield from limit_per_domain(iter_full_mailboxes())
     yield from iter_undeliverable_stats()
     yield from iter_daily_activity()
+    for (domain, scheme), number in count_schemes(Mailbox.objects.all(), "domain").items():
+        yield (domain, SCHEME_STAT, scheme), (number, 0)
 
 
 def limit_per_domain(

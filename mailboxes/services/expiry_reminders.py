@@ -5,9 +5,7 @@ As in PostfixAdmin, a password expires only if the domain has `password_expiry`,
 
 import datetime
 import math
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -27,7 +25,7 @@ from mailboxes.models import ExpiryReminder, Mailbox
 
 REMINDER_DAYS = (1, 7, 14, 30)  # before the date
 BATCH_SIZE = 200  # mailboxes in one transaction
-HOUSEKEEPING_INTERVAL = 3600  # seconds; it reads all mailboxes with an expiry
+REMINDER_INTERVAL = 3600  # seconds; the worker reads all mailboxes with an expiry
 
 PASSWORD_EXPIRES = MailKind(
     "password_expires",
@@ -131,19 +129,7 @@ def queue_reminders(reminders: list[Reminder]) -> None:
     queue_mails(PASSWORD_EXPIRES.name, mails)
 
 
-@dataclass
-class ReminderTask:
-    """The housekeeping task, which the worker starts more often than it has to run."""
-
-    ran_at: float = field(default=-math.inf)
-    __name__ = "remind_of_expiry"
-
-    def __call__(self) -> None:
-        if time.monotonic() - self.ran_at < HOUSEKEEPING_INTERVAL:
-            return
-        send_reminders()
-        ExpiryReminder.objects.filter(expires__lt=timezone.now()).delete()
-        self.ran_at = time.monotonic()
-
-
-remind_of_expiry = ReminderTask()
+def remind_of_expiry() -> None:
+    """Send the reminders that are due, and forget those whose date has passed."""
+    send_reminders()
+    ExpiryReminder.objects.filter(expires__lt=timezone.now()).delete()

@@ -41,6 +41,7 @@ def api(name, path, people=ADMINS, /, method="GET", body=None, status=200, **mor
 
 SUPER = (ROOT,)
 COUNTS_DOMAINS = "counts the domains of its admins, one of whom has a fifth of all"
+COUNTS_MAILBOXES = "counts the mailboxes of a small installation; of a large one the worker does"
 LOOKS_EVERYWHERE = "looks for a part of a word everywhere"
 NEW_MAILBOX = {
     "local_part": "bench{n}",
@@ -133,6 +134,10 @@ PAGES = [
     Page("second factors of people", "/second-factors/"),
     Page("second factors of the largest", f"/second-factors/?domain={LARGEST}&state=without",
          exempt="MySQL, unlike MariaDB, sorts the mailboxes of the domain"),
+    Page("passwords", "/passwords/", exempt=COUNTS_MAILBOXES),
+    Page("passwords of the largest", f"/passwords/?domain={LARGEST}",
+         exempt=COUNTS_MAILBOXES),
+    Page("mailboxes with weak passwords", "/mailboxes/?scheme=weak", exempt=LOOKS_EVERYWHERE),
     Page("TOTP exceptions", "/totp-exceptions/"),
     Page("confirm", "/account/confirm/", (ROOT, OWNER)),
     Page("check a new password", "/account/password/check/", (ROOT, OWNER), "POST",

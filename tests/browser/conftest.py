@@ -42,6 +42,12 @@ class Visitor:
     complaints: list = field(default_factory=list)
     foreign_requests: list = field(default_factory=list)
 
+    def note_message(self, message):
+        """Keep an error of the console; htmx calls a request that it gave up for a newer one so."""
+        is_given_up = message.text.startswith(("htmx:sendAbort", "htmx:afterRequest"))
+        if message.type == "error" and not is_given_up:
+            self.complaints.append(message.text)
+
     def go(self, path):
         self.page.goto(self.base + path)
         return self.page
@@ -112,7 +118,7 @@ def visitor(request, chromium, live_server, world):
     context.set_default_timeout(15_000)
     visitor = Visitor(context.new_page(), live_server.url)
     page = visitor.page
-    page.on("console", lambda m: m.type == "error" and visitor.complaints.append(m.text))
+    page.on("console", visitor.note_message)
     page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     page.on(
         "request",

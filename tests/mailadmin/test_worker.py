@@ -150,6 +150,27 @@ class WorkerTests(World):
         self.assertEqual(done, ["good"])
         self.assertIn("broken", logs.output[0])
 
+    def test_tasks_with_an_interval_run_less_often_unless_they_failed(self):
+        done, failures = [], [DataError(1264, "Out of range value")]
+
+        def frequent():
+            done.append("frequent")
+
+        def rare():
+            if failures:
+                raise failures.pop()
+            done.append("rare")
+
+        with (
+            mock.patch("mailadmin.registry.housekeeping_tasks", (frequent, rare)),
+            mock.patch("mailadmin.registry.housekeeping_intervals", {rare: 3600}),
+            mock.patch.object(worker, "HOUSEKEEPING_SECONDS", -1),
+            mock.patch.object(worker, "IDLE_SECONDS", 0.01),
+            self.assertLogs("mailadmin.worker", "ERROR"),
+        ):
+            run_worker_until(lambda: done.count("frequent") > 3)
+        self.assertEqual(done.count("rare"), 1)
+
     def test_a_step_that_loses_the_database_is_restarted(self):
         """State in memory may be incomplete: the next worker starts from the database."""
         found = []

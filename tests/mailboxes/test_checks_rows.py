@@ -47,6 +47,8 @@ def test_kinds_of_stored_passwords_are_distinguished():
         "ARGON2ID", False
     )
     assert identify_hash("ab" * 64) == PasswordHashKind("HEX:128", False)
+    assert identify_hash("{CRYPT}$1$salt$" + "a" * 22) == PasswordHashKind("MD5-CRYPT", True)
+    assert identify_hash("{CRYPT}?") == PasswordHashKind("CRYPT", True)
     assert identify_hash("{g}uess") == PasswordHashKind("G", True)
     assert identify_hash("secret") == PasswordHashKind("TEXT", False)
     assert identify_hash("") is None

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from mailadmin.passwords.strength import REJECTED_SCHEMES
 from mailboxes.mailserver.checks import Configuration, run_checks
-from mailboxes.mailserver.checks.versions import WEAK_SCHEMES
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from tests import mailservers
 from tests.dovecot_server import (
@@ -39,6 +39,7 @@ ssl_key = <%(certificate)s
     "2.4": """\
 passdb passwd-file {
   passwd_file_path = %(folder)s/passwords
+  passdb_default_password_scheme = CRYPT
 }
 userdb static {
   fields {
@@ -66,6 +67,13 @@ def stored(scheme):
     return subprocess.run([command("doveadm"), *words], capture_output=True, text=True).stdout
 
 
+def crypt_lines():
+    """Yield hashes of crypt(3) that do not name their scheme: with {CRYPT}, and with no prefix."""
+    for scheme in ("MD5-CRYPT", "DES-CRYPT", "SHA512-CRYPT"):
+        body = stored(scheme).partition("}")[2]
+        yield from (f"crypt-{scheme.lower()}:{{CRYPT}}{body}", f"bare-{scheme.lower()}:{body}")
+
+
 @pytest.fixture
 def dovecot():
     ports = {name: free_port() for name in ("imaps", "pop3s")}
@@ -74,7 +82,7 @@ def dovecot():
         text = FIRST_LINES[version_tested()] + CONFIGURATION[version_tested()] % values
         (shared.folder / "dovecot/dovecot.conf").write_text(f"{text}protocols = imap\nssl = yes\n")
         lines = (f"{scheme.lower()}:{stored(scheme)}" for scheme in schemes())
-        (shared.folder / "passwords").write_text("".join(lines))
+        (shared.folder / "passwords").write_text("".join([*lines, *crypt_lines()]))
         server.adapt()
         yield server.run()
 
@@ -84,10 +92,19 @@ def test_dovecot_refuses_weak_schemes_and_no_others(dovecot):
         return dovecot.tool("auth", "test", scheme.lower(), PASSWORD).returncode == 0
 
     refused = {scheme for scheme in schemes() if not is_let_in(scheme)}
-    assert refused == (WEAK_SCHEMES if version_tested() == "2.4" else set())
+    assert refused == (REJECTED_SCHEMES if version_tested() == "2.4" else set())
     log = (dovecot.folder / "dovecot.log").read_text()
     said = set(re.findall(r"Weak password scheme '([^']+)' used and refused", log))
     assert said == refused
+
+
+def test_dovecot_recognises_weak_hashes_of_crypt_without_their_scheme(dovecot):
+    names = {line.partition(":")[0] for line in crypt_lines()}
+    refused = {
+        name for name in names if dovecot.tool("auth", "test", name, PASSWORD).returncode != 0
+    }
+    weak = {name for name in names if "sha512" not in name}
+    assert refused == (weak if version_tested() == "2.4" else set())
 
 
 OLD_FILES = """\

@@ -43,6 +43,7 @@ class Command(BaseCommand):
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, lambda *_: self.stopping.set())
         self.housekeeping_ran_at = self.heartbeat_sent_at = 0.0
+        self.task_ran_at: dict[Callable[[], None], float] = {}
         self.held_jobs: list[Job] = []
         self.mail_sender = MailSender()
         self.run_loop()
@@ -137,13 +138,22 @@ class Command(BaseCommand):
     def run_housekeeping(self) -> None:
         due = time.monotonic() - self.housekeeping_ran_at > HOUSEKEEPING_SECONDS
         if self.once or due or not self.housekeeping_ran_at:
-            for task in registry.housekeeping_tasks:
-                self.run_unless_database_down(functools.partial(run_housekeeping_task, task))
+            for task in filter(self.is_task_due, registry.housekeeping_tasks):
+                if self.run_unless_database_down(functools.partial(run_housekeeping_task, task)):
+                    self.task_ran_at[task] = time.monotonic()
             self.housekeeping_ran_at = time.monotonic()
 
+    def is_task_due(self, task: Callable[[], None]) -> bool:
+        ran_at = self.task_ran_at.get(task)
+        interval = registry.housekeeping_intervals.get(task, 0)
+        return ran_at is None or time.monotonic() - ran_at >= interval
 
-def run_housekeeping_task(task: Callable[[], None]) -> None:
-    """Run one housekeeping task; an error in it is logged and stops no other task."""
+
+def run_housekeeping_task(task: Callable[[], None]) -> bool:
+    """Run one housekeeping task; an error in it is logged and stops no other task.
+
+    Return whether it ran without one.
+    """
     log_records.start_log_context(f"housekeeping: {task.__name__}")
     try:
         task()
@@ -151,6 +161,8 @@ def run_housekeeping_task(task: Callable[[], None]) -> None:
         raise
     except Exception:  # the other tasks are as urgent
         logger.exception("housekeeping: %s", task.__name__)
+        return False
+    return True
 
 
 def get_database_errors() -> tuple[type[Exception], ...]:

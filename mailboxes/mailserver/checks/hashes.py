@@ -20,10 +20,15 @@ class PasswordHashKind(NamedTuple):
 
 
 def identify_hash(stored: str | None) -> PasswordHashKind | None:
-    """Return the kind of a stored password, or None if there is none."""
-    prefixed = re.match(r"\{([^{}]+)\}", stored or "")
+    """Return the kind of a stored password, or None if there is none.
+
+    {CRYPT} says no more than that the hash tells its scheme, which Dovecot looks at as well.
+    """
+    prefixed = re.match(r"\{([^{}]+)\}(.*)", stored or "", re.DOTALL)
     if prefixed:
-        return PasswordHashKind(prefixed[1].upper().partition(".")[0], True)
+        name, body = prefixed[1].upper().partition(".")[0], prefixed[2].encode("utf-8", "replace")
+        told = crypt3.detect_scheme_name(body) if name == "CRYPT" else ""
+        return PasswordHashKind(told or name, True)
     return PasswordHashKind(_identify_unprefixed(stored), False) if stored else None
 
 

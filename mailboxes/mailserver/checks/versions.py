@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.passwords.strength import REJECTED_SCHEMES
 from mailboxes.mailserver.checks.finding import (
     ERROR,
     WARNING,
@@ -45,10 +46,6 @@ RENAMED_USERDB_FIELDS = {
     True: {"quota_rule": "quota_storage_size", "mail": "mail_path"},
     False: {"quota_storage_size": "quota_rule", "mail_path": "mail", "mail_driver": "mail"},
 }
-# Refused unless auth_allow_weak_schemes is set (each tested by signing in).
-WEAK_SCHEMES = frozenset(
-    {"DES-CRYPT", "HMAC-MD5", "LDAP-MD5", "MD5", "MD5-CRYPT", "PLAIN-MD4", "PLAIN-MD5", "SMD5"}
-)
 
 
 class FilesForAnotherDovecot(ConfigCheck):
@@ -307,7 +304,7 @@ class WeakSchemeRefused(ConfigCheck):
             names = {*get_stored_schemes(configuration, prefixed=True), *unprefixed}
             if unprefixed or configuration.rows is EMPTY_FACTS:
                 names.add(scheme)
-            for name in sorted(names & WEAK_SCHEMES):
+            for name in sorted(names & REJECTED_SCHEMES):
                 yield Fault(line, name)
 
 

@@ -11,6 +11,7 @@ from django.db.models import Max
 
 from domains.models import NONE_ALLOWED, UNLIMITED, Domain
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
+from domains.services.domains import without_second_factor
 from mailadmin.accounts.models import Principal, Role
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.names import fold
@@ -121,10 +122,11 @@ class DomainCapacities:
 
     def build_planned(self, values: RowValues, row: ModelRow | None) -> DomainCapacity:
         """Return the capacity of a domain as the plan creates or changes it."""
+        columns = without_second_factor(values)
         if row is None:
-            return DomainCapacity(Domain(**values), can_widen_limits=True)
+            return DomainCapacity(Domain(**columns), can_widen_limits=True)
         domain = copy.copy(row)
-        vars(domain).update({name: values[name] for name in values if name != "domain"})
+        vars(domain).update({name: columns[name] for name in columns if name != "domain"})
         capacity = self.build_capacity(domain)
         return capacity.allow_widening() if DOMAIN_LIMIT_COLUMNS & set(values) else capacity
 

@@ -1,11 +1,20 @@
 """Domains, alias domains, admins and transports, as sources give them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.db.models import CASCADE
+from django.core.exceptions import ValidationError
+from django.db.models import CASCADE, prefetch_related_objects
 
-from domains.models import ALL_DOMAINS, MAX_QUOTA_MB, Admin, Domain, DomainState
+from domains.models import (
+    ALL_DOMAINS,
+    MAX_QUOTA_MB,
+    Admin,
+    Domain,
+    DomainFactorPolicy,
+    DomainState,
+)
 from domains.patterns import (
     normalize_pattern,
     validate_domain_transport,
@@ -16,19 +25,29 @@ from domains.patterns import (
 from domains.services import domains
 from domains.services.locks import lock_domains
 from domains.tables import AdminTable, TransportTable
+from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.domain_tables import AliasDomainTable, DomainTable
 from mailboxes.services.domains import create_domains
-from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys
+from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
     BoundedIntegerField,
+    ClearableLineField,
     DomainNameField,
     LineField,
     NameListField,
     SecretField,
 )
+
+DOMAIN_PARTS = (DomainState, DomainFactorPolicy)  # rows that come and go with their domain
+
+
+def validate_policy_level(value: str) -> None:
+    if value not in PolicyLevel.values:
+        text = _("Enter one of: %(names)s.")
+        raise ValidationError(text, params={"names": ", ".join(PolicyLevel.values)})
 
 
 class DomainRowType(RowType):
@@ -39,6 +58,7 @@ class DomainRowType(RowType):
         "quota": BoundedIntegerField(max_value=MAX_QUOTA_MB),
         "transport": LineField(validators=[validate_domain_transport]),
         "password_expiry": BoundedIntegerField(min_value=0),
+        "second_factor": ClearableLineField(validators=[validate_policy_level]),
     }
     required_columns = ("domain",)
     example = {
@@ -53,13 +73,21 @@ class DomainRowType(RowType):
         "active": "1",
     }
 
+    def prefetch_rows(self, rows: Iterable[ModelRow]) -> Iterable[ModelRow]:
+        found = list(rows)
+        prefetch_related_objects(found, "factor_policy")
+        return found
+
+    def values_from_row(self, row: ModelRow) -> RowValues:
+        return super().values_from_row(row) | {"second_factor": row.second_factor}
+
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         create_domains(changes, [row | {"default_aliases": False} for row in rows])
 
     def keys_with_dependents(self, keys: list[str]) -> set[str]:
         found = set()
         for relation in Domain._meta.related_objects:
-            if relation.related_model is not DomainState and relation.on_delete is CASCADE:
+            if relation.related_model not in DOMAIN_PARTS and relation.on_delete is CASCADE:
                 name = relation.field.name
                 rows = relation.related_model._base_manager.filter(**{f"{name}__in": keys})
                 found |= {fold(key) for key in rows.values_list(name, flat=True).distinct()}

@@ -13,6 +13,7 @@ from domains.models import (
     DkimSigning,
     Domain,
     DomainAdmin,
+    DomainFactorPolicy,
     DomainState,
     TotpException,
     Transport,
@@ -20,7 +21,17 @@ from domains.models import (
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation, vacation_target
 
 MODELS = (
-    *(Domain, DomainAdmin, Admin, Mailbox, Alias, AliasDomain, Vacation, Transport),
+    *(
+        Domain,
+        DomainFactorPolicy,
+        DomainAdmin,
+        Admin,
+        Mailbox,
+        Alias,
+        AliasDomain,
+        Vacation,
+        Transport,
+    ),
     *(Fetchmail, AppPassword, DkimKey, DkimSigning, TotpException),
 )
 # Automatic dates, ids, bookkeeping of programs, and password resets.
@@ -93,6 +104,8 @@ def make_domain(chance, name, kind):
         transport=chance.one(["virtual", "virtual", "smtp:[mx.test]:2525", "relay:"]),
         password_expiry=chance.one([0, 0, 90]),
     )
+    if level := chance.one(["", "", "off", "required"]):
+        DomainFactorPolicy.objects.create(domain_id=name, level=level)
 
 
 def make_mailbox(chance, domain, local_part):
