@@ -53,6 +53,45 @@ def test_every_setting_that_a_page_names_exists():
         assert named - declared - others == set(), path.name
 
 
+ATTACKS_RE = re.compile(r"^\| attack \| tests \|\n(.*?)\n\n", re.MULTILINE | re.DOTALL)
+
+
+def attack_tests():
+    """Yield (file, name of a test in it) of the table of attacks; the name may be empty."""
+    table = ATTACKS_RE.search((ROOT / "docs/security.md").read_text("utf-8"))[1]
+    for row in table.splitlines()[1:]:
+        tests = row.rstrip(" |").rpartition(" | ")[2]
+        for part in tests.split("; "):
+            path, *names = re.findall(r"`([^`]+)`", part)
+            yield from ((path, name) for name in names or [""])
+
+
+def find_missing_tests(named):
+    """Return those of (file, name) that there are not."""
+    for path, name in named:
+        text = (ROOT / path).read_text("utf-8") if (ROOT / path).is_file() else None
+        is_there = text is not None and (not name or re.search(rf"^\s*def {name}\(", text, re.M))
+        if not is_there:
+            yield path, name
+
+
+def test_every_test_that_the_page_on_attacks_names_exists():
+    named = [*attack_tests()]
+    assert len(named) > 80
+    assert [*find_missing_tests(named)] == []
+
+
+def test_every_file_of_attacks_is_on_the_page():
+    files = {f"tests/attacks/{path.name}" for path in (ROOT / "tests/attacks").glob("test_*.py")}
+    assert files <= {path for path, _name in attack_tests()}
+
+
+def test_the_check_finds_a_missing_test():
+    here = "tests/test_documentation.py"
+    wrong = [(here, "test_nothing"), ("tests/test_nothing.py", "")]
+    assert [*find_missing_tests([(here, ""), (here, "attack_tests"), *wrong])] == wrong
+
+
 # The site
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from domains.models import Admin, Domain, TotpException
 from mailadmin.accounts.factors.policy import is_second_factor_required
@@ -19,13 +20,23 @@ TAKEN_MESSAGE = _("There is such an exception already.")
 def is_excepted(person: Any, address: str) -> bool:
     """Return whether a person needs no second factor at this address.
 
-    PostfixAdmin stores both NULL and an empty name for everybody.
+    PostfixAdmin stores both NULL and an empty name for everybody. Names are compared here as well:
+    a collation may equate other letters.
     """
-    ip, names = parse_ip(address), [person.pk, getattr(person, "domain_id", None) or person.pk]
+    ip, names = parse_ip(address), get_exception_names(person)
     if ip is None:
         return False
-    rows = TotpException.objects.filter(Q(username__in=["", *names]) | Q(username=None))
-    return any(parse_ip(text) == ip for text in rows.values_list("ip", flat=True))
+    rows = TotpException.objects.alias(folded=Lower("username"))
+    rows = rows.filter(Q(folded__in=names) | Q(username=None))
+    return any(
+        fold(name or "") in names and parse_ip(text) == ip
+        for text, name in rows.values_list("ip", "username")
+    )
+
+
+def get_exception_names(person: Any) -> set[str]:
+    """Return the names of exceptions that are for this person: their own, and their domain's."""
+    return {"", fold(person.pk), fold(getattr(person, "domain_id", None) or person.pk)}
 
 
 def create_totp_exceptions(changes: Changes, rows: list[dict]) -> list[TotpException]:

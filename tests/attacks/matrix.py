@@ -34,6 +34,7 @@ NUMBERED_MODELS = {
     "import-plan": Plan,
     "import-refused": Plan,
     "job": Job,
+    "own-exception-remove": TotpException,
     "passkey-remove": Passkey,
     "session-end": SignedInSession,
     "token-delete": Token,
@@ -226,6 +227,7 @@ class MatrixWorld(World):
             Job(kind="bulk", title=text, owner=person.pk, state=Job.State.FAILED, **owner),
             Plan(owner=person.pk, source=text, state=Plan.State.READY, **owner),
             Passkey(name=text, digest=person.pk, credential_id="eA", **owner),
+            TotpException(ip="192.0.2.2", username=person.pk, description=text),
         ]
         for row in rows:
             row.save(force_insert=True)

@@ -11,8 +11,8 @@ from django.test import Client, override_settings
 from mailadmin.access_matrix import list_pages
 from mailadmin.mails.messages import build_message
 from mailadmin.mails.models import OutgoingMail
+from tests.attacks.access_checks import read_rows
 from tests.attacks.matrix import OWN, MatrixWorld, Visitor
-from tests.attacks.test_access_matrix import read_rows
 from tests.base import BACKENDS, PASSWORD
 from tests.mailadmin.factor_world import FactorWorld
 

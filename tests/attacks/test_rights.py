@@ -3,10 +3,13 @@
 Classes: a global TOTP exception by a domain admin (PostfixAdmin #1012, #1014); search outside the
 own domains (#947); protected aliases (CVE-2017-5930); foreign objects in bulk actions and nested
 ones (CVE-2026-113598, -113599); the page forbids, the API allows (CVE-2026-113677); hash and TOTP
-secret in an answer (CVE-2026-62988); any password, or a hash, accepted (iRedAdmin 0.6.2, 2.8); the
-first hit taken for the account (CVE-2026-114715).
+secret in an answer (CVE-2026-62988); any password, or a hash, accepted (iRedAdmin 0.6.2, 2.8).
 """
 
+import pickle
+
+from django.contrib.sessions.models import Session
+from django.core import signing
 from django.test import Client
 
 from domains.models import TotpException
@@ -15,6 +18,21 @@ from mailboxes.models import Alias, Mailbox, Vacation
 from tests.attacks.matrix import MatrixWorld
 from tests.base import PASSWORD
 from tests.mailadmin.login_world import SECRET, LoginWorld
+
+ATTACKS: list[str] = []
+
+
+class Attack:
+    def __reduce__(self):
+        return ATTACKS.append, ("run",)
+
+
+class PickleSerializer:
+    """Writes what a program that reads pickles would run."""
+
+    def dumps(self, _data):
+        return pickle.dumps(Attack())
+
 
 GLOBAL = ("", None, "ALL", "*", "%", "@", "_", " ", "\x00", "example", "example.com", ".")
 
@@ -145,13 +163,27 @@ class PasswordTests(LoginWorld):
             for typed in ("", stored, "x", "0", "abc"):
                 self.assert_refused_login(self.bob.pk, typed)
 
-    def test_only_the_exact_name_signs_in(self):
-        names = ["b_b@example.org", "%", "bo%", "bob@example.or_", "bob", "bob@example", "bob@*"]
-        names += [
-            "bób@example.org",
-            "bob@example.org\x00",
-            "bob@example.org ,x",
-            "bob@example.org.",
-        ]
-        for name in names:
-            self.assert_refused_login(name, PASSWORD)
+    def test_no_password_is_changed_without_the_old_one(self):
+        """Nor that of another, whom a form or a query names (CVE-2026-62644)."""
+        new = "another-horse-42"
+        for person in (self.root, self.alice, self.bob):
+            self.sign_in(person)
+            before = type(person).objects.values_list("pk", "password").order_by("pk")
+            stored, url = list(before), "/account/password/?username=carol@example.com"
+            data = {"password": new, "password2": new}
+            data["username"] = "carol@example.com"
+            for old in ("", "x", new, person.password, "\x00", None):
+                self.client.post(url, data | ({} if old is None else {"old_password": old}))
+                self.assertEqual(list(before.all()), stored, (person.pk, old))
+            self.client.post(url, data | {"old_password": PASSWORD})
+            changed = set(before.all()) ^ set(stored)
+            self.assertEqual({name for name, _password in changed}, {person.pk})
+
+    def test_sessions_hold_data_and_no_objects(self):
+        """What a session holds is read as JSON, whoever has written it (CVE-2026-62644)."""
+        self.sign_in(self.bob)
+        store = self.client.session
+        attack = signing.dumps("x", salt=store.key_salt, serializer=PickleSerializer, compress=True)
+        Session.objects.filter(pk=store.session_key).update(session_data=attack)
+        self.assertEqual(self.client.get("/account/").status_code, 302)
+        self.assertFalse(ATTACKS)

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.test import Client, override_settings
+from django.utils import timezone
 
 from mailadmin.access_matrix import list_pages
 from tests.architecture import APPS
@@ -22,6 +23,7 @@ NAME = "injected"
 SCRIPT = f"\" onfocus=x '></title></textarea></script><{NAME}>"
 TEMPLATE = "{{ 7|add:7000 }}{% debug %}${7*7}"
 PARAMETERS = ("q", "domain", "next", "address", "name", "table", "message", "error", "url", "state")
+PAGE = "/mailboxes/bob@example.org/"
 TEXTS = (models.CharField, models.TextField)
 # Columns that programs compute with: a stored hash, a foreign key, a state.
 KEPT = {"password", "owner_model", "model", "table", "state", "kind", "digest", "session_data"}
@@ -102,6 +104,7 @@ class StoredScriptTests(MatrixWorld):
         self.assertNotIn("${49", text, url)
 
     def test_script_in_text_columns_is_text_on_every_page(self):
+        self.write_log_row()
         written = self.write_everywhere(SCRIPT)
         self.assertGreater(len(written), 15, written)
         for person in (self.root, self.alice, self.bob):
@@ -112,17 +115,26 @@ class StoredScriptTests(MatrixWorld):
         for person in (self.root, self.alice, self.bob):
             self.open_all(person, self.check_template)
 
-    def test_log_rows_of_postfixadmin_are_text(self):
-        """Its actions, data and user names are whatever it was given."""
-        table = connection.ops.quote_name("log")
+    def write_log_row(self):
+        """Write a log row as PostfixAdmin does: actions, data and names are what it was given."""
+        table, now = connection.ops.quote_name("log"), timezone.localtime().replace(tzinfo=None)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO {table} (timestamp, username, domain, action, data)"
-                " VALUES (CURRENT_TIMESTAMP, %s, 'example.org', %s, %s)",
-                [f"{SCRIPT} (192.0.2.1)", SCRIPT, SCRIPT],
+                " VALUES (%s, %s, 'example.org', %s, %s)",
+                [now, f"{SCRIPT} (192.0.2.1)", SCRIPT, SCRIPT],
             )
+
+    def test_log_rows_of_postfixadmin_are_text(self):
+        """On the pages that show the log; all others are opened with such a row above."""
+        self.write_log_row()
         for person in (self.root, self.alice):
-            self.open_all(person, self.check_script)
+            self.sign_in(person)
+            for url in ("/", "/log/", "/domains/example.org/", "/log/?domain=example.org", PAGE):
+                shown = self.client.get(url).content.decode()
+                self.check_script(url, shown)
+                if url.startswith("/log/"):
+                    self.assertIn(NAME, shown)
 
     def test_what_is_typed_is_text_in_its_errors(self):
         """Each form shows what was refused, as text; so do the errors of the API."""

@@ -134,7 +134,8 @@ def can_split_by_domain(names: list[str]) -> bool:
     )
 
 
-SAFE_DOMAIN_RE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+# Not an option either, if somebody compiles the files of a folder by hand.
+SAFE_DOMAIN_RE = re.compile(r"(?!-)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
 def build_no_smtp_answers(domain: str) -> MapAnswers:

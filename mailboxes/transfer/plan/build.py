@@ -155,16 +155,18 @@ class PlanBuilder:
         return Candidate(entry, values, raw_password)
 
     def check_allowed_columns(self, row_type: RowType, entry: SourceEntry) -> None:
-        """Refuse columns that only superadmins may import."""
+        """Refuse columns that only superadmins, or only the command line, may import."""
+        given = (name for name, value in entry.values.items() if value not in ("", None))
+        names = {row_type.column_aliases.get(name, name) for name in given}
+        programs = sorted(names & set(row_type.program_columns))
+        if programs and not isinstance(self.principal, ConsolePrincipal):
+            text = _("Only the command line can import the column %(names)s: it runs programs.")
+            raise ValidationError(text % {"names": ", ".join(programs)})
         if self.principal.role is Role.SUPERADMIN:
             return
         if not row_type.domain_admin_columns:
             text = _("Only superadmins can import %(table)s.")
             raise ValidationError(text % {"table": row_type.title})
-        names_with_values = (
-            name for name, value in entry.values.items() if value not in ("", None)
-        )
-        names = {row_type.column_aliases.get(name, name) for name in names_with_values}
         if forbidden := sorted(names - set(row_type.domain_admin_columns)):
             text = _("Only superadmins can import the column %(names)s.")
             raise ValidationError(text % {"names": ", ".join(forbidden)})

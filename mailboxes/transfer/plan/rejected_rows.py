@@ -10,7 +10,10 @@ from django.db.models import QuerySet
 from mailadmin.db.pagination import iter_rows
 from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
 from mailboxes.models import Plan, PlanRow
+from mailboxes.transfer.downloads import sanitize_filename
 from mailboxes.transfer.row_types import ROW_TYPES
+
+MAX_STEM_LENGTH = 100  # of a name of a file, which must not be longer than 255 bytes
 
 
 def get_refused_rows(plan: Plan) -> QuerySet[PlanRow]:
@@ -23,7 +26,9 @@ def iter_refused_rows(plan: Plan) -> Iterator[PlanRow]:
 
 
 def rejects_filename(plan: Plan) -> str:
-    stem = Path(plan.source.rstrip("/")).stem or "import"
+    """Return a plain name, whatever an upload was called: a command writes a file under it."""
+    stem = sanitize_filename(Path(plan.source.rstrip("/")).stem).strip("-. ")[:MAX_STEM_LENGTH]
+    stem = stem or "import"
     return f"{stem}.refused.{'csv' if is_single_csv_table(plan) else 'json'}"
 
 

@@ -61,6 +61,7 @@ class RowType:
     column_aliases: ClassVar[Mapping[str, str]] = {}  # other name that files use → column
     required_columns: tuple[str, ...] = ()  # of a new row
     import_only_columns: tuple[str, ...] = ()  # never exported, since they follow from others
+    program_columns: tuple[str, ...] = ()  # they make another program run what they name
     limit_name = ""  # the domain limit that counts these rows
     has_quota = False
 

@@ -87,6 +87,7 @@ class FetchmailRowType(MailboxRelatedRowType):
     model = Fetchmail
     key_columns = ("mailbox", "src_server", "src_user", "src_folder")
     required_columns = ("mailbox", "src_server", "src_user")
+    program_columns = ("extra_options", "mda")
     log_action = "fetchmail"
     extra_columns = {
         "mailbox": AddressKeyField(),

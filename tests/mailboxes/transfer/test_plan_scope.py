@@ -3,7 +3,7 @@
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from mailadmin.changes.models import Change
-from mailboxes.models import Alias, Mailbox, Plan
+from mailboxes.models import Alias, Fetchmail, Mailbox, Plan
 from mailboxes.services import mailboxes
 from mailboxes.transfer.plan import apply as plan_apply
 from tests.mailboxes.transfer.base import TransferWorld
@@ -67,6 +67,23 @@ class ScopeTests(TransferWorld):
             }
         )
         self.assertTrue(all("Only superadmins" in text for text in reasons.values()), reasons)
+
+    def test_only_the_command_line_imports_what_fetchmail_would_run(self):
+        """Class of CVE-2022-31138: options of a job that fetches mail reach a shell."""
+        row = {"mailbox": "bob@example.org", "src_server": "pop.example.net", "src_user": "bob"}
+        for name, value in (
+            ("mda", "/bin/sh -c 'touch /tmp/attacked'"),
+            ("extra_options", 'preconnect "touch /tmp/attacked"'),
+        ):
+            plan = self.json_plan({"fetchmail": [row | {name: value}]}, self.root)
+            self.assertIn("Only the command line", plan.rows.get().reason)
+            self.apply(plan, self.root)
+            self.assertFalse(Fetchmail.objects.exists())
+            self.json_plan({"fetchmail": [row | {name: value}]}, self.alice)
+        self.apply(self.json_plan({"fetchmail": [row | {"mda": ""}]}, self.root), self.root)
+        self.assertEqual(Fetchmail.objects.get().mailbox_id, "bob@example.org")
+        self.apply(self.json_plan({"fetchmail": [row | {"mda": "/usr/bin/maildrop"}]}))
+        self.assertEqual(Fetchmail.objects.get().mda, "/usr/bin/maildrop")
 
     def test_internal_field_names_are_not_accepted_as_columns(self):
         for name in ("of_mailbox", "typed", "stage"):
