@@ -69,9 +69,10 @@ def register_mail_kinds(*kinds: MailKind) -> None:
 
 
 def register_housekeeping(task: Callable[[], None], interval: float = 0) -> None:
-    """Add a task that the worker runs every few minutes, or after so many seconds."""
+    """Add a task that the worker runs every few minutes, or at most once in `interval` seconds."""
     housekeeping_tasks.append(task)
-    housekeeping_intervals[task] = interval
+    if interval:
+        housekeeping_intervals[task] = interval
 
 
 def register_worker_task(task: Callable[[], bool]) -> None:

@@ -4,7 +4,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 import mailadmin.converters  # noqa: F401 (the patterns here use them)
-from domains.own_exceptions import OwnExceptionRemoveView, OwnExceptionsView
 from domains.views import AdminDetailView, AdminReadyView, DomainAdminsView, DomainPickerView
 from mailadmin import registry
 from mailadmin.accounts.factors.login_views import (
@@ -74,6 +73,7 @@ from mailboxes.mailserver.views import (
 )
 from mailboxes.owner import views as owner_views
 from mailboxes.owner.recovery import RecoveryView
+from mailboxes.owner.totp_exceptions import OwnExceptionRemoveView, OwnExceptionsView
 from mailboxes.password_report import PasswordReportView
 from mailboxes.second_factors import RoleLevelsView, SecondFactorsView
 from mailboxes.transfer import views as transfer

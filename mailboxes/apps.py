@@ -34,7 +34,7 @@ class MailboxesConfig(AppConfig):
         """Register what the worker does: the steps of jobs, and housekeeping."""
         from domains.services.locks import DELETION_JOB_KIND
         from mailadmin import registry
-        from mailboxes.services import expiry_reminders
+        from mailboxes.services import expiry_reminders, password_schemes
         from mailboxes.services.alias_targets import reindex_alias_targets
         from mailboxes.services.domain_deletion import get_next_deletion_step
         from mailboxes.services.tallies import recount_tallies
@@ -51,6 +51,9 @@ class MailboxesConfig(AppConfig):
         registry.register_housekeeping(recount_tallies)
         registry.register_housekeeping(
             expiry_reminders.remind_of_expiry, expiry_reminders.REMINDER_INTERVAL
+        )
+        registry.register_housekeeping(
+            password_schemes.store_scheme_counts, password_schemes.COUNT_INTERVAL
         )
         registry.register_housekeeping(reindex_alias_targets)
         registry.register_housekeeping(job_steps.purge_plans)

@@ -19,6 +19,7 @@ from domains.models.related import (
     Config,
     DkimKey,
     DkimSigning,
+    OwnTotpException,
     TotpException,
     Transport,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "DomainAdmin",
     "DomainFactorPolicy",
     "DomainState",
+    "OwnTotpException",
     "TotpException",
     "Transport",
     "build_either_domain_filter",

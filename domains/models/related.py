@@ -146,3 +146,20 @@ class TotpException(models.Model):
     def domain_name(self) -> str:
         """Return the domain that the exception is for; empty if it is for everybody."""
         return (self.username or "").rpartition("@")[2]
+
+
+class OwnTotpException(models.Model):
+    """Marks an exception that a mailbox owner has made for themselves.
+
+    It does not count where a second factor is required, nor for an admin of the same name.
+    """
+
+    exception = mail_key(
+        TotpException, "exception_id", primary_key=True, related_name="own_exception"
+    )
+
+    class Meta:
+        db_table = "mailadmin_own_totp_exception"
+
+    def __str__(self) -> str:
+        return str(self.exception_id)

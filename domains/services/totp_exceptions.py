@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from domains.models import Admin, Domain, TotpException
+from domains.models import Admin, Domain, OwnTotpException, TotpException
 from mailadmin.accounts.factors.policy import is_second_factor_required
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.networks import parse_ip
@@ -21,13 +21,16 @@ def is_excepted(person: Any, address: str) -> bool:
     """Return whether a person needs no second factor at this address.
 
     PostfixAdmin stores both NULL and an empty name for everybody. Names are compared here as well:
-    a collation may equate other letters.
+    a collation may equate other letters. What owners have made for themselves counts for nobody
+    else, and not where a second factor is required.
     """
     ip, names = parse_ip(address), get_exception_names(person)
     if ip is None:
         return False
     rows = TotpException.objects.alias(folded=Lower("username"))
     rows = rows.filter(Q(folded__in=names) | Q(username=None))
+    if person.role is not Role.MAILBOX or is_second_factor_required(person):
+        rows = rows.filter(own_exception=None)
     return any(
         fold(name or "") in names and parse_ip(text) == ip
         for text, name in rows.values_list("ip", "username")
@@ -48,14 +51,16 @@ def create_totp_exceptions(changes: Changes, rows: list[dict]) -> list[TotpExcep
         if same or _filter_same(row.ip, row.username).exists():
             raise ValidationError({"ip": ValidationError(TAKEN_MESSAGE, code="taken")})
     changes.create(found)
+    _mark_own(changes, found)
     for row in found:
         _log(changes, row, "add_totp_exception")
     return found
 
 
 def edit_totp_exception(changes: Changes, key: int, values: dict) -> TotpException:
-    """Edit an exception."""
+    """Edit an exception, as an admin: it is then no longer one of its owner's own."""
     row = changes.find_one(TotpException, key)
+    OwnTotpException.objects.filter(pk=key).delete()
     ip, username = values.get("ip", row.ip), values.get("username", row.username)
     if (ip, username) != (row.ip, row.username):
         _check_name(changes, username)
@@ -72,6 +77,13 @@ def delete_totp_exceptions(changes: Changes, keys: list[int]) -> None:
     changes.delete(rows)
     for row in rows:
         _log(changes, row, "delete_totp_exception")
+
+
+def _mark_own(changes: Changes, rows: list[TotpException]) -> None:
+    """Mark new exceptions if an owner makes them; marks of deleted ones may have their keys."""
+    OwnTotpException.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    if changes.principal.role is Role.MAILBOX:
+        OwnTotpException.objects.bulk_create(OwnTotpException(exception=row) for row in rows)
 
 
 def is_same(row: TotpException, other: TotpException) -> bool:
@@ -108,7 +120,7 @@ def _check_own(principal: Any, username: str) -> None:
     if fold(username) != fold(principal.pk):
         raise PermissionDenied
     if is_second_factor_required(principal):
-        text = _("Your account needs a second factor everywhere.")
+        text = _("Your account requires a second factor.")
         raise ValidationError({"ip": text})
 
 

@@ -74,7 +74,7 @@ class PrincipalBackend(BaseBackend):
             return None
         principal = self.find_principal(name)
         if attempt is not None and principal is not None:
-            attempt.existing_accounts.add(get_account_key(principal))
+            attempt.existing_accounts.add(principal.account_key)
         if principal is None or not password:
             passwords.simulate_verify(password or "")
             return None
@@ -104,7 +104,7 @@ def start_principal_attempt(
     request: HttpRequest, principal: Principal, throttle_scope: str
 ) -> LoginAttempt:
     """Count an attempt at one account, known from a correct password or a session."""
-    attempt = LoginAttempt(request, [get_account_key(principal)], throttle_scope)
+    attempt = LoginAttempt(request, [principal.account_key], throttle_scope)
     attempt.check_throttle()
     return attempt
 
@@ -122,11 +122,7 @@ def count_proof(request: HttpRequest, principal: Principal, reason: str) -> Iter
         address = as_panel_request(request).client_address
         log_login_failure(principal.username, address, reason)
         raise
-    attempt.record_success(get_account_key(principal))
-
-
-def get_account_key(principal: Principal) -> str:
-    return hash_account(principal.model_label, principal.pk)
+    attempt.record_success(principal.account_key)
 
 
 class AdminBackend(PrincipalBackend):

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import get_language
 
-from mailadmin.accounts.backends import find_backend, get_account_key
+from mailadmin.accounts.backends import find_backend
 from mailadmin.accounts.models import Principal
 from mailadmin.accounts.proof import record_proof
 from mailadmin.accounts.requests import get_redirect_target
@@ -35,18 +35,18 @@ def complete_login(
 
     `is_proof` says whether dangerous steps are open for the next minutes.
     """
-    attempt.record_success(get_account_key(principal))
+    attempt.record_success(principal.account_key)
     login(request, principal, backend=find_backend(principal.model_label).path)  # type: ignore[arg-type]  # or a mailbox
     lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
     request.session.set_expiry(timezone.now() + lifetime)  # however often it is saved
     record_session(request, principal)
-    if attempt.is_new_client(get_account_key(principal)):
+    if attempt.is_new_client(principal.account_key):
         notify_of_sign_in(request, principal)
     remember_language(principal, get_language())
     if is_proof:
         record_proof(request)
     response = redirect(get_redirect_target(request, target, settings.LOGIN_REDIRECT_URL))
-    attempt.remember_browser(response, get_account_key(principal))
+    attempt.remember_browser(response, principal.account_key)
     return response
 
 

@@ -53,9 +53,8 @@ class RequiredStepMiddleware:
         if name in self.exempt_views or not request.user.is_authenticated:
             return ""
         person = as_panel_request(request).user
-        # Whom a provider or a proxy has signed in has used no password of the panel.
         if ORIGIN_KEY in request.session:
-            return ""  # a provider has signed them in, by its own rules
+            return ""  # a provider or a proxy has signed them in, by its own rules
         if person.password_has_expired() or person.is_password_requested():
             return "own-password"
         return (

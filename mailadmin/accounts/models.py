@@ -124,6 +124,11 @@ class Principal(AbstractBaseUser):
         """Return the label of the model; with the key it names the owner of a job or token."""
         return self._meta.label
 
+    @property
+    def account_key(self) -> str:
+        """Return the key of the account in tables that name people by a hash alone."""
+        return hash_account(self.model_label, self.pk)
+
     def reload(self) -> Self | None:
         """Return the principal with their current rights; None if they have none any more."""
         return active_principal_query(type(self)).first(key=self.pk)
@@ -167,7 +172,7 @@ class Principal(AbstractBaseUser):
     def get_sessions_ended(self) -> datetime.datetime | None:
         """Return when all sessions of this principal were ended; None if they never were."""
         if "sessions_ended" not in vars(self):
-            key = SessionEpoch.key_of(self)
+            key = self.account_key
             self.sessions_ended = SessionEpoch.ended_at_queryset(key).first()
         return self.sessions_ended
 
@@ -221,10 +226,6 @@ class SessionEpoch(models.Model):
     def __str__(self) -> str:
         return self.key
 
-    @staticmethod
-    def key_of(principal: Principal) -> str:
-        return hash_account(principal.model_label, principal.pk)
-
     @classmethod
     def ended_at_queryset(cls, key: str) -> models.QuerySet:
         return cls.objects.filter(pk=key).values_list("at", flat=True)
@@ -242,10 +243,6 @@ class PasswordRequest(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-    @staticmethod
-    def key_of(principal: Principal) -> str:
-        return hash_account(principal.model_label, principal.pk)
 
     @staticmethod
     def digest_of(stored: str) -> str:

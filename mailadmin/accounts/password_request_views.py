@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.generic import View
 
 from mailadmin.accounts.password_requests import REQUEST_PASSWORD, request_passwords
@@ -18,6 +19,9 @@ class PasswordRequestView(TableView, View):
 
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
         person = self.get_object()
-        perform(self.actor, request_passwords, self.table.model, [person.pk])
-        messages.success(request, str(REQUEST_PASSWORD.done) % {"row": person})
+        if perform(self.actor, request_passwords, self.table.model, [person.pk]):
+            messages.success(request, str(REQUEST_PASSWORD.done) % {"row": person})
+        else:
+            text = _("%(row)s has no password yet. Send an invitation instead.")
+            messages.error(request, text % {"row": person})
         return redirect(self.table.row_url(person.pk))

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from mailadmin import passwords
-from mailadmin.accounts.backends import get_account_key
 from mailadmin.accounts.models import PasswordRequest, Principal
+from mailadmin.accounts.recovery.invitations import has_no_password
 from mailadmin.changes.perform import Changes
 from mailadmin.changes.records import get_row_domain
 from mailadmin.db.bulk import chunks, insert_rows
@@ -33,34 +32,31 @@ PASSWORD_REQUESTED = MailKind(
 LOG_LABELS = {"request_password": _("new password requested")}
 
 
-def request_passwords(changes: Changes, model: type[Principal], keys: Iterable[str]) -> None:
+def request_passwords(changes: Changes, model: type[Principal], keys: Iterable[str]) -> int:
     """Ask these people to set a new password; nobody is locked out of their mail.
 
-    Left out are people without a password: an invitation asks them for one. Inactive people get no
-    mail, and are asked when they can sign in again.
+    Return how many were asked: people without a password are left out, as an invitation asks them
+    for one. Inactive people get no mail, and are asked when they can sign in again.
     """
-    people = [person for person in changes.find(model, keys) if has_password(person)]
+    people = [person for person in changes.find(model, keys) if not has_no_password(person)]
     store_requests(changes, people)
     for person in people:
         changes.log("request_password", get_row_domain(person), person.pk)
     send_requests([person for person in people if person.active])
+    return len(people)
 
 
 def find_open_request(person: Principal) -> PasswordRequest | None:
     """Return the request that this person has not answered yet, if there is one."""
     digest = PasswordRequest.digest_of(person.password)
-    key = PasswordRequest.key_of(person)
+    key = person.account_key
     return PasswordRequest.objects.filter(pk=key, digest=digest).first()
-
-
-def has_password(person: Principal) -> bool:
-    return person.password not in ("", passwords.UNUSABLE_HASH)
 
 
 def store_requests(changes: Changes, people: list[Principal]) -> None:
     rows = [
         PasswordRequest(
-            key=PasswordRequest.key_of(person),
+            key=person.account_key,
             digest=PasswordRequest.digest_of(person.password),
             at=changes.at,
         )
@@ -73,12 +69,12 @@ def store_requests(changes: Changes, people: list[Principal]) -> None:
 
 def send_requests(people: list[Principal]) -> None:
     """Queue the mails, each in the language of its reader."""
-    languages = find_languages([get_account_key(person) for person in people])
+    languages = find_languages([person.account_key for person in people])
     mails = [
         NewMail(
             address,
             {"account": person.pk},
-            languages.get(get_account_key(person), ""),
+            languages.get(person.account_key, ""),
             get_row_domain(person),
         )
         for person in people
@@ -98,12 +94,13 @@ REQUEST_PASSWORD = Action(
     "request_password",
     _("Request a new password"),
     _("Request new passwords for %(rows)s"),
-    _("A new password for %(row)s was requested."),
-    _("New passwords for %(rows)s were requested."),
+    _("Requested a new password for %(row)s."),
+    _("Requested new passwords for %(rows)s."),
     icon="key",
     service=request_passwords,
     explanation=_(
         "They get an email about it, and the panel opens no other page for them until they have"
-        " set a new password. Their mail is not interrupted."
+        " set a new password. Their mail is not interrupted. People without a password are left"
+        " out."
     ),
 )

@@ -7,14 +7,23 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.password_requests import REQUEST_PASSWORD
-from mailadmin.accounts.stored_schemes import filter_by_scheme
+from mailadmin.accounts.stored_schemes import (
+    DIGEST,
+    NO_PASSWORD,
+    PLAIN_TEXT,
+    UNKNOWN,
+    filter_by_scheme,
+)
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Text
 from mailadmin.tables.table import Table
 
 SCHEME_CHOICES: dict[str, Text] = {
     "weak": _("weak scheme"),
     "rejected": _("rejected by Dovecot 2.4"),
-    "none": _("no password"),
+    NO_PASSWORD: _("no password"),
+    DIGEST: _("digest without a prefix"),
+    UNKNOWN: _("unknown scheme"),
+    PLAIN_TEXT: _("PLAIN (plain text)"),
 }
 
 

@@ -55,7 +55,7 @@ class SessionStore(db.SessionStore):
 
 def end_sessions(principals: Iterable[Principal]) -> None:
     """End all sessions of these principals; called by services that take their access away."""
-    keys = [SessionEpoch.key_of(principal) for principal in principals]
+    keys = [principal.account_key for principal in principals]
     now = timezone.now()
     for part in chunks(keys):
         SessionEpoch.objects.filter(pk__in=part).delete()

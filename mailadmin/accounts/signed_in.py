@@ -9,7 +9,6 @@ from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils import timezone
 
-from mailadmin.accounts.backends import get_account_key
 from mailadmin.accounts.models import MAX_DEVICE_LENGTH, Principal, SignedInSession
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.accounts.sessions import end_sessions
@@ -61,7 +60,7 @@ def record_session(request: HttpRequest, person: Principal) -> None:
         "device": describe_device(request.headers.get("User-Agent", "")),
         "seen": now,
     }
-    account = get_account_key(person)
+    account = person.account_key
     own = SignedInSession.objects.filter(pk=session.get(SESSION_ID, 0), account=account)
     if SESSION_ID not in session or not own.update(**values):
         row = SignedInSession.objects.create(account=account, since=now, **values)
@@ -72,7 +71,7 @@ def record_session(request: HttpRequest, person: Principal) -> None:
 def list_sessions(person: Principal) -> list[SignedInSession]:
     """Return the sessions of a person that are valid, those seen last first."""
     rows = SignedInSession.objects.filter(
-        account=get_account_key(person), password_digest=get_password_digest(person)
+        account=person.account_key, password_digest=get_password_digest(person)
     )
     found = list(rows.order_by("-seen", "-pk"))
     stored = Session.objects.filter(

@@ -22,7 +22,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 ALLOWED_POSTS = ("view-as-stop", "logout")
 # Secrets and bulk data of the person; the lists of all tables are closed as files.
 CLOSED_VIEWS = (
-    *("sessions", "factors", "totp", "passkey-add", "confirm"),
+    *("sessions", "factors", "totp", "passkey-add", "confirm", "own-exceptions"),
     *("tokens", "token-delete", "import-plan", "import-refused"),
 )
 

@@ -86,6 +86,11 @@ FILTER_PARAMETERS = {
         "Only rows that contain all of these words; `bob*` matches addresses that"
         ' start with "bob".',
     ),
+    "scheme": query_parameter(
+        "scheme",
+        "Only people whose password is stored in this scheme, such as `MD5-CRYPT`; `weak` and"
+        " `rejected` (by Dovecot 2.4) are groups of schemes, `none` is no password.",
+    ),
     "admin": query_parameter("admin", "Only entries by this admin."),
     "action": query_parameter("action", "Only entries with this action, such as `create_mailbox`."),
     "from": query_parameter("from", "Only entries from this day on.", DATE),

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import get_supported_language_variant
 
-from mailadmin.accounts.backends import PRINCIPAL_BACKENDS, get_account_key
+from mailadmin.accounts.backends import PRINCIPAL_BACKENDS
 from mailadmin.accounts.models import Principal
 from mailadmin.db.bulk import chunks
 from mailadmin.mails.models import ReaderLanguage
@@ -15,7 +15,7 @@ from mailadmin.names import hash_account
 
 def remember_language(person: Principal, language: str | None) -> None:
     """Store the language in which a person uses the panel now, if it is not stored already."""
-    account, known = get_account_key(person), get_known_language(language)
+    account, known = person.account_key, get_known_language(language)
     if person.reader_language == known:
         return
     values = {"language": known, "used": timezone.now()}
@@ -35,9 +35,7 @@ def get_known_language(language: str | None) -> str:
 
 def get_person_language(person: Principal) -> str:
     """Return the language in which a person used the panel last, or its default language."""
-    return find_languages([get_account_key(person)]).get(
-        get_account_key(person), settings.LANGUAGE_CODE
-    )
+    return find_languages([person.account_key]).get(person.account_key, settings.LANGUAGE_CODE)
 
 
 def find_recipient_languages(recipients: Iterable[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from mailadmin.passwords.schemes import ENCODINGS, find_scheme
 
-# Those made to be slow; all others are guessed quickly by whoever has the hashes.
+# Deliberately slow schemes; hashes of all others are guessed quickly.
 STRONG_SCHEMES = frozenset(
     {"BLF-CRYPT", "SHA256-CRYPT", "SHA512-CRYPT", "SHA1-CRYPT", "PBKDF2"}
     | {"ARGON2", "ARGON2I", "ARGON2ID", "SCRYPT", "YESCRYPT", "GOST-YESCRYPT"}

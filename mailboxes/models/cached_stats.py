@@ -5,6 +5,7 @@ from django.db import models
 from mailadmin.db.fields import NameField
 
 BROKEN_TRANSPORT_STAT, BROKEN_DOMAIN_STAT = "broken_transport", "broken_domain"
+SCHEME_STAT, SCHEMES_COUNTED_STAT = SCHEME_STATS = ("password_scheme", "schemes_counted")
 REROUTED_DOMAIN_STAT = "rerouted_domain"  # matched by the transport `*` alone
 
 

@@ -10,16 +10,16 @@ from django.db.models import F, Q, QuerySet
 
 from domains.models import DomainState
 from domains.services import transports
-from mailadmin.accounts.stored_schemes import count_schemes
 from mailadmin.changes.models import Log
 from mailadmin.changes.perform import ConsolePrincipal
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.compiled import CompiledQuery
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias
 from mailboxes.models.cached_stats import (
     BROKEN_DOMAIN_STAT,
     BROKEN_TRANSPORT_STAT,
     REROUTED_DOMAIN_STAT,
+    SCHEME_STATS,
     CachedStat,
 )
 from mailboxes.postfix.addresses import split_address
@@ -32,7 +32,6 @@ from mailboxes.services.statistics import ATTENTION_COUNT_LIMIT, get_limit_perce
 LIVE_COUNT_LIMIT = 5000  # mailboxes; up to so many are counted for each page
 CACHE_TTL_SECONDS = 3600  # during which cached numbers may be used instead of counting
 CHUNK_SIZE = 10_000
-SCHEME_STAT = "password_scheme"
 UNDELIVERABLE_ALIAS = "lost_alias"
 MAX_CHECKED_ALIASES = 500  # that are checked besides those cached
 
@@ -52,10 +51,11 @@ def refresh_stats() -> None:
 
 
 def store_stats(wanted: dict[StatKey, StatValue]) -> None:
-    """Store exactly these statistics."""
+    """Store exactly these statistics, besides those of password schemes."""
     names = ("domain", "name", "key", "number", "percent", "pk")
     outdated = []
-    for *key, number, percent, pk in CachedStat.objects.values_list(*names).iterator(CHUNK_SIZE):
+    stored = CachedStat.objects.exclude(name__in=SCHEME_STATS).values_list(*names)
+    for *key, number, percent, pk in stored.iterator(CHUNK_SIZE):
         if wanted.get(tuple(key)) == (number, percent):
             del wanted[tuple(key)]
         else:
@@ -90,8 +90,6 @@ def iter_stats(totals: dict[str, int]) -> Iterator[tuple[StatKey, StatValue]]:
     yield from limit_per_domain(iter_full_mailboxes())
     yield from iter_undeliverable_stats()
     yield from iter_daily_activity()
-    for (domain, scheme), number in count_schemes(Mailbox.objects.all(), "domain").items():
-        yield (domain, SCHEME_STAT, scheme), (number, 0)
 
 
 def limit_per_domain(

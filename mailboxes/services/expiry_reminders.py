@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from domains.models import Domain
 from mailadmin import passwords
-from mailadmin.accounts.backends import get_account_key
 from mailadmin.db.bulk import insert_rows
 from mailadmin.mails.languages import find_languages
 from mailadmin.mails.mail_kinds import MailKind
@@ -51,7 +50,7 @@ class Reminder(NamedTuple):
 
     @property
     def account(self) -> str:
-        return get_account_key(self.mailbox)
+        return self.mailbox.account_key
 
     @property
     def key(self) -> tuple[str, datetime.datetime, int]:

@@ -99,7 +99,7 @@ class LoadedPrincipalTests(World):
     def test_the_end_of_all_sessions_is_loaded_with_the_principal(self):
         self.assertIsNone(AdminBackend().get_user(self.root.pk).sessions_ended)
         end_sessions([self.root])
-        ended = SessionEpoch.objects.get(pk=SessionEpoch.key_of(self.root)).at
+        ended = SessionEpoch.objects.get(pk=self.root.account_key).at
         self.assertEqual(AdminBackend().get_user(self.root.pk).sessions_ended, ended)
 
     def test_an_expired_session_is_empty_and_loses_its_key(self):

@@ -88,11 +88,11 @@ class PasswordRequestTests(LoginWorld):
         url = f"/mailboxes/{self.bob.pk}/"
         self.assertContains(self.client.get(url), "Request a new password")
         page = self.client.post(f"{url}password-request/", follow=True)
-        self.assertContains(page, "A new password for bob@example.org was requested.")
+        self.assertContains(page, "Requested a new password for bob@example.org.")
         self.assertContains(page, "It has not been set yet.")
         self.sign_in(self.root)
         page = self.client.post(f"/admins/{self.alice.pk}/password-request/", follow=True)
-        self.assertContains(page, "A new password for alice@example.org was requested.")
+        self.assertContains(page, "Requested a new password for alice@example.org.")
 
     def test_nobody_asks_outside_their_domains(self):
         self.ask(self.carol, confirmed="1")
@@ -127,6 +127,16 @@ class PasswordRequestTests(LoginWorld):
         self.assertEqual(PasswordRequest.objects.count(), 1)
         self.assertEqual(self.mails(), [])
 
+    def test_nobody_is_said_to_be_asked_who_was_not(self):
+        self.sign_in(self.alice)
+        for unset in ("", passwords.UNUSABLE_HASH):
+            Mailbox.objects.filter(pk=self.bob.pk).update(password=unset)
+            url = f"/mailboxes/{self.bob.pk}/"
+            self.assertNotContains(self.client.get(url), "password-request/")
+            page = self.client.post(f"{url}password-request/", follow=True)
+            self.assertContains(page, "bob@example.org has no password yet.")
+            self.assertIn("for 0 mailboxes", self.run_command(self.bob.pk))
+
     def test_many_are_asked_by_a_job(self):
         domain = self.bob.domain
         rows = [{"local_part": f"p{n}", "domain": domain, "password": MD5} for n in range(201)]
@@ -145,13 +155,19 @@ class PasswordRequestTests(LoginWorld):
         Mailbox.objects.filter(pk=self.bob.pk).update(password=MD5)
         self.assertEqual(self.run_command("--scheme", "weak", "--plan"), "bob@example.org\n")
         self.assertFalse(PasswordRequest.objects.exists())
-        text = "New passwords for 1 mailbox were requested."
+        text = "Requested new passwords for 1 mailbox."
         self.assertIn(text, self.run_command("--scheme", "weak", "--domain", "example.org"))
         self.assertIn(
-            "for 1 admin were requested", self.run_command("--admins", "alice@example.org")
+            "Requested new passwords for 1 admin.",
+            self.run_command("--admins", "alice@example.org"),
         )
         self.assertEqual(len(self.mails()), 2)
-        for wrong in ([], ["--scheme", "weak", "bob@example.org"]):
+        for wrong in (
+            [],
+            ["--scheme", "weak", "bob@example.org"],
+            ["--domain", "example.com", "bob@example.org"],
+            ["--scheme", "weeek"],
+        ):
             with self.assertRaises(CommandError) as caught:
                 self.run_command(*wrong)
             self.assertEqual(caught.exception.returncode, 2)

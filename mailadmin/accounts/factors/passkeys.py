@@ -31,7 +31,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from mailadmin.accounts.backends import find_backend, get_account_key
+from mailadmin.accounts.backends import find_backend
 from mailadmin.accounts.factors.models import (
     CHALLENGE_SECONDS,
     Passkey,
@@ -96,9 +96,9 @@ def build_creation_options(person: Principal, existing: Iterable[Passkey]) -> st
     options = webauthn.generate_registration_options(
         rp_id=host,
         rp_name=host,
-        user_id=bytes.fromhex(get_account_key(person))[:USER_ID_LENGTH],
+        user_id=bytes.fromhex(person.account_key)[:USER_ID_LENGTH],
         user_name=person.username,
-        challenge=issue_challenge("create", get_account_key(person)),
+        challenge=issue_challenge("create", person.account_key),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.PREFERRED, user_verification=PREFERRED
         ),
@@ -111,9 +111,7 @@ def build_own_options(person: Principal, needs_verified_user: bool = False) -> s
     """Return the options for one of a person's passkeys as JSON; empty if they have none."""
     passkeys = list_passkeys(person) if get_site() else []
     verification = REQUIRED if needs_verified_user else PREFERRED
-    return (
-        build_request_options(get_account_key(person), passkeys, verification) if passkeys else ""
-    )
+    return build_request_options(person.account_key, passkeys, verification) if passkeys else ""
 
 
 def build_request_options(
@@ -186,7 +184,7 @@ def read_new_passkey(person: Principal, answer: str, name: str) -> Passkey:
     try:
         credential = parse_registration_credential_json(answer)
         data = credential.response.client_data_json
-        challenge = check_challenge(data, "create", get_account_key(person))
+        challenge = check_challenge(data, "create", person.account_key)
         verified = webauthn.verify_registration_response(
             credential=credential,
             expected_challenge=challenge,
@@ -231,8 +229,8 @@ class PasskeyAnswer:
 
     def verify_for(self, person: Principal, needs_verified_user: bool = False) -> None:
         """Verify that this person has used one of their passkeys."""
-        account = get_account_key(person)
-        if get_account_key(self.owner) != account:
+        account = person.account_key
+        if self.owner.account_key != account:
             raise build_refusal()
         self._verify(account, needs_verified_user)
 

@@ -23,7 +23,7 @@ HANDOVER_KEY = "mailadmin_invitation"  # a link to be shown once, in the data of
 
 def has_no_password(person: Principal) -> bool:
     """Return whether the person has yet to set their first password."""
-    return person.password == UNUSABLE_HASH
+    return person.password in ("", UNUSABLE_HASH)
 
 
 def is_invited(person: Principal) -> bool:

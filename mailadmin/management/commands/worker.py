@@ -150,10 +150,7 @@ class Command(BaseCommand):
 
 
 def run_housekeeping_task(task: Callable[[], None]) -> bool:
-    """Run one housekeeping task; an error in it is logged and stops no other task.
-
-    Return whether it ran without one.
-    """
+    """Run one housekeeping task and return whether it succeeded; an error stops no other task."""
     log_records.start_log_context(f"housekeeping: {task.__name__}")
     try:
         task()

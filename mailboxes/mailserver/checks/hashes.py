@@ -22,13 +22,13 @@ class PasswordHashKind(NamedTuple):
 def identify_hash(stored: str | None) -> PasswordHashKind | None:
     """Return the kind of a stored password, or None if there is none.
 
-    {CRYPT} says no more than that the hash tells its scheme, which Dovecot looks at as well.
+    For {CRYPT} the scheme is read from the hash, as Dovecot does.
     """
     prefixed = re.match(r"\{([^{}]+)\}(.*)", stored or "", re.DOTALL)
     if prefixed:
         name, body = prefixed[1].upper().partition(".")[0], prefixed[2].encode("utf-8", "replace")
-        told = crypt3.detect_scheme_name(body) if name == "CRYPT" else ""
-        return PasswordHashKind(told or name, True)
+        detected = crypt3.detect_scheme_name(body) if name == "CRYPT" else ""
+        return PasswordHashKind(detected or name, True)
     return PasswordHashKind(_identify_unprefixed(stored), False) if stored else None
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin import registry
 from mailadmin.accounts.password_requests import REQUEST_PASSWORD, request_passwords
+from mailadmin.accounts.stored_schemes import is_filter
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import report_database_errors
 from mailadmin.db.bulk import chunks
@@ -32,8 +33,11 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, addresses: list[str], scheme: str, plan: bool, **options: Any
     ) -> None:
-        if bool(addresses) == bool(scheme):
+        if bool(addresses) == bool(scheme) or (addresses and options["domain"]):
             raise CommandError(_("Give addresses, or --scheme."), returncode=2)
+        if scheme and not is_filter(scheme):
+            text = _("Unknown password scheme %(scheme)s.") % {"scheme": scheme}
+            raise CommandError(text, returncode=2)
         self.actor, self.table = Actor.console(), registry.tables[options["slug"]]
         with report_database_errors():
             keys = [self.table.parse_key(address) for address in addresses]
@@ -48,9 +52,10 @@ class Command(BaseCommand):
         return list(rows.order_by("pk").values_list("pk", flat=True))
 
     def request(self, keys: list[str]) -> None:
+        count = 0
         for part in chunks(keys, BATCH_SIZE):
             try:
-                perform(self.actor, request_passwords, self.table.model, part)
+                count += perform(self.actor, request_passwords, self.table.model, part)
             except ValidationError as error:
                 raise CommandError(" ".join(error.messages)) from error
-        self.stdout.write(REQUEST_PASSWORD.describe_done(self.table.format_count(len(keys))))
+        self.stdout.write(REQUEST_PASSWORD.describe_done(self.table.format_count(count)))

@@ -160,7 +160,10 @@ class PlanBuilder:
         names = {row_type.column_aliases.get(name, name) for name in given}
         programs = sorted(names & set(row_type.program_columns))
         if programs and not isinstance(self.principal, ConsolePrincipal):
-            text = _("Only the command line can import the column %(names)s: it runs programs.")
+            text = _(
+                "These columns can run programs and can be imported only on the command line:"
+                " %(names)s."
+            )
             raise ValidationError(text % {"names": ", ".join(programs)})
         if self.principal.role is Role.SUPERADMIN:
             return

@@ -76,7 +76,7 @@ class ScopeTests(TransferWorld):
             ("extra_options", 'preconnect "touch /tmp/attacked"'),
         ):
             plan = self.json_plan({"fetchmail": [row | {name: value}]}, self.root)
-            self.assertIn("Only the command line", plan.rows.get().reason)
+            self.assertIn("can be imported only on the command line", plan.rows.get().reason)
             self.apply(plan, self.root)
             self.assertFalse(Fetchmail.objects.exists())
             self.json_plan({"fetchmail": [row | {name: value}]}, self.alice)

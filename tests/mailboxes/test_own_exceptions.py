@@ -1,7 +1,8 @@
 """Mailbox owners choose where they are asked for no second factor."""
 
-from domains.models import TotpException
+from domains.models import Admin, TotpException
 from domains.services.admins import create_admins
+from domains.services.totp_exceptions import edit_totp_exception, is_excepted
 from mailadmin import passwords
 from mailadmin.accounts.factors.models import RoleFactorPolicy
 from mailboxes.models import Mailbox
@@ -78,11 +79,31 @@ class OwnExceptionTests(LoginWorld):
     def test_none_is_made_where_a_second_factor_is_required(self):
         RoleFactorPolicy.objects.create(role="MAILBOX", level="required")
         self.sign_in(Mailbox.objects.get(pk=self.bob.pk))
-        self.assertContains(self.client.get(URL), "Your account needs a second factor everywhere.")
-        self.assert_refused(self.add(), "Your account needs a second factor everywhere.")
+        self.assertContains(self.client.get(URL), "Your account requires a second factor.")
+        self.assert_refused(self.add(), "Your account requires a second factor.")
         self.assertEqual(self.rows(), [])
 
-    def test_none_is_made_for_an_admin_of_the_same_name(self):
+    def test_it_does_not_count_once_a_second_factor_is_required(self):
+        self.add()
+        RoleFactorPolicy.objects.create(role="MAILBOX", level="required")
+        answer = self.log_in(self.bob.pk, REMOTE_ADDR=OFFICE)
+        self.assertRedirects(answer, "/login/code/", fetch_redirect_response=False)
+        key = TotpException.objects.get().pk
+        self.perform(self.root, edit_totp_exception, key, {"description": "Head office"})
+        answer = self.log_in(self.bob.pk, REMOTE_ADDR=OFFICE)
+        self.assertRedirects(answer, "/", fetch_redirect_response=False)
+
+    def test_it_does_not_count_for_a_later_admin_of_the_same_name(self):
+        self.add()
+        self.make_admin()
+        Admin.objects.filter(pk=self.bob.pk).update(totp_secret=SECRET)
+        for person, excepted in ((self.bob, True), (Admin.objects.get(pk=self.bob.pk), False)):
+            self.assertIs(is_excepted(person, OFFICE), excepted)
+
+    def make_admin(self):
         row = {"username": self.bob.pk, "password": passwords.make_hash("x"), "domains": []}
         self.perform(self.root, create_admins, [row])
+
+    def test_none_is_made_for_an_admin_of_the_same_name(self):
+        self.make_admin()
         self.assert_refused(self.add(), "Only superadmins can make an exception for an admin.")

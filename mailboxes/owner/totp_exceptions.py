@@ -42,7 +42,7 @@ class OwnExceptionsMixin(RecentProofMixin):
 class OwnExceptionsView(OwnExceptionsMixin, FormView):
     """List the own exceptions, and add one: of the current address, as it is proposed."""
 
-    template_name = "domains/own_exceptions.html"
+    template_name = "mailboxes/own_exceptions.html"
     form_class = OwnExceptionForm
 
     def get_initial(self) -> dict[str, Any]:
