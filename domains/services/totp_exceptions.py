@@ -10,7 +10,9 @@ from domains.models import Admin, Domain, OwnTotpException, TotpException
 from mailadmin.accounts.factors.policy import is_second_factor_required
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.networks import parse_ip
+from mailadmin.accounts.signed_in import describe_client
 from mailadmin.changes.perform import Changes
+from mailadmin.mails.notices import notify_person
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 
@@ -80,10 +82,14 @@ def delete_totp_exceptions(changes: Changes, keys: list[int]) -> None:
 
 
 def _mark_own(changes: Changes, rows: list[TotpException]) -> None:
-    """Mark new exceptions if an owner makes them; marks of deleted ones may have their keys."""
+    """Mark new exceptions that an owner makes, and tell them; an old mark may have such a key."""
     OwnTotpException.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    if changes.principal.role is Role.MAILBOX:
-        OwnTotpException.objects.bulk_create(OwnTotpException(exception=row) for row in rows)
+    if changes.principal.role is not Role.MAILBOX:
+        return
+    OwnTotpException.objects.bulk_create(OwnTotpException(exception=row) for row in rows)
+    for row in rows:
+        values = {"what": row.ip} | describe_client(changes.actor)
+        notify_person(changes.principal, "exception_added", values)
 
 
 def is_same(row: TotpException, other: TotpException) -> bool:

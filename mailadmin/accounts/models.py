@@ -152,7 +152,7 @@ class Principal(AbstractBaseUser):
         return False
 
     def is_password_requested(self) -> bool:
-        """Return whether an admin has asked for a new password, and it is still the same one."""
+        """Return whether an admin has requested a new password and the old one is still stored."""
         return self.password_request == PasswordRequest.digest_of(self.password)
 
     def find_recovery_address_problem(self, address: str) -> Any:

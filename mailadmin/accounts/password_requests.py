@@ -9,7 +9,7 @@ from mailadmin.changes.records import get_row_domain
 from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.mails.languages import find_languages
 from mailadmin.mails.mail_kinds import MailKind
-from mailadmin.mails.notices import ACCOUNT, find_notice_addresses
+from mailadmin.mails.notices import ACCOUNT, find_notice_addresses, get_notice_sender
 from mailadmin.mails.queue import NewMail, queue_mails
 from mailadmin.tables.actions import Action
 from mailadmin.translation import gettext_lazy as _
@@ -76,6 +76,7 @@ def send_requests(people: list[Principal]) -> None:
             {"account": person.pk},
             languages.get(person.account_key, ""),
             get_row_domain(person),
+            get_notice_sender(person),
         )
         for person in people
         for address in find_notice_addresses(person)

@@ -1,6 +1,6 @@
 """The schemes in which people's passwords are stored, as the database finds them.
 
-Hashes are not read for it: a million of them are counted by one query.
+The database classifies the hashes; none is loaded into Python.
 """
 
 from typing import Any
@@ -59,11 +59,11 @@ def add_schemes(people: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def list_cases() -> list[When]:
-    """Return the conditions for each scheme, the most frequent ones first.
+    """Return the conditions for each scheme; the first one that holds decides.
 
     A prefix that names no scheme may be part of a password, which no query returns.
     """
-    is_unset = Q(password__in=("", passwords.UNUSABLE_HASH))
+    is_unset = Q(password="") | Q(password__iexact=passwords.UNUSABLE_HASH)
     is_prefixed = Q(stored_body__startswith="{", stored_body__contains="}")
     is_known_label = Q(stored_label__in=list_spellings(frozenset(SCHEMES)))
     return [
@@ -97,7 +97,7 @@ def list_hex_cases() -> list[When]:
     ]
 
 
-def is_filter(wanted: str) -> bool:
+def is_scheme_filter(wanted: str) -> bool:
     """Return whether people can be filtered by this: a keyword, or the name of a scheme."""
     return wanted in KEYWORDS or is_known(wanted)
 
@@ -110,7 +110,7 @@ def filter_by_scheme(people: QuerySet[Any], wanted: str) -> QuerySet[Any]:
             return people.exclude(scheme__in=[NO_PASSWORD, *list_spellings(STRONG_SCHEMES)])
         case "rejected":
             return people.filter(scheme__in=list_spellings(REJECTED_SCHEMES))
-    if not is_filter(wanted):
+    if not is_scheme_filter(wanted):
         return people.none()
     return people.filter(scheme=wanted if wanted in KEYWORDS else wanted.upper())
 

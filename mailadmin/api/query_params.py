@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
+from mailadmin.accounts.stored_schemes import is_scheme_filter
 from mailadmin.api.problems import build_validation_problem
 
 DEFAULT_PAGE_SIZE = 100
@@ -38,7 +39,12 @@ def is_iso_date(text: str) -> bool:
     return False
 
 
-FILTER_VALIDATORS = {"active": is_flag, "from": is_iso_date, "until": is_iso_date}
+FILTER_VALIDATORS = {
+    "active": is_flag,
+    "from": is_iso_date,
+    "until": is_iso_date,
+    "scheme": is_scheme_filter,
+}
 
 
 def parse_limit(params: Mapping[str, str]) -> int:

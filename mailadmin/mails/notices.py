@@ -85,7 +85,24 @@ NEW_SIGN_IN = MailKind(
     ),
     ACCOUNT | FACTOR | EVENT,
 )
-NOTICE_KINDS = (FACTOR_ADDED, FACTOR_REMOVED, FACTORS_RESET, RECOVERY_CODE_USED, NEW_SIGN_IN)
+EXCEPTION_ADDED = MailKind(
+    "exception_added",
+    _("Exception added"),
+    "A mailbox owner made an exception: an IP address that needs no second factor.",
+    _("An exception for signing in was added to %(account)s"),
+    _(
+        "At the IP address %(what)s, only the password is now needed to sign in to the account"
+        " %(account)s.\n\n"
+        "Time: %(when)s\nDevice: %(device)s\nIP address: %(address)s\n\n"
+        "If this was not you, change your password, remove the exception, and inform your"
+        " administrator."
+    ),
+    ACCOUNT | {"what": "the IP address of the exception"} | EVENT,
+)
+NOTICE_KINDS = (
+    *(FACTOR_ADDED, FACTOR_REMOVED, FACTORS_RESET, RECOVERY_CODE_USED, NEW_SIGN_IN),
+    EXCEPTION_ADDED,
+)
 
 
 def notify_person(person: Principal, kind: str, values: Mapping[str, Any]) -> None:
@@ -106,8 +123,12 @@ def build_notice(
     declared = registry.mail_kinds[kind]
     filled = {name: given.get(name) or "–" for name in declared.placeholders}
     language, domain = get_person_language(person), getattr(person, "domain_id", None)
-    sender = settings.MAILADMIN_ADMIN_EMAIL or f"postmaster@{person.pk.rpartition('@')[2]}"
-    return NewMail(recipient, filled, language, domain, sender)
+    return NewMail(recipient, filled, language, domain, get_notice_sender(person))
+
+
+def get_notice_sender(person: Principal) -> str:
+    """Return a sender in the account's own domain: the recipient's may be that of a provider."""
+    return settings.MAILADMIN_ADMIN_EMAIL or f"postmaster@{person.pk.rpartition('@')[2]}"
 
 
 def find_notice_addresses(person: Principal) -> list[str]:

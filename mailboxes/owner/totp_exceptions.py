@@ -22,7 +22,7 @@ from mailadmin.tables.forms import ValidatedTextForm
 
 
 class OwnExceptionForm(ValidatedTextForm):
-    """An IP address, and what is there."""
+    """An IP address and its description."""
 
     ip = forms.GenericIPAddressField(label=gettext_lazy("IP address"))
     description = forms.CharField(
@@ -40,7 +40,7 @@ class OwnExceptionsMixin(RecentProofMixin):
 
 
 class OwnExceptionsView(OwnExceptionsMixin, FormView):
-    """List the own exceptions, and add one: of the current address, as it is proposed."""
+    """List the owner's exceptions and add one; the form starts with the current address."""
 
     template_name = "mailboxes/own_exceptions.html"
     form_class = OwnExceptionForm
@@ -70,7 +70,7 @@ class OwnExceptionsView(OwnExceptionsMixin, FormView):
 
 
 class OwnExceptionRemoveView(OwnExceptionsMixin, View):
-    """Remove one of the own exceptions."""
+    """Remove one of the owner's exceptions."""
 
     http_method_names = ["post"]
 

@@ -89,7 +89,7 @@ class PasswordRequestTests(LoginWorld):
         self.assertContains(self.client.get(url), "Request a new password")
         page = self.client.post(f"{url}password-request/", follow=True)
         self.assertContains(page, "Requested a new password for bob@example.org.")
-        self.assertContains(page, "It has not been set yet.")
+        self.assertContains(page, "has not been set yet.")
         self.sign_in(self.root)
         page = self.client.post(f"/admins/{self.alice.pk}/password-request/", follow=True)
         self.assertContains(page, "Requested a new password for alice@example.org.")

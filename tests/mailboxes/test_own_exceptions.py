@@ -5,6 +5,7 @@ from domains.services.admins import create_admins
 from domains.services.totp_exceptions import edit_totp_exception, is_excepted
 from mailadmin import passwords
 from mailadmin.accounts.factors.models import RoleFactorPolicy
+from mailadmin.mails.models import OutgoingMail
 from mailboxes.models import Mailbox
 from tests.mailadmin.login_world import SECRET, LoginWorld
 
@@ -29,6 +30,8 @@ class OwnExceptionTests(LoginWorld):
         self.assertEqual(self.client.get(URL).context["form"].initial["ip"], "127.0.0.1")
         self.assertRedirects(self.add(), URL)
         self.assertEqual(self.rows(), [(OFFICE, self.bob.pk)])
+        mail = OutgoingMail.objects.get()
+        self.assertEqual((mail.kind, mail.recipient), ("exception_added", self.bob.pk))
         self.assertIn(
             ("add_totp_exception", "example.org", f"{OFFICE} {self.bob.pk}"), self.logged()
         )

@@ -22,6 +22,7 @@ MD5 = "$1$abcdefgh$G//4keteveJp0qb8z2DxG/"
 STORED = {
     "": "none",
     "{CRYPT}!": "none",
+    "{crypt}!": "none",
     "$2y$10$" + "a" * 53: "BLF-CRYPT",
     "{CRYPT}$2b$05$" + "a" * 53: "BLF-CRYPT",
     "{crypt}$6$salt$" + "a" * 86: "SHA512-CRYPT",
@@ -124,6 +125,8 @@ class PasswordReportTests(World):
     def test_the_api_filters_too(self):
         found = self.api(self.alice).get("mailboxes", scheme="weak").json()["items"]
         self.assertEqual([row["username"] for row in found], [self.bob.pk])
+        answer = self.api(self.alice).get("mailboxes", scheme="weeek")
+        self.assertEqual(answer.status_code, 422)
 
     def test_a_large_installation_shows_what_the_worker_counted(self):
         with mock.patch.object(cached_stats, "LIVE_COUNT_LIMIT", 0):

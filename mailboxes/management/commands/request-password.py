@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin import registry
 from mailadmin.accounts.password_requests import REQUEST_PASSWORD, request_passwords
-from mailadmin.accounts.stored_schemes import is_filter
+from mailadmin.accounts.stored_schemes import is_scheme_filter
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import report_database_errors
 from mailadmin.db.bulk import chunks
@@ -26,7 +26,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--domain", default="", help="only those of this domain")
         parser.add_argument(
-            "--admins", action="store_const", const="admins", default="mailboxes", dest="slug"
+            "--admins",
+            action="store_const",
+            const="admins",
+            default="mailboxes",
+            dest="slug",
+            help="of admins, not of mailbox owners",
         )
         parser.add_argument("--plan", action="store_true", help="print who would be asked")
 
@@ -35,7 +40,7 @@ class Command(BaseCommand):
     ) -> None:
         if bool(addresses) == bool(scheme) or (addresses and options["domain"]):
             raise CommandError(_("Give addresses, or --scheme."), returncode=2)
-        if scheme and not is_filter(scheme):
+        if scheme and not is_scheme_filter(scheme):
             text = _("Unknown password scheme %(scheme)s.") % {"scheme": scheme}
             raise CommandError(text, returncode=2)
         self.actor, self.table = Actor.console(), registry.tables[options["slug"]]
