@@ -7,10 +7,8 @@ from mailadmin.accounts.recovery.invitations import has_no_password
 from mailadmin.changes.perform import Changes
 from mailadmin.changes.records import get_row_domain
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.mails.languages import find_languages
 from mailadmin.mails.mail_kinds import MailKind
-from mailadmin.mails.notices import ACCOUNT, find_notice_addresses, get_notice_sender
-from mailadmin.mails.queue import NewMail, queue_mails
+from mailadmin.mails.notices import ACCOUNT, queue_notices
 from mailadmin.tables.actions import Action
 from mailadmin.translation import gettext_lazy as _
 
@@ -42,7 +40,7 @@ def request_passwords(changes: Changes, model: type[Principal], keys: Iterable[s
     store_requests(changes, people)
     for person in people:
         changes.log("request_password", get_row_domain(person), person.pk)
-    send_requests([person for person in people if person.active])
+    queue_notices(PASSWORD_REQUESTED.name, [(person, {}) for person in people if person.active])
     return len(people)
 
 
@@ -65,23 +63,6 @@ def store_requests(changes: Changes, people: list[Principal]) -> None:
     for part in chunks([row.key for row in rows]):
         PasswordRequest.objects.filter(pk__in=part).delete()
     insert_rows(rows)
-
-
-def send_requests(people: list[Principal]) -> None:
-    """Queue the mails, each in the language of its reader."""
-    languages = find_languages([person.account_key for person in people])
-    mails = [
-        NewMail(
-            address,
-            {"account": person.pk},
-            languages.get(person.account_key, ""),
-            get_row_domain(person),
-            get_notice_sender(person),
-        )
-        for person in people
-        for address in find_notice_addresses(person)
-    ]
-    queue_mails(PASSWORD_REQUESTED.name, mails)
 
 
 def renew_password_request(person: Principal, stored: str) -> None:

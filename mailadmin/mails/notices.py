@@ -1,6 +1,6 @@
 """Security notices: tell people what happened to their account."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from mailadmin import registry
 from mailadmin.accounts.models import Principal
-from mailadmin.mails.languages import get_person_language
+from mailadmin.mails.languages import find_languages, get_person_language
 from mailadmin.mails.mail_kinds import MailKind
 from mailadmin.mails.queue import NewMail, is_possible_recipient, queue_mails
 from mailadmin.names import fold, try_normalize_address
@@ -124,6 +124,24 @@ def build_notice(
     filled = {name: given.get(name) or "–" for name in declared.placeholders}
     language, domain = get_person_language(person), getattr(person, "domain_id", None)
     return NewMail(recipient, filled, language, domain, get_notice_sender(person))
+
+
+def queue_notices(kind: str, values_by_person: Iterable[tuple[Principal, dict[str, Any]]]) -> None:
+    """Queue a mail of one kind to many people, each in the language of its reader."""
+    pairs = list(values_by_person)
+    languages = find_languages([person.account_key for person, _values in pairs])
+    mails = [
+        NewMail(
+            address,
+            {"account": person.pk} | values,
+            languages.get(person.account_key, ""),
+            getattr(person, "domain_id", None),
+            get_notice_sender(person),
+        )
+        for person, values in pairs
+        for address in find_notice_addresses(person)
+    ]
+    queue_mails(kind, mails)
 
 
 def get_notice_sender(person: Principal) -> str:

@@ -6,7 +6,7 @@ As in PostfixAdmin, a password expires only if the domain has `password_expiry`,
 import datetime
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -15,10 +15,8 @@ from django.utils import timezone
 from domains.models import Domain
 from mailadmin import passwords
 from mailadmin.db.bulk import insert_rows
-from mailadmin.mails.languages import find_languages
 from mailadmin.mails.mail_kinds import MailKind
-from mailadmin.mails.notices import ACCOUNT, find_notice_addresses
-from mailadmin.mails.queue import NewMail, queue_mails
+from mailadmin.mails.notices import ACCOUNT, queue_notices
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import ExpiryReminder, Mailbox
 
@@ -51,6 +49,10 @@ class Reminder(NamedTuple):
     @property
     def account(self) -> str:
         return self.mailbox.account_key
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"expires": self.mailbox.password_expiry, "days": self.days}
 
     @property
     def key(self) -> tuple[str, datetime.datetime, int]:
@@ -106,26 +108,10 @@ def send_batch(reminders: list[Reminder]) -> int:
     try:
         with transaction.atomic():
             insert_rows(rows)
-            queue_reminders(reminders)
+            queue_notices(PASSWORD_EXPIRES.name, [(r.mailbox, r.values) for r in reminders])
     except IntegrityError:  # what another worker has not sent is sent the next time
         return 0
     return len(reminders)
-
-
-def queue_reminders(reminders: list[Reminder]) -> None:
-    languages = find_languages([reminder.account for reminder in reminders])
-    mails = []
-    for reminder in reminders:
-        mailbox = reminder.mailbox
-        values = {
-            "account": mailbox.pk,
-            "expires": mailbox.password_expiry,
-            "days": reminder.days,
-        }
-        language = languages.get(reminder.account, "")
-        for address in find_notice_addresses(mailbox):
-            mails.append(NewMail(address, values, language, mailbox.domain_id))
-    queue_mails(PASSWORD_EXPIRES.name, mails)
 
 
 def remind_of_expiry() -> None:
