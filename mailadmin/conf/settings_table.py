@@ -1,5 +1,6 @@
 """Every setting of the panel: its name, its default, its parser and its help text."""
 
+from mailadmin.conf.device_settings import DEVICE_SETTINGS
 from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.parsers import (
     choice_parser,
@@ -93,6 +94,7 @@ SETTINGS = (
         " `X-Forwarded-Proto` are trusted",
     ),
     *SIGN_IN_SETTINGS,
+    *DEVICE_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_TIME_ZONE",
         "",
