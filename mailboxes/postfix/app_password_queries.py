@@ -22,7 +22,10 @@ PROTOCOL_COLUMNS = {
 APP_PASSWORD_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "mailbox_app_password": {"SELECT": ("id", "username", "password_hash")},
     "mailadmin_app_password": {
-        "SELECT": ("app_password", *dict.fromkeys(PROTOCOL_COLUMNS.values()), "networks", "expires")
+        "SELECT": (
+            *("app_password", *dict.fromkeys(PROTOCOL_COLUMNS.values())),
+            *("networks", "expires", "created"),
+        )
     },
     "mailadmin_domain_mail_login": {"SELECT": ("domain", "app_passwords_only")},
     "mailadmin_mailbox_mail_login": {"SELECT": ("username", "app_passwords_only")},
@@ -42,6 +45,8 @@ def build_app_password_join(builder: QueryBuilder) -> str:
         builder.equals(AppPassword, "username"),
         builder.equals(AppPassword, "password_hash", stored),
         f"(apppasswordlimits.expires IS NULL OR apppasswordlimits.expires > {dialect.now})",
+        # Else it is that of an earlier mailbox of this name, which PostfixAdmin has left.
+        "apppasswordlimits.created >= mailbox.created",
         build_protocol_condition(),
     )
     rows = (

@@ -31,7 +31,9 @@ DOVECOT_PLACEHOLDERS = {
         "digest": "'%{password | sha256 | hexlify}'",
     },
 }
-LOGIN_COLUMNS = ("username", "domain", "password", "active", "smtp_active", "password_expiry")
+LOGIN_COLUMNS = (
+    *("username", "domain", "password", "active", "smtp_active", "password_expiry", "created"),
+)
 # The least that Dovecot must be allowed: table → statement → columns, none meaning the row
 DOVECOT_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "domain": {"SELECT": ("domain", "password_expiry")},

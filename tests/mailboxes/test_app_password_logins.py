@@ -151,6 +151,14 @@ def test_postfixadmin_revokes_an_app_password_by_deleting_its_row_alone(server):
     assert opened(server, text) == set()
 
 
+def test_the_app_password_of_an_earlier_mailbox_does_not_open_the_next_one(server):
+    """PostfixAdmin deletes a mailbox, leaves its app passwords, and makes the mailbox again."""
+    text, _row = create()
+    Mailbox.objects.filter(pk=BOB).update(created=timezone.now() + datetime.timedelta(seconds=5))
+    assert opened(server, text) == set()
+    assert opened(server, PASSWORD) == ALL
+
+
 def test_an_app_password_without_its_limits_is_refused(server):
     text, row = create()
     AppPasswordLimits.objects.filter(pk=row.pk).delete()

@@ -194,3 +194,16 @@ def test_deleting_the_mailbox_deletes_its_app_passwords():
     enter("alice@example.org").post(f"/mailboxes/{BOB}/delete/", {"confirm": BOB})
     assert not Mailbox.objects.filter(pk=BOB).exists()
     assert not AppPassword.objects.exists() and not AppPasswordLimits.objects.exists()
+
+
+def test_a_new_mailbox_inherits_nothing_from_an_earlier_one_of_its_name():
+    old = AppPassword.objects.create(
+        mailbox_id="new@example.org", description="Old", password_hash="x"
+    )
+    LastLogin.objects.create(mailbox_id="new@example.org", protocol="imap", at=5)
+    values = {"local_part": "new", "domain": "example.org", "quota": "1", "active": "on"}
+    secret = {"password": "correct-horse-42", "password2": "correct-horse-42"}
+    response = enter("alice@example.org").post("/mailboxes/create/", values | secret)
+    assert response.status_code == 302, response.content.decode()[:2000]
+    assert not AppPassword.objects.filter(pk=old.pk).exists()
+    assert not LastLogin.objects.exists()
