@@ -189,6 +189,24 @@ def test_the_list_shows_the_last_use():
     assert "IMAP, 192.0.2.9" in page and "POP3, 192.0.2.9" not in page
 
 
+def test_the_page_of_a_mailbox_shows_its_last_sign_ins(settings):
+    alice, now = enter("alice@example.org"), int(time.time())
+    assert "none recorded" in alice.get(f"/mailboxes/{BOB}/").content.decode()
+    for number, (protocol, age) in enumerate([("imap", 90), ("imap", 5), ("pop3", 50)]):
+        LastLogin.objects.create(
+            mailbox_id=BOB,
+            protocol=protocol,
+            app_password=number,
+            address=f"192.0.2.{number}",
+            at=now - age,
+        )
+    page = alice.get(f"/mailboxes/{BOB}/").content.decode()
+    assert "192.0.2.0" not in page
+    assert page.index("192.0.2.1") < page.index("192.0.2.2")
+    settings.MAILADMIN_LAST_LOGIN_DAYS = 0
+    assert "192.0.2.1" not in alice.get(f"/mailboxes/{BOB}/").content.decode()
+
+
 def test_deleting_the_mailbox_deletes_its_app_passwords():
     create(enter(BOB))
     enter("alice@example.org").post(f"/mailboxes/{BOB}/delete/", {"confirm": BOB})
