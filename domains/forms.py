@@ -59,7 +59,7 @@ class BaseDomainForm(TableForm):
     )
 
     create_only_fields: Sequence[str] = ("domain",)
-    guarded_fields = ("second_factor",)
+    guarded_fields: Sequence[str] = ("second_factor",)
 
     domain = DomainFormField(label=_("Domain"), help_text=_("For example, example.org"))
     second_factor = forms.ChoiceField(

@@ -58,6 +58,7 @@ from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFil
 from mailboxes.app_passwords.views import (
     AppPasswordListView,
     AppPasswordRevokeView,
+    MainPasswordView,
     OwnAppPasswordListView,
     OwnAppPasswordRevokeView,
 )
@@ -177,6 +178,11 @@ urlpatterns = [
         "mailboxes/<key:key>/app-passwords/",
         AppPasswordListView.as_view(),
         name="mailbox-app-passwords",
+    ),
+    path(
+        "mailboxes/<key:key>/app-passwords/main-password/",
+        MainPasswordView.as_view(),
+        name="mailbox-main-password",
     ),
     path(
         "mailboxes/<key:key>/app-passwords/revoke/",

@@ -1,5 +1,6 @@
 """The form of domains, which may be created with default aliases."""
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -10,6 +11,7 @@ from domains.forms import BaseDomainForm
 from mailadmin.tables.form_fields import AddressFormField
 from mailadmin.tables.form_sections import Section
 from mailboxes.services.default_aliases import get_reachable_address
+from mailboxes.services.mail_logins import needs_app_passwords
 
 
 class DomainForm(BaseDomainForm):
@@ -18,14 +20,24 @@ class DomainForm(BaseDomainForm):
     sections = (
         BaseDomainForm.sections[0],
         Section(_("Standard aliases"), ("default_aliases", "default_aliases_to")),
-        *BaseDomainForm.sections[1:],
+        *BaseDomainForm.sections[1:-1],
+        replace(
+            BaseDomainForm.sections[-1],
+            fields=(*BaseDomainForm.sections[-1].fields, "app_passwords_only"),
+        ),
     )
+    guarded_fields = (*BaseDomainForm.guarded_fields, "app_passwords_only")
     create_only_fields = ("domain", "default_aliases", "default_aliases_to")
 
     default_aliases = forms.BooleanField(
         label=_("Create standard aliases"), required=False, initial=True
     )
     default_aliases_to = AddressFormField(label=_("Deliver standard aliases to"), required=False)
+    app_passwords_only = forms.BooleanField(
+        label=_("Mail programs need app passwords"),
+        required=False,
+        help_text=_("The passwords of the mailboxes then open this panel only."),
+    )
 
     field_order = [
         *BaseDomainForm.Meta.fields[:-2],
@@ -34,12 +46,18 @@ class DomainForm(BaseDomainForm):
         "active",
         "password_expiry",
         "second_factor",
+        "app_passwords_only",
     ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.is_edit:
+        if self.is_edit:
+            self.initial["app_passwords_only"] = needs_app_passwords(self.instance)
+        else:
             self._preset_aliases()
+
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
+        return super().get_shown_values(row) | {"app_passwords_only": needs_app_passwords(row)}
 
     def _preset_aliases(self) -> None:
         names = ", ".join(name for name, _target in settings.MAILADMIN_DEFAULT_ALIASES)

@@ -1,14 +1,15 @@
 """The tables of domains and alias domains, with what they hold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 
 from domains.models import Domain
-from domains.services.domains import edit_domain, set_domains
+from domains.services.domains import set_domains
 from domains.services.text_references import get_text_references
 from domains.tables import BaseAliasDomainTable, BaseDomainTable
+from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.actions import DELETE, Action, Services
@@ -28,8 +29,14 @@ from mailboxes.services.domain_warnings import (
     iter_alias_domain_warnings,
     iter_limit_warnings,
 )
-from mailboxes.services.domains import create_domains, delete_domains, get_indirect_dependents
+from mailboxes.services.domains import (
+    create_domains,
+    delete_domains,
+    edit_domain,
+    get_indirect_dependents,
+)
 from mailboxes.services.known_counts import get_known_count
+from mailboxes.services.mail_logins import needs_app_passwords
 
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
@@ -40,6 +47,23 @@ class DomainTable(BaseDomainTable):
     services = Services(
         create=create_domains, edit=edit_domain, set=set_domains, delete=delete_domains
     )
+
+    export_roles = BaseDomainTable.export_roles | {"app_passwords_only": Role.ADMINS}
+
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
+        rows = super().prefetch_values(rows, principal)
+        prefetch_related_objects(rows, "mail_login")
+        return rows
+
+    def export_value(self, row: Any, name: str) -> Any:
+        if name == "app_passwords_only":
+            return needs_app_passwords(row)
+        return super().export_value(row, name)
+
+    def api_value(self, row: Any, name: str) -> Any:
+        if name == "app_passwords_only":
+            return needs_app_passwords(row)
+        return super().api_value(row, name)
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("domains", principal, filters)

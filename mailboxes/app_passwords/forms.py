@@ -1,6 +1,6 @@
-"""The form for a new app password."""
+"""The forms of a new app password, and of what the main password opens."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,6 +12,7 @@ from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
 from mailadmin.tables.limit_fields import LastDayField, NetworkListField
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.app_passwords import create_app_password, generate_app_password
+from mailboxes.services.mail_logins import get_mailbox_mail_login, set_mailbox_mail_login
 
 MAX_NETWORKS = 20  # of one app password
 
@@ -66,3 +67,29 @@ class AppPasswordForm(ValidatedTextForm):
                 self.add_error(field if field in self.fields else None, messages)
             return None
         return text
+
+
+class MainPasswordForm(ValidatedTextForm):
+    """Whether mail programs may use the password of the mailbox itself."""
+
+    VALUES: ClassVar[dict[str, bool | None]] = {"": None, "any": False, "app": True}
+
+    main_password = forms.ChoiceField(
+        label=_("The password of the mailbox"),
+        required=False,
+        choices=[
+            ("", _("as for the domain")),
+            ("any", _("opens mail programs and this panel")),
+            ("app", _("opens this panel only; mail programs need app passwords")),
+        ],
+    )
+
+    def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
+        self.actor, self.mailbox = actor, mailbox
+        current = get_mailbox_mail_login(mailbox)
+        names = {value: name for name, value in self.VALUES.items()}
+        super().__init__(*args, initial={"main_password": names[current]}, **kwargs)
+
+    def save(self) -> None:
+        value = self.VALUES[self.cleaned_data["main_password"]]
+        perform(self.actor, set_mailbox_mail_login, self.mailbox.pk, value)

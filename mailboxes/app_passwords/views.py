@@ -15,11 +15,12 @@ from mailadmin.accounts.proof import SAFE_METHODS, RecentProofMixin, has_recent_
 from mailadmin.changes.perform import perform
 from mailadmin.qr_codes import draw_qr_code
 from mailadmin.tables.views.base import show_errors
-from mailboxes.app_passwords.forms import AppPasswordForm
+from mailboxes.app_passwords.forms import AppPasswordForm, MainPasswordForm
 from mailboxes.last_logins import LastUse, find_last_uses
 from mailboxes.models import AppPassword, AppPasswordLimits
 from mailboxes.owner.views import OwnFormMixin
 from mailboxes.services.app_passwords import revoke_all_app_passwords, revoke_app_passwords
+from mailboxes.services.mail_logins import is_app_passwords_only, needs_app_passwords
 from mailboxes.views import MailboxFormView
 
 
@@ -64,8 +65,16 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
             revoke_all_url=self.get_revoke_url(),
             has_proof=has_recent_proof(self.request),
             records_uses=settings.MAILADMIN_LAST_LOGIN_DAYS > 0,
+            **self.get_main_password_context(),
             **kwargs,
         )
+
+    def get_main_password_context(self) -> dict[str, Any]:
+        """Return the form for what the main password opens, and whether the domain limits it."""
+        return {
+            "main_password_form": MainPasswordForm(actor=self.actor, mailbox=self.mailbox),
+            "domain_needs_app_passwords": needs_app_passwords(self.mailbox.own_domain),
+        }
 
     def form_valid(self, form: AppPasswordForm) -> HttpResponse:
         text = form.save()
@@ -111,10 +120,33 @@ class AppPasswordRevokeView(MailboxFormView):
         return text % {"count": count}
 
 
+class MainPasswordView(RecentProofMixin, MailboxFormView):
+    """Set whether mail programs may use the main password of a mailbox."""
+
+    form_class = MainPasswordForm
+    http_method_names = ["post"]
+
+    def get_page_after_proof(self) -> str:
+        return self.get_success_url()
+
+    def get_success_url(self) -> str:
+        return reverse("mailbox-app-passwords", args=[self.mailbox.pk])
+
+    def get_success_text(self) -> str:
+        return _("The change was saved.")
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        show_errors(self.request, ValidationError([*form.errors.values()]))
+        return redirect(self.get_success_url())
+
+
 class OwnAppPasswordListView(OwnFormMixin, AppPasswordListView):
     """The app passwords of the signed-in mailbox owner."""
 
     template_name = "mailboxes/own_app_passwords.html"
+
+    def get_main_password_context(self) -> dict[str, Any]:
+        return {"is_app_passwords_only": is_app_passwords_only(self.mailbox)}
 
     def get_revoke_url(self, number: int | None = None) -> str:
         if number is None:

@@ -18,6 +18,7 @@ from mailadmin.names import fold
 from mailadmin.translation import gettext as _
 from mailboxes.models import Mailbox
 from mailboxes.services.contents import count_contents
+from mailboxes.services.domains import without_values_of_mailboxes
 from mailboxes.services.limits import check_mailbox_quota, get_unassigned_quota
 from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues
 
@@ -122,7 +123,7 @@ class DomainCapacities:
 
     def build_planned(self, values: RowValues, row: ModelRow | None) -> DomainCapacity:
         """Return the capacity of a domain as the plan creates or changes it."""
-        columns = without_second_factor(values)
+        columns = without_values_of_mailboxes(without_second_factor(values))
         if row is None:
             return DomainCapacity(Domain(**columns), can_widen_limits=True)
         domain = copy.copy(row)

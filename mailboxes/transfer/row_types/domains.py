@@ -32,6 +32,7 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.domain_tables import AliasDomainTable, DomainTable
 from mailboxes.models import DomainMailLogin
 from mailboxes.services.domains import create_domains
+from mailboxes.services.mail_logins import needs_app_passwords
 from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
     BoundedIntegerField,
@@ -40,6 +41,7 @@ from mailboxes.transfer.row_types.fields import (
     LineField,
     NameListField,
     SecretField,
+    YesNoField,
 )
 
 # Rows that come and go with their domain
@@ -61,6 +63,7 @@ class DomainRowType(RowType):
         "transport": LineField(validators=[validate_domain_transport]),
         "password_expiry": BoundedIntegerField(min_value=0),
         "second_factor": ClearableLineField(validators=[validate_policy_level]),
+        "app_passwords_only": YesNoField(),
     }
     required_columns = ("domain",)
     example = {
@@ -77,11 +80,14 @@ class DomainRowType(RowType):
 
     def prefetch_rows(self, rows: Iterable[ModelRow]) -> Iterable[ModelRow]:
         found = list(rows)
-        prefetch_related_objects(found, "factor_policy")
+        prefetch_related_objects(found, "factor_policy", "mail_login")
         return found
 
     def values_from_row(self, row: ModelRow) -> RowValues:
-        return super().values_from_row(row) | {"second_factor": row.second_factor}
+        return super().values_from_row(row) | {
+            "second_factor": row.second_factor,
+            "app_passwords_only": needs_app_passwords(row),
+        }
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         create_domains(changes, [row | {"default_aliases": False} for row in rows])

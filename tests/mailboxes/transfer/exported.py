@@ -22,6 +22,7 @@ from mailboxes.models import (
     Alias,
     AppPassword,
     AppPasswordLimits,
+    DomainMailLogin,
     Fetchmail,
     Mailbox,
     Vacation,
@@ -41,7 +42,15 @@ MODELS = (
         Vacation,
         Transport,
     ),
-    *(Fetchmail, AppPassword, AppPasswordLimits, DkimKey, DkimSigning, TotpException),
+    *(
+        DomainMailLogin,
+        Fetchmail,
+        AppPassword,
+        AppPasswordLimits,
+        DkimKey,
+        DkimSigning,
+        TotpException,
+    ),
 )
 EXPIRES = timezone.make_aware(datetime.datetime(2031, 5, 17, 22, 0))
 # Automatic dates, ids, bookkeeping of programs, and password resets.
@@ -254,6 +263,7 @@ def make_related_rows(chance, names):
     DkimSigning.objects.create(author=bob.pk, dkim=key)
     TotpException.objects.create(ip="192.0.2.1", username=None, description="Office")
     TotpException.objects.create(ip="192.0.2.2", username=bob.pk, description="Home")
+    DomainMailLogin.objects.create(domain=bob.domain, app_passwords_only=True)
     generated = AppPassword.objects.create(
         mailbox=bob, description="Phone", password_hash=hash_app_password("phone")
     )

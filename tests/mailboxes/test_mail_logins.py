@@ -1,0 +1,101 @@
+"""Domains whose mail programs need app passwords: form, API, files."""
+
+from domains.models import Domain
+from mailadmin.changes.models import Change
+from mailboxes.models import DomainMailLogin
+from mailboxes.services.mail_logins import (
+    get_mailbox_mail_login,
+    needs_app_passwords,
+    set_mailbox_mail_login,
+)
+from tests.base import World
+
+URL = "/domains/example.org/edit/"
+
+
+class DomainTests(World):
+    def needs(self, name="example.org"):
+        return needs_app_passwords(Domain.objects.get(pk=name))
+
+    def save(self, **values):
+        fields = self.client.get(URL).context["form"]
+        data = {
+            bound.name: bound.value()
+            for bound in fields
+            if bound.name != "app_passwords_only"
+            and bound.value() is not None
+            and bound.value() is not False
+        }
+        return self.client.post(URL, data | values)
+
+    def test_the_form_of_a_domain_sets_it(self):
+        self.sign_in(self.root)
+        self.assertEqual(self.save(app_passwords_only="on").status_code, 302)
+        self.assertTrue(self.needs())
+        self.assertTrue(self.client.get(URL).context["form"]["app_passwords_only"].value())
+        self.assertTrue(Change.objects.filter(table="domainmaillogin").exists())
+        self.assertEqual(self.save().status_code, 302)
+        self.assertFalse(self.needs())
+        self.assertFalse(self.needs("example.com"))
+
+    def test_a_new_domain_has_it_and_inherits_nothing(self):
+        api = self.api(self.root)
+        row = {"domain": "new.example", "default_aliases": False}
+        api.post("domains", row | {"app_passwords_only": True})
+        self.assertTrue(self.needs("new.example"))
+        Domain.objects.filter(pk="new.example")._raw_delete("default")
+        self.assertEqual(api.post("domains", row).status_code, 201)
+        self.assertFalse(self.needs("new.example"))
+
+    def test_the_api_shows_and_changes_it(self):
+        api = self.api(self.root)
+        self.assertIs(api.get("domains/example.org").json()["app_passwords_only"], False)
+        answer = api.patch("domains/example.org", {"app_passwords_only": True})
+        self.assertIs(answer.json()["app_passwords_only"], True)
+        answer = api.patch("domains/example.org", {"description": "Bakery"})
+        self.assertIs(answer.json()["app_passwords_only"], True)
+
+    def test_a_domain_admin_reads_it(self):
+        DomainMailLogin.objects.create(domain_id="example.org", app_passwords_only=True)
+        api = self.api(self.alice)
+        self.assertIs(api.get("domains/example.org").json()["app_passwords_only"], True)
+        answer = api.patch("domains/example.org", {"app_passwords_only": False})
+        self.assertEqual(answer.status_code, 403)
+        self.assertTrue(self.needs())
+
+    def test_an_export_has_it(self):
+        DomainMailLogin.objects.create(domain_id="example.org", app_passwords_only=True)
+        self.sign_in(self.root)
+        lines = self.client.get("/domains/export/").getvalue().decode().splitlines()
+        self.assertIn("app_passwords_only", lines[0])
+
+
+class MailboxTests(World):
+    PAGE = "/mailboxes/bob@example.org/app-passwords/"
+    URL = f"{PAGE}main-password/"
+
+    def test_a_mailbox_can_differ_from_its_domain(self):
+        self.sign_in(self.alice)
+        for value, stored in (("app", True), ("any", False), ("", None)):
+            self.assertRedirects(self.client.post(self.URL, {"main_password": value}), self.PAGE)
+            self.assertIs(get_mailbox_mail_login(self.bob), stored)
+            form = self.client.get(self.PAGE).context["main_password_form"]
+            self.assertEqual(form.initial["main_password"], value)
+        self.assertEqual(len([line for line in self.logged() if line[0] == "edit_mailbox"]), 3)
+
+    def test_anything_else_is_refused(self):
+        self.sign_in(self.alice)
+        self.assertRedirects(self.client.post(self.URL, {"main_password": "never"}), self.PAGE)
+        self.assertIsNone(get_mailbox_mail_login(self.bob))
+        url = "/mailboxes/carol@example.com/app-passwords/main-password/"
+        self.assertEqual(self.client.post(url, {"main_password": "app"}).status_code, 404)
+        self.assertIsNone(get_mailbox_mail_login(self.carol))
+
+    def test_owners_see_what_their_password_opens(self):
+        DomainMailLogin.objects.create(domain_id="example.org", app_passwords_only=True)
+        self.sign_in(self.bob)
+        text = "your own password opens this panel only"
+        self.assertContains(self.client.get("/account/app-passwords/"), text)
+        self.assertEqual(self.client.post(self.URL, {"main_password": "any"}).status_code, 403)
+        self.perform(self.root, set_mailbox_mail_login, self.bob.pk, False)
+        self.assertNotContains(self.client.get("/account/app-passwords/"), text)
