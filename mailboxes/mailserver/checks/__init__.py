@@ -10,6 +10,7 @@ from mailboxes.mailserver.checks import (
     classes,
     delivery,
     files,
+    listeners,
     logins,
     queries,
     sieve,
@@ -34,6 +35,7 @@ CONFIG_CHECKS: tuple[ConfigCheck, ...] = (
     *access.CONFIG_CHECKS,
     *logins.CONFIG_CHECKS,
     *sieve.CONFIG_CHECKS,
+    *listeners.CONFIG_CHECKS,
     *versions.CONFIG_CHECKS,
 )
 
