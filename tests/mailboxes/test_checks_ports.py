@@ -11,6 +11,7 @@ from mailboxes.mailserver.checks import run_checks
 from mailboxes.mailserver.checks.listeners import get_dovecot_ports, iter_postfix_ports
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
+from mailboxes.mailserver.generator.client_settings import GENERATED_PORTS
 from tests.mailboxes.generated_files import config
 from tests.mailboxes.sample_configurations import NEW, add, change, codes, configuration
 
@@ -31,9 +32,28 @@ def test_the_generated_configuration_offers_what_the_settings_name(
     dovecot = DovecotFiles(folders["dovecot"])
     assert all(named[name] for name in ("imap", "pop3", "smtp"))
     assert set(iter_postfix_ports(PostfixFiles(folders["postfix"]))) == named["smtp"]
+    assert set(GENERATED_PORTS["smtp"]) == named["smtp"]
+    for protocol in ("imap", "pop3", *(["sieve"] if sieve else [])):
+        assert set(GENERATED_PORTS[protocol]) == get_dovecot_ports(dovecot, protocol)
     for protocol in ("imap", "pop3", "sieve"):
         assert named[protocol] <= get_dovecot_ports(dovecot, protocol), protocol
         assert bool(named[protocol]) == bool(get_dovecot_ports(dovecot, protocol)), protocol
+
+
+@pytest.mark.django_db
+def test_the_command_says_which_settings_fit_the_configuration(folders, settings):
+    said = config(folders)
+    assert "\n  MAILADMIN_MAIL_HOST=mail.test\n" in said
+    assert "MAILADMIN_MAIL_SIEVE" not in said
+    settings.MAILADMIN_MAIL_HOST = "mail.test"
+    settings.MAILADMIN_MAIL_SMTP = (ServicePort(2525, "tls"), ServicePort(587, "starttls"))
+    said = config(folders, "--sieve", "--overwrite")
+    assert "\n  MAILADMIN_MAIL_SMTP=587/starttls\n" in said
+    assert "\n  MAILADMIN_MAIL_SIEVE=4190/starttls\n" in said
+    settings.MAILADMIN_MAIL_SMTP = (ServicePort(465, "tls"),)
+    settings.MAILADMIN_MAIL_SIEVE = (ServicePort(4190, "starttls"),)
+    assert "\n  MAILADMIN_MAIL_SIEVE=\n" in config(folders, "--overwrite")
+    assert "MAILADMIN_MAIL" not in config(folders, "--sieve", "--overwrite")
 
 
 def find_ports(folder, protocol, ports, *edits, **options):
