@@ -91,6 +91,19 @@ def test_openssl_verifies_a_signed_profile(algorithm, tmp_path, settings):
         assert openssl(*verify, input=broken).returncode != 0
 
 
+def test_a_renewed_certificate_signs_without_a_restart(tmp_path, settings):
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        root, chain, key = make_chain(folder)
+        for name, path in (("CERTIFICATE", chain), ("KEY", key)):
+            copy = tmp_path / name
+            copy.write_bytes(path.read_bytes())
+            setattr(settings, f"MAILADMIN_PROFILE_{name}_FILE", copy)
+        signed = build_mobileconfig(*BOB)
+        verify = ("cms", "-verify", "-inform", "DER", "-CAfile", root, "-purpose", "any")
+        assert openssl(*verify, input=signed).returncode == 0
+
+
 @pytest.mark.sqlite
 def test_the_key_has_to_fit_the_certificate(tmp_path):
     _root, chain, key = make_chain(tmp_path)
