@@ -56,6 +56,12 @@ from mailadmin.observability.views import HealthView, MetricsView, ReadinessView
 from mailadmin.routes import path_in_any_case
 from mailadmin.tables.urls import table_urls
 from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFilterDeleteView
+from mailboxes.app_passwords.views import (
+    AppPasswordListView,
+    AppPasswordRevokeView,
+    OwnAppPasswordListView,
+    OwnAppPasswordRevokeView,
+)
 from mailboxes.client_setup.domain_views import DomainRecordsView
 from mailboxes.client_setup.views import (
     AutoconfigView,
@@ -153,6 +159,17 @@ urlpatterns = [
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),
     path("account/forwarding/", owner_views.OwnForwardingView.as_view(), name="own-forwarding"),
+    path("account/app-passwords/", OwnAppPasswordListView.as_view(), name="own-app-passwords"),
+    path(
+        "account/app-passwords/revoke/",
+        OwnAppPasswordRevokeView.as_view(),
+        name="own-app-passwords-revoke",
+    ),
+    path(
+        "account/app-passwords/<int:pk>/revoke/",
+        OwnAppPasswordRevokeView.as_view(),
+        name="own-app-password-revoke",
+    ),
     path("account/recovery-address/", RecoveryAddressView.as_view(), name="recovery-address"),
     path("account/confirm/", ConfirmView.as_view(), name="confirm"),
     path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
@@ -184,6 +201,21 @@ urlpatterns = [
     path("mailboxes/room/", QuotaHintView.as_view(), name="quota-hint"),
     path("aliases/room/", AliasLimitView.as_view(), name="alias-limit"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
+    path(
+        "mailboxes/<key:key>/app-passwords/",
+        AppPasswordListView.as_view(),
+        name="mailbox-app-passwords",
+    ),
+    path(
+        "mailboxes/<key:key>/app-passwords/revoke/",
+        AppPasswordRevokeView.as_view(),
+        name="mailbox-app-passwords-revoke",
+    ),
+    path(
+        "mailboxes/<key:key>/app-passwords/<int:pk>/revoke/",
+        AppPasswordRevokeView.as_view(),
+        name="mailbox-app-password-revoke",
+    ),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
     path(
         "mailboxes/<key:key>/factors/reset/",

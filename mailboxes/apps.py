@@ -38,8 +38,9 @@ class MailboxesConfig(AppConfig):
         """Register what the worker does: the steps of jobs, and housekeeping."""
         from domains.services.locks import DELETION_JOB_KIND
         from mailadmin import registry
-        from mailboxes.services import expiry_reminders, password_schemes
+        from mailboxes.services import expiry_reminders, last_logins, password_schemes
         from mailboxes.services.alias_targets import reindex_alias_targets
+        from mailboxes.services.app_passwords import APP_PASSWORD_ADDED
         from mailboxes.services.domain_deletion import get_next_deletion_step
         from mailboxes.services.tallies import recount_tallies
         from mailboxes.transfer import job_steps
@@ -49,7 +50,7 @@ class MailboxesConfig(AppConfig):
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
         registry.register_job_step("plan", job_steps.next_plan_step, max_held=3)
-        registry.register_mail_kinds(WELCOME, expiry_reminders.PASSWORD_EXPIRES)
+        registry.register_mail_kinds(WELCOME, expiry_reminders.PASSWORD_EXPIRES, APP_PASSWORD_ADDED)
         registry.register_job_step("welcome", run_welcome_step)
         registry.register_housekeeping(purge_failed_welcome_jobs)
         registry.register_housekeeping(recount_tallies)
@@ -59,5 +60,6 @@ class MailboxesConfig(AppConfig):
         registry.register_housekeeping(
             password_schemes.store_scheme_counts, password_schemes.COUNT_INTERVAL
         )
+        registry.register_housekeeping(last_logins.purge_last_logins, last_logins.PURGE_INTERVAL)
         registry.register_housekeeping(reindex_alias_targets)
         registry.register_housekeeping(job_steps.purge_plans)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.utils.functional import cached_property
@@ -12,6 +13,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.person_views import PersonDetailView
 from mailadmin.tables.views.detail import TableDetailView, TableReadyView
 from mailboxes.client_setup.servers import get_client_servers
+from mailboxes.last_logins import find_last_logins
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_headline
@@ -34,6 +36,7 @@ class MailboxDetailView(PersonDetailView):
         return super().get_context_data(
             used=usage.bytes if usage else 0,
             messages_count=usage.messages if usage else None,
+            last_logins=find_last_logins(mailbox) if settings.MAILADMIN_LAST_LOGIN_DAYS else None,
             **kwargs,
         )
 

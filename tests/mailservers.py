@@ -102,7 +102,7 @@ class MailServer(Postfix):
         """Return the options of the command."""
         names = {"postfix_directory": "postfix", "dovecot_directory": "dovecot"}
         arguments = {names.get(name, name): value for name, value in vars(self.choices).items()}
-        unnamed = ("proxied", "lda", "passwords", "cram_md5", "sieve")
+        unnamed = ("proxied", "lda", "passwords", "cram_md5", "sieve", "postfixadmin_app_passwords")
         return {n.replace("_", "-"): value for n, value in arguments.items() if n not in unnamed}
 
     def _write(self):

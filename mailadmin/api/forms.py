@@ -1,7 +1,6 @@
 """The form for a new API token."""
 
 import datetime
-import ipaddress
 from typing import Any
 
 from django import forms
@@ -17,6 +16,7 @@ from mailadmin.names import normalize_domain
 from mailadmin.tables.form_fields import LineListField
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
+from mailadmin.tables.limit_fields import LastDayField, NetworkListField
 
 MAX_TOKEN_DOMAINS = 500  # of one token
 DEFAULT_VALIDITY = datetime.timedelta(days=90)  # that the form proposes
@@ -60,16 +60,9 @@ class TokenForm(ValidatedTextForm):
         required=False,
         help_text=_("One domain per line. Leave blank for all domains that you manage."),
     )
-    networks = LineListField(
-        label=_("Allowed IP addresses"),
-        required=False,
-        help_text=_("One address or network per line. Leave blank to allow any IP address."),
-    )
-    expires = forms.DateField(
-        label=_("Valid until"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("The last day on which the token works. Leave blank for no expiry date."),
+    networks = NetworkListField(max_networks=MAX_TOKEN_NETWORKS)
+    expires = LastDayField(
+        help_text=_("The last day on which the token works. Leave blank for no expiry date.")
     )
 
     def __init__(self, *args: Any, actor: Actor, owner: Any, **kwargs: Any) -> None:
@@ -87,24 +80,6 @@ class TokenForm(ValidatedTextForm):
                 _("Enter at most %(most)s domains.") % {"most": MAX_TOKEN_DOMAINS}
             )
         return names
-
-    def clean_networks(self) -> list[str]:
-        networks = self.cleaned_data["networks"]
-        if len(networks) > MAX_TOKEN_NETWORKS:
-            raise ValidationError(
-                _("Enter at most %(most)s addresses.") % {"most": MAX_TOKEN_NETWORKS}
-            )
-        return list(dict.fromkeys(normalize_network(text) for text in networks))
-
-    def clean_expires(self) -> datetime.datetime | None:
-        """Return the end of the day."""
-        day = self.cleaned_data["expires"]
-        if day is None:
-            return None
-        if not timezone.localdate() <= day <= datetime.date(2999, 1, 1):
-            raise ValidationError(_("This date is in the past or too far in the future."))
-        after = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time())
-        return timezone.make_aware(after)
 
     def clean(self) -> dict[str, Any]:
         """Require an explicit choice of full access where no limit is given."""
@@ -130,16 +105,6 @@ class TokenForm(ValidatedTextForm):
                 self.add_error(name if name in self.fields else None, messages)
             return None
         return text
-
-
-def normalize_network(text: str) -> str:
-    """Return a network as it is stored; an address is a network of one."""
-    try:
-        return str(ipaddress.ip_network(text.strip(), strict=False))
-    except ValueError as error:
-        raise ValidationError(
-            _("“%(value)s” is not an IP address or network.") % {"value": text}
-        ) from error
 
 
 def get_table_choices(owner: Any) -> list[tuple[str, str | Promise]]:

@@ -1,6 +1,7 @@
 """Every setting of the panel: its name, its default, its parser and its help text."""
 
 from mailadmin.conf.client_settings import CLIENT_SETTINGS
+from mailadmin.conf.device_settings import DEVICE_SETTINGS
 from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.parsers import (
     choice_parser,
@@ -94,6 +95,7 @@ SETTINGS = (
         " `X-Forwarded-Proto` are trusted",
     ),
     *SIGN_IN_SETTINGS,
+    *DEVICE_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_TIME_ZONE",
         "",

@@ -1,5 +1,12 @@
 """Mailboxes and aliases, what other programs keep about them, verifications and imports."""
 
+from mailboxes.models.app_passwords import (
+    AppPassword,
+    AppPasswordLimits,
+    DomainMailLogin,
+    LastLogin,
+    MailboxMailLogin,
+)
 from mailboxes.models.cached_stats import CachedStat
 from mailboxes.models.goto import is_vacation_target, vacation_target
 from mailboxes.models.mail import (
@@ -13,7 +20,7 @@ from mailboxes.models.mail import (
     build_maildir,
 )
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
-from mailboxes.models.related import AppPassword, EnumField, Fetchmail, OldUsage, Usage
+from mailboxes.models.related import EnumField, Fetchmail, OldUsage, Usage
 from mailboxes.models.reminders import ExpiryReminder
 from mailboxes.models.verification import Verification
 
@@ -21,11 +28,15 @@ __all__ = [
     "Alias",
     "AliasTarget",
     "AppPassword",
+    "AppPasswordLimits",
     "CachedStat",
+    "DomainMailLogin",
     "EnumField",
     "ExpiryReminder",
     "Fetchmail",
+    "LastLogin",
     "Mailbox",
+    "MailboxMailLogin",
     "OldUsage",
     "Plan",
     "PlanRow",

@@ -1,4 +1,4 @@
-"""Rows that other programs keep beside mailboxes: usage, fetchmail, app passwords."""
+"""Rows that other programs keep beside mailboxes: usage, fetchmail."""
 
 from typing import Any
 
@@ -130,29 +130,6 @@ class Fetchmail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mailbox_id} {self.src_server}"
-
-    @property
-    def log_key(self) -> str:
-        return str(self.mailbox_id)
-
-
-class AppPassword(models.Model):
-    """A password for one program: for the mail server, not for the panel."""
-
-    id = models.AutoField(primary_key=True)
-    mailbox = mail_key(Mailbox, "username", related_name="app_passwords", null=True, db_index=False)
-    description = CharField(max_length=255, null=True)  # noqa: DJ001 (as it is)
-    password_hash = CharField(max_length=255, null=True, secret=True)  # noqa: DJ001 (as it is)
-
-    objects = MailboxOwnedQuerySet.as_manager()
-
-    class Meta:
-        db_table = get_table_name("mailbox_app_password")
-        verbose_name = _("app password")
-        verbose_name_plural = _("app passwords")
-
-    def __str__(self) -> str:
-        return f"{self.mailbox_id} {self.description}"
 
     @property
     def log_key(self) -> str:

@@ -7,7 +7,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailboxes.models import Mailbox
+from mailboxes.models import AppPassword, Mailbox
+from mailboxes.postfix.app_password_queries import (
+    APP_PASSWORD_PRIVILEGES,
+    JOINED_CONDITION,
+    build_app_password_join,
+    build_login_fields,
+    build_main_password_condition,
+    build_salted_conditions,
+)
 from mailboxes.postfix.dialects import SQLDialect, get_dialect
 from mailboxes.postfix.queries import QueryBuilder, render_placeholders
 
@@ -16,15 +24,22 @@ LOGIN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$
 SUBMISSION_SERVICES = ("smtp", "submission")  # Dovecot's names for logins that send
 IS_MBOX_CONDITION = "SUBSTR(mailbox.maildir, -1) <> '/'"  # mail in one file, as virtual(8) has it
 DOVECOT_PLACEHOLDERS = {
-    "2.3": {"key": "'%u'", "service": "'%s'"},
-    "2.4": {"key": "'%{user}'", "service": "'%{protocol}'"},
+    "2.3": {"key": "'%u'", "service": "'%s'", "digest": "'%{sha256:password}'"},
+    "2.4": {
+        "key": "'%{user}'",
+        "service": "'%{protocol}'",
+        "digest": "'%{password | sha256 | hexlify}'",
+    },
 }
-LOGIN_COLUMNS = ("username", "domain", "password", "active", "smtp_active", "password_expiry")
+LOGIN_COLUMNS = (
+    *("username", "domain", "password", "active", "smtp_active", "password_expiry", "created"),
+)
 # The least that Dovecot must be allowed: table → statement → columns, none meaning the row
 DOVECOT_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "domain": {"SELECT": ("domain", "password_expiry")},
     "mailbox": {"SELECT": (*LOGIN_COLUMNS, "maildir", "quota")},
     "quota2": {"SELECT": (), "INSERT": (), "UPDATE": (), "DELETE": ()},
+    **APP_PASSWORD_PRIVILEGES,
 }
 
 
@@ -47,41 +62,74 @@ QUOTA_DICTIONARY = (
 )
 
 
-def build_dovecot_queries(version: str = "2.3", alias: str = "default") -> tuple[DovecotQuery, ...]:
+def build_dovecot_queries(
+    version: str = "2.3", alias: str = "default", salted_app_passwords: int = 0
+) -> tuple[DovecotQuery, ...]:
+    """Return all queries.
+
+    App passwords made in PostfixAdmin are stored with a salt, so they are found by trying them:
+    there is a query for the first of a mailbox, one for the second …, as many as asked for.
+    """
     builder = QueryBuilder(get_dialect(alias))
     user, active = {"user": "mailbox.username"}, "mailbox.active = 1"
     found = (*builder.key_conditions(Mailbox, "username"), active)
-    services = ", ".join(f"'{service}'" for service in SUBMISSION_SERVICES)
-    may_send = f"(:service NOT IN ({services}) OR mailbox.smtp_active = 1)"
-    login = (*found, may_send, build_password_not_expired(builder))
-    password = user | {"password": build_password_with_scheme(builder.dialect)}
     user_fields = USER_FIELD_BUILDERS[version](builder.dialect)
-    return tuple(
-        DovecotQuery(name, title, build_mailbox_select(builder.dialect, fields, conditions))
-        for name, title, fields, conditions in (
-            ("password", _("Sign-in"), password, login),
-            ("user", _("Mail location and quota"), user_fields, found),
-            ("iterate", _("All mailboxes"), user, (active,)),
-        )
+    mailboxes = builder.dialect.table(Mailbox)
+    return (
+        DovecotQuery("password", _("Sign-in"), build_password_query(builder, found)),
+        DovecotQuery(
+            "user", _("Mail location and quota"), build_select(user_fields, mailboxes, found)
+        ),
+        DovecotQuery("iterate", _("All mailboxes"), build_select(user, mailboxes, (active,))),
+        *(build_salted_query(builder, number, found) for number in range(salted_app_passwords)),
     )
 
 
-def build_mailbox_select(
-    dialect: SQLDialect, fields: dict[str, str], conditions: tuple[str, ...]
-) -> str:
+def build_password_query(builder: QueryBuilder, found: tuple[str, ...]) -> str:
+    """Return the query of a sign-in, with the main password or a generated app password."""
+    dialect = builder.dialect
+    source = f"{dialect.table(Mailbox)}\n{build_app_password_join(builder)}"
+    main = build_password_with_scheme(dialect, "mailbox.password")
+    fields = {"user": "mailbox.username"} | build_login_fields(dialect, main)
+    may_use_main = (build_password_not_expired(builder), build_main_password_condition(dialect))
+    may_sign_in = f"({JOINED_CONDITION} OR ({' AND '.join(may_use_main)}))"
+    return build_select(fields, source, (*found, build_may_send(), may_sign_in))
+
+
+def build_salted_query(builder: QueryBuilder, number: int, found: tuple[str, ...]) -> DovecotQuery:
+    """Return the query of one salted app password of a mailbox: of its first if the number is 0."""
+    dialect = builder.dialect
+    fields = {
+        "user": "mailbox.username",
+        "password": build_password_with_scheme(dialect, "apppassword.password_hash"),
+    }
+    source = f"{dialect.table(Mailbox)}, {dialect.table(AppPassword)}"
+    conditions = (*found, build_may_send(), *build_salted_conditions(builder))
+    select = build_select(fields, source, conditions)
+    limit = f"ORDER BY apppassword.id\nLIMIT 1 OFFSET {number}"
+    title = _("Sign-in with an app password of PostfixAdmin")
+    return DovecotQuery(f"app_password_{number + 1}", title, f"{select}\n{limit}")
+
+
+def build_may_send() -> str:
+    services = ", ".join(f"'{service}'" for service in SUBMISSION_SERVICES)
+    return f"(:service NOT IN ({services}) OR mailbox.smtp_active = 1)"
+
+
+def build_select(fields: dict[str, str], source: str, conditions: tuple[str, ...]) -> str:
     columns = ", ".join(f"{column} AS {name}" for name, column in fields.items())
     where = "\n  AND ".join(conditions)
-    return f"SELECT {columns}\nFROM {dialect.table(Mailbox)}\nWHERE {where}"
+    return f"SELECT {columns}\nFROM {source}\nWHERE {where}"
 
 
-def build_password_with_scheme(dialect: SQLDialect) -> str:
+def build_password_with_scheme(dialect: SQLDialect, column: str) -> str:
     """Return the stored password; Dovecot's CRYPT reads all of `$…$` but Argon2, which it names."""
     cases = " ".join(
-        f"WHEN SUBSTR(mailbox.password, 1, {len(prefix)}) = '{prefix}'"
-        f" THEN {dialect.concat(repr(scheme), 'mailbox.password')}"
+        f"WHEN SUBSTR({column}, 1, {len(prefix)}) = '{prefix}'"
+        f" THEN {dialect.concat(repr(scheme), column)}"
         for prefix, scheme in (("$argon2id$", "{ARGON2ID}"), ("$argon2i$", "{ARGON2I}"))
     )
-    return f"CASE {cases} ELSE mailbox.password END"
+    return f"CASE {cases} ELSE {column} END"
 
 
 def build_password_not_expired(builder: QueryBuilder) -> str:

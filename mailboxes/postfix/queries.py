@@ -2,7 +2,7 @@
 
 A query is kept in parts, so that the tracer can also say which row would have answered, and why
 it did not. Placeholders are `:key` (Postfix's %s, Dovecot's %u), `:domain` (%d, what follows the
-last @), `:service` and `:base`.
+last @), `:service`, `:digest` (of the password) and `:base`.
 """
 
 import re
@@ -17,7 +17,7 @@ from domains.models import AliasDomain, Domain
 from domains.patterns import DEFAULT_TRANSPORTS
 from mailboxes.postfix.dialects import SQLDialect
 
-PLACEHOLDER_RE = re.compile(r":(key|domain|service|base)\b")
+PLACEHOLDER_RE = re.compile(r":(key|domain|service|digest|base)\b")
 POSTFIX_PLACEHOLDERS = {"key": "'%s'", "domain": "'%d'"}
 
 # A condition, and why a row that does not meet it is inactive, if that is worth a message.

@@ -21,7 +21,7 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.models import SavedFilter
-from mailboxes.models import Plan
+from mailboxes.models import AppPassword, Plan
 from mailboxes.services.domains import create_domains
 from tests.base import PASSWORD, World
 
@@ -34,6 +34,8 @@ NUMBERED_MODELS = {
     "import-plan": Plan,
     "import-refused": Plan,
     "job": Job,
+    "mailbox-app-password-revoke": AppPassword,
+    "own-app-password-revoke": AppPassword,
     "own-exception-remove": TotpException,
     "passkey-remove": Passkey,
     "session-end": SignedInSession,
@@ -221,13 +223,15 @@ class MatrixWorld(World):
     def build_numbers(cls, person):
         """Return model → the number of a row of this person."""
         owner = get_owner_columns(person)
-        text = "zanzibar" if person in (cls.dave, cls.carol) else "plain"
+        is_other = person in (cls.dave, cls.carol)
+        text, mailbox = ("zanzibar", cls.carol) if is_other else ("plain", cls.bob)
         rows = [
             SavedFilter(name=text, table="mailboxes", query="q=x", **owner),
             Job(kind="bulk", title=text, owner=person.pk, state=Job.State.FAILED, **owner),
             Plan(owner=person.pk, source=text, state=Plan.State.READY, **owner),
             Passkey(name=text, digest=person.pk, credential_id="eA", **owner),
             TotpException(ip="192.0.2.2", username=person.pk, description=text),
+            AppPassword(mailbox_id=mailbox.pk, description=text, password_hash="x"),
         ]
         for row in rows:
             row.save(force_insert=True)

@@ -146,6 +146,8 @@ PAGES = [
     Page("own page", "/", (OWNER, BUSY), busy=True),
     Page("own forwarding", "/account/forwarding/", (OWNER,)),
     Page("own vacation", "/account/vacation/", (OWNER,)),
+    Page("own app passwords", "/account/app-passwords/", (OWNER,)),
+    Page("app passwords of a mailbox", "/mailboxes/{mailbox}/app-passwords/"),
     create("create a mailbox", f"/mailboxes/create/?domain={LARGEST}", **NEW_MAILBOX,
            domain=LARGEST),
     create("edit a mailbox", f"/mailboxes/bench{{n}}@{LARGEST}/edit/", quota="20"),

@@ -1,8 +1,6 @@
 """Sieve filters: stored by ManageSieve and applied at delivery."""
 
-import base64
 import smtplib
-import socket
 
 import pytest
 from django.core.management import call_command
@@ -10,9 +8,10 @@ from django.core.management import call_command
 from mailboxes.mailserver.checks import Configuration, run_checks
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.models import Usage
-from tests import dovecot_server, mailservers
+from tests import mailservers
 from tests.base import PASSWORD, build_world
 from tests.mailboxes.generated_files import receive
+from tests.mailboxes.managesieve import ManageSieve
 from tests.mailservers import MailServer
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
@@ -22,47 +21,6 @@ if header :contains "subject" "Lunch" {
   fileinto :create "Meals";
 }
 """
-
-
-class ManageSieve:
-    """The part of RFC 5804 needed to store a script."""
-
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.file = self.socket.makefile("rb")
-        self.greeting = self.answer()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.file.close()
-        self.socket.close()
-
-    def answer(self):
-        """Return the lines up to OK, NO or BYE."""
-        lines = []
-        while not lines or not lines[-1].startswith(("OK", "NO", "BYE")):
-            lines.append(self.file.readline().decode().rstrip("\r\n"))
-            assert lines[-1] or len(lines) < 100
-        return lines
-
-    def send_command(self, text):
-        self.socket.sendall(f"{text}\r\n".encode())
-        return self.answer()
-
-    def start_tls(self):
-        assert self.send_command("STARTTLS")[-1].startswith("OK")
-        self.socket = dovecot_server.unverified().wrap_socket(self.socket)
-        self.file = self.socket.makefile("rb")
-        return self.answer()
-
-    def sign_in(self, name, password):
-        credentials = base64.b64encode(f"\0{name}\0{password}".encode()).decode()
-        return self.send_command(f'AUTHENTICATE "PLAIN" "{credentials}"')[-1]
-
-    def put(self, name, script):
-        return self.send_command(f'PUTSCRIPT "{name}" {{{len(script)}+}}\r\n{script}')[-1]
 
 
 @pytest.fixture(params=["lmtp", "lda"])

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from textwrap import wrap
 from typing import Any
 
-import segno
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, TemplateView, View
 
@@ -38,6 +36,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.accounts.signed_in import describe_device, end_other_sessions
 from mailadmin.changes.perform import perform
+from mailadmin.qr_codes import draw_qr_code
 from mailadmin.tables.views.base import show_errors
 
 NEW_SECRET_KEY = "mailadmin_totp"  # noqa: S105 (of the session's data)
@@ -210,9 +209,3 @@ class RecoveryCodesView(FactorChangeMixin, View):
             show_errors(request, error)
             return redirect("factors")
         return self.show_codes(codes)
-
-
-def draw_qr_code(text: str) -> SafeString:
-    """Draw a QR code as SVG, black on white in every theme."""
-    drawing = segno.make(text, error="m").svg_inline(scale=4, border=3, dark="#000", light="#fff")
-    return mark_safe(drawing)  # noqa: S308 (segno draws squares, and writes no text)

@@ -21,7 +21,7 @@ from domains.models import Domain
 from mailadmin.passwords import schemes
 from mailboxes.mailserver.generator.database import DatabaseLocation
 from mailboxes.mailserver.programs import find_program
-from mailboxes.models import Mailbox
+from mailboxes.models import AppPassword, Mailbox
 from mailboxes.postfix.dovecot_queries import QUOTA_DICTIONARY
 from mailboxes.postfix.maps import VACATION_SERVICE
 
@@ -56,6 +56,8 @@ PANEL_DOMAIN_MESSAGE = _(
     "%(name)s is a domain of the panel. Choose a host name for the mail server that is not."
 )
 DATABASE_ACCOUNTS = ("postfix", "dovecot", "autoreply", "panel")
+# Each is a query and a hash more for a wrong password, if the mailbox has so many.
+MIN_SALTED_APP_PASSWORDS, MAX_SALTED_APP_PASSWORDS = 5, 20
 PROGRAM_TIMEOUT_SECONDS = 5  # to print its version
 
 
@@ -75,6 +77,7 @@ class MailServerOptions:
     default_scheme: str = "CRYPT"
     cram_md5: bool = False  # in addition to plain and login
     sieve: bool = False  # ManageSieve; needs two more packages of Dovecot
+    postfixadmin_app_passwords: int | None = None  # of one mailbox; default: as many as there are
     certificate: str = ""
     key: str = ""
     command: str = "/usr/local/bin/mailadmin"
@@ -95,6 +98,12 @@ class MailServerOptions:
     def map_type(self) -> str:
         return ("proxy:" if self.proxied else "") + DatabaseLocation.from_connection().driver
 
+    @property
+    def salted_app_passwords(self) -> int:
+        """Return how many app passwords of a mailbox are found by trying them one by one."""
+        given = self.postfixadmin_app_passwords
+        return suggest_salted_app_passwords() if given is None else given
+
     def context(self) -> dict[str, Any]:
         """Return the variables of the templates."""
         database = DatabaseLocation.from_connection()
@@ -110,6 +119,7 @@ class MailServerOptions:
             "vacation_domain": settings.MAILADMIN_VACATION_DOMAIN,
             "vacation_service": VACATION_SERVICE,
             "quota": QUOTA_DICTIONARY,
+            "last_login": settings.MAILADMIN_LAST_LOGIN_DAYS > 0,
         }
 
 
@@ -131,6 +141,12 @@ def can_offer_cram_md5() -> bool:
         return True
     prefixes = (Q(password__istartswith=f"{{{name}") for name in CRAM_MD5_SCHEMES)
     return Mailbox.objects.filter(reduce(or_, prefixes), active=True).exists()
+
+
+def suggest_salted_app_passwords() -> int:
+    """Return how many app passwords made in PostfixAdmin a mailbox may have; none if none exist."""
+    most = AppPassword.objects.count_most_salted()
+    return min(max(most, MIN_SALTED_APP_PASSWORDS), MAX_SALTED_APP_PASSWORDS) if most else 0
 
 
 def is_version_at_least(version: str, minimum: str) -> bool:

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from mailboxes.mailserver.generator import disk
 from mailboxes.mailserver.generator.choices import (
+    MAX_SALTED_APP_PASSWORDS,
     NO_CRAM_MD5_MESSAGE,
     PANEL_DOMAIN_MESSAGE,
     MailServerOptions,
@@ -70,6 +71,14 @@ def add_arguments(parser: CommandParser) -> None:
         parser.add_argument(f"--{name}", help=text, choices=OPTION_CHOICES.get(name))
     for name, text in FLAG_HELP.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
+    parser.add_argument(
+        "--postfixadmin-app-passwords",
+        type=int,
+        choices=range(MAX_SALTED_APP_PASSWORDS + 1),
+        metavar="N",
+        help="how many app passwords made in PostfixAdmin a mailbox may have"
+        f" (0 to {MAX_SALTED_APP_PASSWORDS}; default: as many as there are)",
+    )
     conflict_flags = parser.add_mutually_exclusive_group()
     for name, text in CONFLICT_FLAG_HELP.items():
         conflict_flags.add_argument(f"--{name}", action="store_true", help=text)

@@ -30,9 +30,14 @@ class GeneratedFile(NamedTuple):
 
 def generate_files(choices: MailServerOptions) -> Iterator[GeneratedFile]:
     """Yield all files of the configuration of one mail server."""
+    queries = render_dovecot_queries(choices)
     context = choices.context() | {
         "maps": get_tables_by_parameter(choices),
-        "queries": render_dovecot_queries(choices),
+        "queries": queries,
+        "salted_queries": [
+            (number, queries[f"app_password_{number}"])
+            for number in range(1, choices.salted_app_passwords + 1)
+        ],
     }
     yield from generate_postfix_files(context)
     yield from generate_dovecot_files(choices.dovecot_version, context)
@@ -64,6 +69,16 @@ def generate_dovecot_files(version: str, context: Context) -> Iterator[Generated
         text = render_config_file(f"dovecot-{version}/{name}", context)
         mode, group = (SECRET_MODE, "dovecot") if is_secret else (PUBLIC_MODE, "")
         yield GeneratedFile("dovecot", name, text, mode, group)
+    if version == "2.3":
+        yield from generate_app_password_files(context)
+
+
+def generate_app_password_files(context: Context) -> Iterator[GeneratedFile]:
+    """Yield a file for each query of a salted app password, as Dovecot 2.3 takes them."""
+    for number, query in context["salted_queries"]:
+        text = render_config_file("dovecot-2.3/app-password.conf.ext", context | {"query": query})
+        name = f"dovecot-app-password-{number}.conf.ext"
+        yield GeneratedFile("dovecot", name, text, SECRET_MODE, "dovecot")
 
 
 # version → (file, whether it contains a password)
@@ -144,7 +159,9 @@ def render_dovecot_queries(choices: MailServerOptions) -> dict[str, str]:
     version, base = choices.dovecot_version, choices.mail_directory
     return {
         query.name: " ".join(render_for_dovecot(query.sql, version, base).split())
-        for query in build_dovecot_queries(version)
+        for query in build_dovecot_queries(
+            version, salted_app_passwords=choices.salted_app_passwords
+        )
     }
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin.names import fold
 from mailboxes.models import Mailbox
+from mailboxes.postfix.app_password_queries import build_main_password_condition
 from mailboxes.postfix.dialects import get_dialect
 from mailboxes.postfix.dovecot_queries import (
     USER_FIELD_BUILDERS,
@@ -86,10 +87,12 @@ def iter_passwd_lines(
 def build_users_part(fields: dict[str, str]) -> LookupSelect:
     """Return the query of logins: password, mail location and quota, as Dovecot asks the panel."""
     builder = QueryBuilder(get_dialect())
-    password = (
-        f"CASE WHEN {build_password_not_expired(builder)}"
-        f" THEN {build_password_with_scheme(builder.dialect)} ELSE '{UNUSABLE_PASSWORD_HASH}' END"
+    may_sign_in = (
+        f"{build_password_not_expired(builder)}"
+        f" AND {build_main_password_condition(builder.dialect)}"
     )
+    stored = build_password_with_scheme(builder.dialect, "mailbox.password")
+    password = f"CASE WHEN {may_sign_in} THEN {stored} ELSE '{UNUSABLE_PASSWORD_HASH}' END"
     answer = ", ".join([password, *fields.values()])
     key, table = builder.key_conditions(Mailbox, "username"), builder.dialect.table(Mailbox)
     return LookupSelect(Mailbox, answer, table, key, (builder.active("mailbox"),))

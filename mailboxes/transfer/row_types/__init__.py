@@ -1,6 +1,7 @@
 """Every type of row that can be imported or exported, in the order of their dependencies."""
 
 from mailboxes.transfer.row_types.aliases import AliasRowType
+from mailboxes.transfer.row_types.app_passwords import AppPasswordRowType
 from mailboxes.transfer.row_types.base import RowType
 from mailboxes.transfer.row_types.domains import (
     AdminRowType,
@@ -12,7 +13,6 @@ from mailboxes.transfer.row_types.domains import (
 from mailboxes.transfer.row_types.fields import SecretField
 from mailboxes.transfer.row_types.mailboxes import UNUSABLE_PASSWORD_HASH, MailboxRowType
 from mailboxes.transfer.row_types.related import (
-    AppPasswordRowType,
     DkimKeyRowType,
     DkimSigningRowType,
     FetchmailRowType,

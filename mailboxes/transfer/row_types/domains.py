@@ -30,6 +30,7 @@ from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.domain_tables import AliasDomainTable, DomainTable
+from mailboxes.models import DomainMailLogin
 from mailboxes.services.domains import create_domains
 from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
@@ -41,7 +42,8 @@ from mailboxes.transfer.row_types.fields import (
     SecretField,
 )
 
-DOMAIN_PARTS = (DomainState, DomainFactorPolicy)  # rows that come and go with their domain
+# Rows that come and go with their domain
+DOMAIN_PARTS = (DomainState, DomainFactorPolicy, DomainMailLogin)
 
 
 def validate_policy_level(value: str) -> None:

@@ -8,7 +8,7 @@ from domains.models import DkimKey, DkimSigning, TotpException
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
-from mailboxes.models import AppPassword, Fetchmail
+from mailboxes.models import Fetchmail
 from mailboxes.transfer.row_types import related_services
 from mailboxes.transfer.row_types.base import ModelRow, RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
@@ -46,7 +46,7 @@ class RelatedRowType(RowType):
         first = {key.partition(KEY_SEPARATOR)[0] for key in keys}
         rows = self.model._default_manager.filter(**{f"{self.key_columns[0]}__in": first})
         found: dict[str, ModelRow] = {}
-        for row in rows.order_by("pk"):
+        for row in self.prefetch_rows(rows.order_by("pk")):
             found.setdefault(fold(self.key(self.values_from_row(row))), row)
         return found
 
@@ -119,21 +119,6 @@ class FetchmailRowType(MailboxRelatedRowType):
     def values_from_row(self, row: Any) -> RowValues:
         """Derive the domain from the mailbox: old rows may hold another one."""
         return super().values_from_row(row) | {"domain": fold(row.mailbox_id).rpartition("@")[2]}
-
-
-class AppPasswordRowType(MailboxRelatedRowType):
-    name = "app-password"
-    table = "app-passwords"
-    title = _("app passwords")
-    model = AppPassword
-    key_columns = ("mailbox", "description")
-    required_columns = ("mailbox", "password_hash")
-    log_action = "app_password"
-    extra_columns = {
-        "mailbox": AddressKeyField(),
-        "description": LineField(),
-        "password_hash": SecretField(),
-    }
 
 
 class DkimKeyRowType(RelatedRowType):

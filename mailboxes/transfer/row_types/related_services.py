@@ -1,5 +1,6 @@
 """Services for rows that PostfixAdmin keeps beside mailboxes and domains; for superadmins only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -23,7 +24,7 @@ LOG_ACTIONS = {
 }
 
 
-def create_related_rows(changes: Changes, rows: list[Model], action: str) -> None:
+def create_related_rows(changes: Changes, rows: Sequence[Model], action: str) -> None:
     _require_superadmin(changes)
     changes.create(rows)
     _log_rows(changes, rows, LOG_ACTIONS[action][0])
@@ -50,6 +51,6 @@ def _require_superadmin(changes: Changes) -> None:
         raise PermissionDenied
 
 
-def _log_rows(changes: Changes, rows: list[Model], action: str) -> None:
+def _log_rows(changes: Changes, rows: Sequence[Model], action: str) -> None:
     for row in rows:
         changes.log(action, get_row_domain(row), format_row_key(row))

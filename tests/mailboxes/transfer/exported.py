@@ -18,7 +18,16 @@ from domains.models import (
     TotpException,
     Transport,
 )
-from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation, vacation_target
+from mailboxes.models import (
+    Alias,
+    AppPassword,
+    AppPasswordLimits,
+    Fetchmail,
+    Mailbox,
+    Vacation,
+    vacation_target,
+)
+from mailboxes.services.app_passwords import hash_app_password
 
 MODELS = (
     *(
@@ -32,11 +41,12 @@ MODELS = (
         Vacation,
         Transport,
     ),
-    *(Fetchmail, AppPassword, DkimKey, DkimSigning, TotpException),
+    *(Fetchmail, AppPassword, AppPasswordLimits, DkimKey, DkimSigning, TotpException),
 )
+EXPIRES = timezone.make_aware(datetime.datetime(2031, 5, 17, 22, 0))
 # Automatic dates, ids, bookkeeping of programs, and password resets.
 NOT_COMPARED = {
-    *("id", "created", "modified", "dkim_id", "cache", "returned_text", "date"),
+    *("id", "created", "modified", "dkim_id", "app_password_id", "cache", "returned_text", "date"),
     *("token", "token_validity"),
 }
 HASHES = [
@@ -244,6 +254,12 @@ def make_related_rows(chance, names):
     DkimSigning.objects.create(author=bob.pk, dkim=key)
     TotpException.objects.create(ip="192.0.2.1", username=None, description="Office")
     TotpException.objects.create(ip="192.0.2.2", username=bob.pk, description="Home")
+    generated = AppPassword.objects.create(
+        mailbox=bob, description="Phone", password_hash=hash_app_password("phone")
+    )
+    AppPasswordLimits.objects.create(
+        app_password=generated, pop3=False, networks="192.0.2.0/24", expires=EXPIRES
+    )
 
 
 # Contents

@@ -1,0 +1,68 @@
+"""The form for a new app password."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mailadmin.changes.perform import Actor, perform
+from mailadmin.tables.form_sections import Section
+from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
+from mailadmin.tables.limit_fields import LastDayField, NetworkListField
+from mailboxes.models import AppPassword, Mailbox
+from mailboxes.services.app_passwords import create_app_password, generate_app_password
+
+MAX_NETWORKS = 20  # of one app password
+
+
+class AppPasswordForm(ValidatedTextForm):
+    """The name and the limits of a new app password."""
+
+    sections = (
+        Section("", ("description",)),
+        Section(_("Limits"), ("protocols", "networks", "expires")),
+    )
+
+    description = forms.CharField(
+        label=_("Name"),
+        max_length=100,
+        help_text=_("The device or program that will use the password, for example: Phone"),
+    )
+    protocols = forms.MultipleChoiceField(
+        label=_("Protocols"),
+        widget=forms.CheckboxSelectMultiple,
+        choices=list(AppPassword.PROTOCOLS.items()),
+        initial=list(AppPassword.PROTOCOLS),
+        error_messages={"required": _("Select at least one protocol.")},
+        help_text=_(
+            "IMAP or POP3 to read mail, SMTP to send it, ManageSieve to edit filters. Other"
+            " sign-ins with this password are refused."
+        ),
+    )
+    networks = NetworkListField(max_networks=MAX_NETWORKS)
+    expires = LastDayField(
+        help_text=_("The last day on which the password works. Leave blank for no expiry date.")
+    )
+
+    def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
+        self.actor, self.mailbox = actor, mailbox
+        super().__init__(*args, **kwargs)
+
+    def get_limits(self) -> dict[str, Any]:
+        """Return the limits, as services take them."""
+        values = self.cleaned_data
+        protocols = {name: name in values["protocols"] for name in AppPassword.PROTOCOLS}
+        return protocols | {"networks": ",".join(values["networks"]), "expires": values["expires"]}
+
+    def save(self) -> str | None:
+        """Create the password and return its text, which is not stored; None if it was refused."""
+        text = generate_app_password()
+        name = self.cleaned_data["description"]
+        try:
+            perform(self.actor, create_app_password, self.mailbox.pk, name, self.get_limits(), text)
+        except ValidationError as error:
+            for field, messages in get_errors_by_field(error).items():
+                self.add_error(field if field in self.fields else None, messages)
+            return None
+        return text

@@ -1,0 +1,129 @@
+"""List, create and revoke the app passwords of one mailbox, as its owner or as an admin."""
+
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from mailadmin.accounts.proof import SAFE_METHODS, RecentProofMixin, has_recent_proof
+from mailadmin.changes.perform import perform
+from mailadmin.qr_codes import draw_qr_code
+from mailadmin.tables.views.base import show_errors
+from mailboxes.app_passwords.forms import AppPasswordForm
+from mailboxes.last_logins import LastUse, find_last_uses
+from mailboxes.models import AppPassword, AppPasswordLimits
+from mailboxes.owner.views import OwnFormMixin
+from mailboxes.services.app_passwords import revoke_all_app_passwords, revoke_app_passwords
+from mailboxes.views import MailboxFormView
+
+
+class ListedAppPassword(NamedTuple):
+    """An app password as the pages show it."""
+
+    row: AppPassword
+    limits: AppPasswordLimits | None  # None if PostfixAdmin has made it
+    last_use: LastUse | None
+    revoke_url: str
+
+
+class AppPasswordListView(RecentProofMixin, MailboxFormView):
+    """The app passwords of a mailbox, and a form for a new one; only its response shows it."""
+
+    form_class = AppPasswordForm
+    template_name = "mailboxes/app_passwords.html"
+    tab = "app-passwords"
+    title = gettext_lazy("App passwords")
+
+    def needs_proof(self, request: HttpRequest) -> bool:
+        return request.method not in SAFE_METHODS
+
+    def get_revoke_url(self, number: int | None = None) -> str:
+        """Return the URL that revokes one app password, or all of them."""
+        if number is None:
+            return reverse("mailbox-app-passwords-revoke", args=[self.mailbox.pk])
+        return reverse("mailbox-app-password-revoke", args=[self.mailbox.pk, number])
+
+    def list_app_passwords(self) -> list[ListedAppPassword]:
+        """Return the app passwords with their limits and last uses, the newest first."""
+        rows = AppPassword.objects.filter(mailbox=self.mailbox.pk).select_related("limits")
+        uses = find_last_uses(self.mailbox)
+        return [
+            ListedAppPassword(row, row.known_limits, uses.get(row.pk), self.get_revoke_url(row.pk))
+            for row in rows.order_by("-pk")
+        ]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            app_passwords=self.list_app_passwords(),
+            revoke_all_url=self.get_revoke_url(),
+            has_proof=has_recent_proof(self.request),
+            records_uses=settings.MAILADMIN_LAST_LOGIN_DAYS > 0,
+            **kwargs,
+        )
+
+    def form_valid(self, form: AppPasswordForm) -> HttpResponse:
+        text = form.save()
+        if text is None:
+            return self.form_invalid(form)
+        blank = AppPasswordForm(actor=self.actor, mailbox=self.mailbox)
+        context = self.get_context_data(
+            form=blank, new=text, new_name=form.cleaned_data["description"], qr=draw_qr_code(text)
+        )
+        return self.render_to_response(context)
+
+
+class AppPasswordRevokeView(MailboxFormView):
+    """Revoke one app password of a mailbox, or all of them."""
+
+    http_method_names = ["post"]
+
+    def get_list_url(self) -> str:
+        return reverse("mailbox-app-passwords", args=[self.mailbox.pk])
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        number = kwargs.get("pk")
+        try:
+            text = self.revoke_one(number) if number else self.revoke_all()
+        except ValidationError as error:
+            show_errors(request, error)
+        else:
+            messages.success(request, text)
+        return redirect(self.get_list_url())
+
+    def revoke_one(self, number: int) -> str:
+        row = AppPassword.objects.filter(mailbox=self.mailbox.pk, pk=number).first()
+        if row is None:
+            raise Http404
+        perform(self.actor, revoke_app_passwords, [row.pk])
+        return _("The app password “%(name)s” was revoked.") % {"name": row.description or ""}
+
+    def revoke_all(self) -> str:
+        count = perform(self.actor, revoke_all_app_passwords, [self.mailbox.pk])
+        text = ngettext(
+            "%(count)s app password was revoked.", "%(count)s app passwords were revoked.", count
+        )
+        return text % {"count": count}
+
+
+class OwnAppPasswordListView(OwnFormMixin, AppPasswordListView):
+    """The app passwords of the signed-in mailbox owner."""
+
+    template_name = "mailboxes/own_app_passwords.html"
+
+    def get_revoke_url(self, number: int | None = None) -> str:
+        if number is None:
+            return reverse("own-app-passwords-revoke")
+        return reverse("own-app-password-revoke", args=[number])
+
+
+class OwnAppPasswordRevokeView(OwnFormMixin, AppPasswordRevokeView):
+    """Revoke app passwords of the signed-in mailbox owner."""
+
+    def get_list_url(self) -> str:
+        return reverse("own-app-passwords")

@@ -1,0 +1,116 @@
+"""Create and revoke app passwords, and set their limits."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from mailadmin.accounts.signed_in import describe_client
+from mailadmin.changes.perform import Changes
+from mailadmin.db.models import copy_with_values
+from mailadmin.mails.mail_kinds import MailKind
+from mailadmin.mails.notices import ACCOUNT, EVENT, notify_person
+from mailadmin.translation import gettext_lazy as _
+from mailboxes.models import AppPassword, AppPasswordLimits, Mailbox
+from mailboxes.models.app_passwords import GENERATED_SCHEME
+
+# Without what looks alike; 20 of them are 99 random bits.
+ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+GROUPS, GROUP_LENGTH = 5, 4
+MAX_APP_PASSWORDS = 50  # of one mailbox
+APP_PASSWORD_ADDED = MailKind(
+    "app_password_added",
+    _("App password added"),
+    "An app password was created for a mailbox, by its owner or an administrator.",
+    _("An app password was created for %(account)s"),
+    _(
+        "An app password was created for the mailbox %(account)s: %(what)s\n\n"
+        "Time: %(when)s\nDevice: %(device)s\nIP address: %(address)s\n\n"
+        "If you do not expect this, revoke the app password, change your password, and inform"
+        " your administrator."
+    ),
+    ACCOUNT | {"what": "the name of the app password"} | EVENT,
+)
+
+
+def generate_app_password() -> str:
+    """Generate an app password, in groups that can be read aloud."""
+    return "-".join(
+        "".join(secrets.choice(ALPHABET) for _position in range(GROUP_LENGTH))
+        for _group in range(GROUPS)
+    )
+
+
+def hash_app_password(text: str) -> str:
+    """Return what is stored: a hash without a salt, by which Dovecot finds it."""
+    return GENERATED_SCHEME + hashlib.sha256(text.encode()).hexdigest()
+
+
+def create_app_password(
+    changes: Changes, key: str, description: str, limits: dict[str, Any], text: str
+) -> AppPassword:
+    """Create an app password for a mailbox; its owner gets a mail."""
+    mailbox = changes.find_one(Mailbox, key)
+    own = AppPassword.objects.filter(mailbox=mailbox.pk)
+    if own.count() >= MAX_APP_PASSWORDS:
+        raise ValidationError(
+            _("This mailbox has too many app passwords. Revoke one before you create another.")
+        )
+    if own.filter(description=description).exists():
+        text_taken = _("This mailbox already has an app password of this name.")
+        raise ValidationError({"description": ValidationError(text_taken, code="taken")})
+    row = AppPassword(
+        mailbox_id=mailbox.pk, description=description, password_hash=hash_app_password(text)
+    )
+    changes.create([row])
+    # An older row of this number may have been left when PostfixAdmin deleted the app password.
+    AppPasswordLimits.objects.filter(pk=row.pk).delete()
+    set_app_password_limits(changes, row, limits)
+    changes.log("add_app_password", mailbox.domain_id, mailbox.pk)
+    notify_person(
+        mailbox, APP_PASSWORD_ADDED.name, {"what": description} | describe_client(changes.actor)
+    )
+    return row
+
+
+def edit_app_password_limits(changes: Changes, key: int, limits: dict[str, Any]) -> None:
+    """Change limits of a generated app password."""
+    row = changes.find_one(AppPassword, key)
+    if set_app_password_limits(changes, row, limits):
+        _log(changes, row, "edit_app_password")
+
+
+def set_app_password_limits(changes: Changes, row: AppPassword, limits: dict[str, Any]) -> bool:
+    """Set limits of a generated app password, and none that are not given; tell if they changed."""
+    current = AppPasswordLimits.objects.filter(pk=row.pk).first()
+    new = copy_with_values(current or AppPasswordLimits(app_password=row), limits)
+    if not new.protocol_names:
+        raise ValidationError({"protocols": _("Select at least one protocol.")})
+    if current is None:
+        changes.create([new])
+        return True
+    return bool(changes.update([current], **limits))
+
+
+def revoke_app_passwords(changes: Changes, keys: Sequence[int]) -> None:
+    """Delete app passwords, so that they are refused from then on."""
+    rows = changes.find(AppPassword, keys)
+    changes.delete(rows)
+    for row in rows:
+        _log(changes, row, "delete_app_password")
+
+
+def revoke_all_app_passwords(changes: Changes, mailboxes: Iterable[str]) -> int:
+    """Revoke all app passwords of these mailboxes; return how many there were."""
+    owners = changes.find(Mailbox, mailboxes)
+    own = AppPassword.objects.filter(mailbox__in=[owner.pk for owner in owners])
+    keys = list(own.values_list("pk", flat=True))
+    revoke_app_passwords(changes, keys)
+    return len(keys)
+
+
+def _log(changes: Changes, row: AppPassword, action: str) -> None:
+    name = row.mailbox_id or ""
+    changes.log(action, name.rpartition("@")[2], name)

@@ -1,0 +1,76 @@
+"""Which of the sign-ins that Dovecot records are kept."""
+
+import time
+
+import pytest
+
+from mailboxes.models import LastLogin
+from mailboxes.services.last_logins import DAY, purge_last_logins
+from tests.base import build_world
+
+pytestmark = pytest.mark.django_db
+NOW = int(time.time())
+
+
+@pytest.fixture(autouse=True)
+def world():
+    build_world()
+
+
+def record(days, address="192.0.2.1", protocol="imap", app_password=0, key="bob@example.org"):
+    return LastLogin.objects.create(
+        mailbox_id=key,
+        protocol=protocol,
+        app_password=app_password,
+        address=address,
+        at=NOW - days * DAY,
+    )
+
+
+def kept():
+    return {
+        (row.protocol, row.app_password, row.address)
+        for row in LastLogin.objects.filter(mailbox="bob@example.org")
+    }
+
+
+def test_of_one_protocol_and_password_the_last_sign_in_stays(settings):
+    record(5, "192.0.2.1")
+    record(4, "192.0.2.2")
+    record(3, "192.0.2.3", protocol="pop3")
+    record(8, "192.0.2.4", app_password=7)
+    record(0, "192.0.2.5", key="carol@example.com")
+    purge_last_logins()
+    assert kept() == {
+        ("imap", 0, "192.0.2.2"),
+        ("pop3", 0, "192.0.2.3"),
+        ("imap", 7, "192.0.2.4"),
+    }
+
+
+def test_todays_sign_ins_stay_from_all_addresses():
+    record(1, "192.0.2.1")
+    record(0, "192.0.2.2")
+    purge_last_logins()
+    assert len(kept()) == 2
+
+
+def test_old_sign_ins_are_deleted(settings):
+    settings.MAILADMIN_LAST_LOGIN_DAYS = 30
+    record(29)
+    record(31, protocol="pop3")
+    purge_last_logins()
+    assert kept() == {("imap", 0, "192.0.2.1")}
+
+
+def test_where_nothing_is_recorded_all_is_deleted(settings):
+    settings.MAILADMIN_LAST_LOGIN_DAYS = 0
+    record(1)
+    purge_last_logins()
+    assert kept() == set()
+
+
+def test_a_deleted_mailbox_takes_its_sign_ins_along():
+    record(1)
+    LastLogin.objects.get(mailbox="bob@example.org").mailbox.delete()
+    assert kept() == set()

@@ -1,0 +1,39 @@
+"""App passwords keep their limits in exports and imports."""
+
+from mailboxes.models import AppPassword, AppPasswordLimits
+from mailboxes.services.app_passwords import create_app_password, hash_app_password
+from tests.mailboxes.transfer.exporting import Exporting
+
+ROW = {"mailbox": "bob@example.org", "description": "Phone"}
+LIMITS = {"imap": True, "pop3": False, "smtp": True, "sieve": False, "networks": "192.0.2.0/24"}
+
+
+class AppPasswordTransferTests(Exporting):
+    def put(self, **values):
+        return self.apply(self.json_plan({"app-passwords": [ROW | values]}))
+
+    def test_limits_are_exported_and_imported(self):
+        self.perform(self.root, create_app_password, self.bob.pk, "Phone", LIMITS, "secret")
+        exported = self.exported()["app-passwords"]
+        AppPassword.objects.all().delete()
+        self.apply(self.json_plan({"app-passwords": exported}))
+        limits = AppPasswordLimits.objects.get()
+        self.assertEqual(limits.app_password.password_hash, hash_app_password("secret"))
+        self.assertEqual({name: getattr(limits, name) for name in LIMITS}, LIMITS)
+
+    def test_a_generated_password_without_limits_gets_those_of_a_new_one(self):
+        self.put(password_hash=hash_app_password("secret"))
+        self.assertEqual(len(AppPasswordLimits.objects.get().protocol_names), 4)
+
+    def test_an_import_changes_limits(self):
+        self.put(password_hash=hash_app_password("secret"))
+        self.put(password_hash=hash_app_password("secret"), **LIMITS, expires="2030-01-01 00:00:00")
+        limits = AppPasswordLimits.objects.get()
+        self.assertEqual(limits.protocol_names, ["IMAP", "SMTP"])
+        self.assertEqual(limits.expires.year, 2030)
+
+    def test_a_password_of_postfixadmin_has_no_limits(self):
+        self.put(password_hash="{BLF-CRYPT}$2y$10$abc")
+        self.assertFalse(AppPasswordLimits.objects.exists())
+        plan = self.put(password_hash="{BLF-CRYPT}$2y$10$abc", imap=False)
+        self.assertIn("Only app passwords that were generated here", str(self.reasons(plan)))
