@@ -124,6 +124,31 @@ DOVECOT_FAULTS = [
         replace(ROWS, alias_domains=frozenset({"branch.example"})),
     ),
     Broken(
+        "app-passwords-not-queried",
+        (),
+        SQL,
+        "password_query = SELECT username AS user, password FROM",
+        "",
+        replace(ROWS, has_generated_app_passwords=True),
+    ),
+    Broken(
+        "too-few-app-password-queries",
+        (),
+        SQL,
+        "password_query = SELECT username AS user, password FROM",
+        "2 > 0",
+        replace(ROWS, most_salted_app_passwords=2),
+    ),
+    Broken(
+        "auth-cache-keeps-passwords",
+        (add("dovecot/conf.d/10-mail.conf", "auth_cache_size = 10M\n"),),
+        "dovecot/conf.d/10-mail.conf",
+        "auth_cache_size = 10M",
+        "10M",
+        replace(ROWS, most_salted_app_passwords=2),
+        also=("too-few-app-password-queries",),
+    ),
+    Broken(
         "sieve-script-is-a-folder",
         (
             change("dovecot/conf.d/10-mail.conf", "maildir:~/Maildir", "maildir:~/"),

@@ -13,7 +13,8 @@ from mailboxes.mailserver.checks.hashes import (
     identify_hash,
     is_readable_as,
 )
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, AppPassword, Mailbox
+from mailboxes.services.app_passwords import create_app_password
 from tests.base import World
 from tests.mailboxes.sample_configurations import NARROW
 from tests.programs import command
@@ -82,6 +83,19 @@ class DatabaseTests(World):
             facts.hash_kinds,
             {PasswordHashKind("BLF-CRYPT", False), PasswordHashKind("HEX:128", False)},
         )
+
+    def test_app_passwords_are_counted_by_kind(self):
+        facts = rows.load_database_facts()
+        self.assertFalse(facts.has_app_passwords)
+        for number in range(3):
+            AppPassword.objects.create(
+                mailbox=self.bob, description=str(number), password_hash="{BLF-CRYPT}x"
+            )
+        AppPassword.objects.create(mailbox=self.carol, description="x", password_hash="{PLAIN}x")
+        self.perform(self.root, create_app_password, self.bob.pk, "Phone", {}, "secret")
+        facts = rows.load_database_facts()
+        self.assertTrue(facts.has_generated_app_passwords)
+        self.assertEqual(facts.most_salted_app_passwords, 3)
 
     def test_a_wildcard_of_the_panel_matches_domains_without_a_row(self):
         Transport.objects.create(pattern="*", transport="smtp:[mx.hosting.example]")

@@ -7,6 +7,7 @@ nothing.
 from mailboxes.mailserver.checks import (
     access,
     aliases,
+    app_passwords,
     classes,
     delivery,
     files,
@@ -34,6 +35,7 @@ CONFIG_CHECKS: tuple[ConfigCheck, ...] = (
     *delivery.CONFIG_CHECKS,
     *access.CONFIG_CHECKS,
     *logins.CONFIG_CHECKS,
+    *app_passwords.CONFIG_CHECKS,
     *sieve.CONFIG_CHECKS,
     *listeners.CONFIG_CHECKS,
     *versions.CONFIG_CHECKS,

@@ -7,7 +7,7 @@ from domains.models import AliasDomain, Domain, Transport
 from domains.services.transports import get_first_domains_taken_by_wildcard
 from mailadmin.db.fields import load_column_facts
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, AppPassword, AppPasswordLimits, Mailbox
 
 MAX_SHOWN_NAMES = 20
 NON_UNICODE_CHARSETS = ("latin1", "ascii")
@@ -33,6 +33,12 @@ class DatabaseFacts:
     mailboxes_behind_catch_all: tuple[str, ...] = ()  # without an alias row
     domain_only_aliases: tuple[str, ...] = ()  # aliases whose address is a domain
     non_unicode_tables: frozenset[str] = frozenset()  # by their key column
+    has_generated_app_passwords: bool = False
+    most_salted_app_passwords: int = 0  # of one mailbox, made in PostfixAdmin
+
+    @property
+    def has_app_passwords(self) -> bool:
+        return self.has_generated_app_passwords or self.most_salted_app_passwords > 0
 
 
 EMPTY_FACTS = DatabaseFacts()  # if there is no database
@@ -61,6 +67,8 @@ def load_database_facts() -> DatabaseFacts:
         mailboxes_behind_catch_all=tuple(_find_mailboxes_behind_catch_all()[:MAX_SHOWN_NAMES]),
         domain_only_aliases=tuple(_find_domain_only_aliases()[:MAX_SHOWN_NAMES]),
         non_unicode_tables=_find_non_unicode_tables(),
+        has_generated_app_passwords=AppPasswordLimits.objects.exists(),
+        most_salted_app_passwords=AppPassword.objects.count_most_salted(),
     )
 
 
