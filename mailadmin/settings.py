@@ -40,6 +40,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mailadmin.observability.middleware.ObservabilityMiddleware",
     "mailadmin.accounts.middleware.ClientAddressMiddleware",
+    "mailadmin.foreign_hosts.ForeignHostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "mailadmin.accounts.middleware.NoStoreMiddleware",
@@ -209,7 +210,10 @@ SECURE_REDIRECT_EXEMPT = [
     r"^healthz$",
     r"^readyz$",
     r"^metrics$",
-]  # for monitors, which connect without the proxy
+    # The host names of customers, for which there may be no certificate.
+    r"^(\.well-known/autoconfig/)?mail/config-v1\.1\.xml$",
+    r"^(?i:autodiscover/)",
+]  # for monitors, which connect without the proxy, and for mail programs
 HSTS = ENV["MAILADMIN_HSTS"] if HTTPS else "no"
 SECURE_HSTS_SECONDS = 31536000 if HSTS != "no" else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS in ("subdomains", "preload")

@@ -53,6 +53,7 @@ from mailadmin.jobs import views as jobs
 from mailadmin.mails.language_views import switch_language
 from mailadmin.mails.views import OutgoingMailListView
 from mailadmin.observability.views import HealthView, MetricsView, ReadinessView
+from mailadmin.routes import path_in_any_case
 from mailadmin.tables.urls import table_urls
 from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFilterDeleteView
 from mailboxes.app_passwords.views import (
@@ -61,6 +62,13 @@ from mailboxes.app_passwords.views import (
     MainPasswordView,
     OwnAppPasswordListView,
     OwnAppPasswordRevokeView,
+)
+from mailboxes.client_setup.domain_views import DomainRecordsView
+from mailboxes.client_setup.views import (
+    AutoconfigView,
+    AutodiscoverJsonView,
+    AutodiscoverView,
+    MobileconfigView,
 )
 from mailboxes.dashboard import search
 from mailboxes.dashboard.views import DashboardView
@@ -104,6 +112,26 @@ urlpatterns = [
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),
     path("metrics", MetricsView.as_view(), name="metrics"),
+    path(
+        ".well-known/autoconfig/mail/config-v1.1.xml",
+        AutoconfigView.as_view(),
+        name="autoconfig-of-domain",
+    ),
+    path("mail/config-v1.1.xml", AutoconfigView.as_view(), name="autoconfig"),
+    path("mail/profile.mobileconfig", MobileconfigView.as_view(), name="mobileconfig"),
+    path_in_any_case(
+        "autodiscover/autodiscover.xml", AutodiscoverView.as_view(), name="autodiscover"
+    ),
+    path_in_any_case(
+        "autodiscover/autodiscover.json",
+        AutodiscoverJsonView.as_view(),
+        name="autodiscover-json",
+    ),
+    path_in_any_case(
+        "autodiscover/autodiscover.json/v1.0/<str:address>",
+        AutodiscoverJsonView.as_view(),
+        name="autodiscover-json-address",
+    ),
     path("language/", login_not_required(switch_language), name="set_language"),
     path("view-as/", ViewAsView.as_view(), name="view-as"),
     path("view-as/stop/", ViewAsStopView.as_view(), name="view-as-stop"),
@@ -222,6 +250,7 @@ urlpatterns = [
     re_path("^api/", api_not_found, name="api-not-found"),
     *(url for table in registry.menu() for url in table_urls(table)),
     path("domains/<key:key>/admins/", DomainAdminsView.as_view(), name="domain-admins"),
+    path("domains/<key:key>/dns/", DomainRecordsView.as_view(), name="domain-dns"),
     path("domains/<key:key>/", DomainDetailView.as_view(), name="domain"),
     path("mailboxes/<key:key>/", MailboxDetailView.as_view(), name="mailbox"),
     path("aliases/<key:key>/", AliasDetailView.as_view(), name="alias"),

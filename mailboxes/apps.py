@@ -7,10 +7,13 @@ class MailboxesConfig(AppConfig):
     name = "mailboxes"
 
     def ready(self) -> None:
+        from django.core import checks
+
         from domains.services.locks import register_contents_counter
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
         from mailboxes import log_actions
+        from mailboxes.client_setup.checks import check_profile_key
         from mailboxes.domain_tables import AliasDomainTable, DomainTable
         from mailboxes.menu import MENU_ENTRIES
         from mailboxes.models import Alias, AliasTarget, CachedStat, StandaloneAlias
@@ -24,6 +27,7 @@ class MailboxesConfig(AppConfig):
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
         registry.register_change_titles(log_actions.CHANGE_TITLES)
         registry.register_derived_rows(Alias, ALIAS_TARGETS)
+        checks.register(check_profile_key)
         register_contents_counter(count_contents)
         register_compared_fields(CachedStat, "domain")
         register_compared_fields(StandaloneAlias, "alias", "domain")

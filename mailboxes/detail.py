@@ -12,6 +12,7 @@ from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.person_views import PersonDetailView
 from mailadmin.tables.views.detail import TableDetailView, TableReadyView
+from mailboxes.client_setup.servers import get_client_servers
 from mailboxes.last_logins import find_last_logins
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
@@ -47,7 +48,7 @@ class MailboxReadyView(TableReadyView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            mail_host=settings.MAILADMIN_MAIL_HOST,
+            mail_servers=get_client_servers(self.object.domain_id),
             welcome=find_welcome_mail(self.request.user, self.object),
             **kwargs,
         )

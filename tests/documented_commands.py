@@ -94,6 +94,7 @@ NOT_RUN = (
 PREPARED = {
     "docs/api.md": ["domain add example.org"],
     "docs/import-export.md": ["domain add example.org"],
+    "docs/mail-programs.md": ["domain add example.org"],
     "docs/mail-server.md": [
         "domain add example.org",
         "mailbox add bob@example.org --password-stdin < password",

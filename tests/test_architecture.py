@@ -17,8 +17,10 @@ from tests import architecture
 pytestmark = pytest.mark.sources
 
 PROVIDER = {"oidc", "oidc-callback", "oidc-logout"}
+FOR_MAIL_PROGRAMS = {"autoconfig", "autoconfig-of-domain", "mobileconfig", "autodiscover"}
+FOR_MAIL_PROGRAMS |= {"autodiscover-json", "autodiscover-json-address"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
-PUBLIC |= PROVIDER | {"recovery-requested", "recover-link"}
+PUBLIC |= PROVIDER | FOR_MAIL_PROGRAMS | {"recovery-requested", "recover-link"}
 WITHOUT_LOGIN = {
     "login",
     "login-passkey",
@@ -32,7 +34,7 @@ WITHOUT_LOGIN = {
     "readyz",
     "metrics",
     "set_language",
-} | PROVIDER
+} | (PROVIDER | FOR_MAIL_PROGRAMS)
 
 # (check, path of a planted file, its text)
 FAULTS = [

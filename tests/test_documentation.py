@@ -49,7 +49,7 @@ def test_every_setting_that_a_page_names_exists():
     declared |= {f"{setting.name}_FILE" for setting in conf.SETTINGS if setting.secret}
     others = {"MAILADMIN_ENV_FILE", "MAILADMIN_TEST_DATABASE", "MAILADMIN_TEST_DEBIAN"}
     for path in documentation.find_pages():
-        named = set(re.findall(r"\bMAILADMIN_[A-Z_]*[A-Z]", path.read_text("utf-8")))
+        named = set(re.findall(r"\bMAILADMIN_[A-Z0-9_]*[A-Z0-9]", path.read_text("utf-8")))
         assert named - declared - others == set(), path.name
 
 

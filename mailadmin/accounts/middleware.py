@@ -49,7 +49,9 @@ class RequiredStepMiddleware:
 
     def get_required_page(self, request: HttpRequest) -> str:
         """Return the name of the page that has to come first; empty if none has."""
-        name = get_view_name(request.path_info)
+        view, name = find_view(request.path_info)
+        if not needs_login(view):
+            return ""  # nobody is asked who they are, and no session is loaded
         if name in self.exempt_views or not request.user.is_authenticated:
             return ""
         person = as_panel_request(request).user
@@ -62,11 +64,13 @@ class RequiredStepMiddleware:
         )
 
 
-def get_view_name(path: str) -> str:
+def find_view(path: str) -> tuple[Callable[..., Any] | None, str]:
+    """Return the view of a path and the name of its URL; None if there is none."""
     try:
-        return resolve(path).view_name
+        match = resolve(path)
     except Resolver404:
-        return ""
+        return None, ""
+    return match.func, match.view_name
 
 
 class SignedInSessionMiddleware(LoginPageMiddleware):

@@ -35,7 +35,7 @@ def get_redirect_target(request: HttpRequest, target: str, default: str) -> str:
     return default
 
 
-def needs_login(view: Callable[..., Any]) -> bool:
+def needs_login(view: Callable[..., Any] | None) -> bool:
     """Return whether only people who are signed in may open this view."""
     return getattr(view, "login_required", True)  # Django's `login_not_required` sets it
 

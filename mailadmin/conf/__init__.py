@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mailadmin.conf.client_servers import iter_client_conflicts
 from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
 from mailadmin.conf.sign_in import iter_conflicts
 from mailadmin.conf.urls import BASE_DIR
@@ -49,7 +50,7 @@ def read_settings(
 
 def check_combinations(values: Mapping[str, Any]) -> None:
     """Exit if settings that are valid alone make no sense together."""
-    for conflict in iter_conflicts(values):
+    for conflict in (*iter_conflicts(values), *iter_client_conflicts(values)):
         exit_with_error(conflict)
 
 

@@ -1,5 +1,6 @@
 """Every setting of the panel: its name, its default, its parser and its help text."""
 
+from mailadmin.conf.client_settings import CLIENT_SETTINGS
 from mailadmin.conf.device_settings import DEVICE_SETTINGS
 from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.parsers import (
@@ -262,12 +263,7 @@ SETTINGS = (
         parse_recipient_delimiter,
         "as in Postfix's `main.cf`; empty if it has none",
     ),
-    EnvironmentSetting(
-        "MAILADMIN_MAIL_HOST",
-        "",
-        optional_parser(parse_domain),
-        "host name that mail programs connect to, shown with a new mailbox; default: none is shown",
-    ),
+    *CLIENT_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_SMTP_URL",
         "smtp://127.0.0.1:25",

@@ -19,6 +19,7 @@ from mailadmin.accounts.views import ThrottledFormMixin
 from mailadmin.changes.models import Log
 from mailadmin.db.fields import is_known_date
 from mailadmin.tables.views.base import SaveFormMixin
+from mailboxes.client_setup.servers import get_client_servers
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.owner.forms import PasswordChangeForm
 from mailboxes.views import ForwardingView, MailboxFormView, VacationView
@@ -98,6 +99,6 @@ def render_owner_home(request: HttpRequest) -> HttpResponse:
         "vacation": vacation,
         "away": vacation.status if vacation else "",
         "password_set": get_password_changed_at(mailbox),
-        "mail_host": settings.MAILADMIN_MAIL_HOST,
+        "mail_servers": get_client_servers(mailbox.domain_id),
     }
     return render(request, "account/home.html", context)

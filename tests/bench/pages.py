@@ -61,6 +61,7 @@ PAGES = [
     Page("domain, largest", f"/domains/{LARGEST}/", busy=True),
     Page("domain, usual", "/domains/{usual}/"),
     Page("domain, few rows", f"/domains/{FEW}/"),
+    Page("domain, DNS records", "/domains/{usual}/dns/"),
     Page("domain, form", f"/domains/{LARGEST}/edit/", SUPER),
     Page("new domain, form", "/domains/create/", SUPER),
     Page("domain, delete?", f"/domains/{LARGEST}/delete/", SUPER),

@@ -282,3 +282,18 @@ def test_the_menu_of_a_phone_opens_by_a_button(visitor):
     visitor.page.get_by_label("Menu", exact=True).click()
     menu.get_by_role("link", name="Transports").click()
     visitor.page.wait_for_url("**/transports/")
+
+
+def test_dns_records_are_copied_one_by_one_and_all_at_once(visitor, settings):
+    settings.MAILADMIN_MAIL_HOST = "mail.{domain}"
+    visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visitor.sign_in("alice@example.org")
+    visitor.go("/domains/example.org/dns/")
+    for button, copied in (
+        ("Copy the value of _imaps._tcp", "0 1 993 mail.example.org."),
+        ("Copy all", "_imaps._tcp.example.org. 3600 IN SRV 0 1 993 mail.example.org."),
+    ):
+        visitor.page.get_by_role("button", name=button).click()
+        visitor.page.get_by_text("Copied").last.wait_for()
+        text = visitor.page.evaluate("navigator.clipboard.readText()")
+        assert text.splitlines()[0] == copied

@@ -33,6 +33,7 @@ PAGES = {
         "/domains/?q=nothing-like-it",
         "/domains/create/",
         f"/domains/{LONG_DOMAIN}/",
+        f"/domains/{LONG_DOMAIN}/dns/",
         f"/domains/{LONG_DOMAIN}/edit/",
         f"/domains/{LONG_DOMAIN}/delete/",
         "/alias-domains/",
@@ -103,7 +104,8 @@ WIDTHS = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "heigh
 
 
 @pytest.fixture
-def long_names(world, tmp_path):
+def long_names(world, tmp_path, settings):
+    settings.MAILADMIN_MAIL_HOST = "mail.{domain}"
     console = Actor.console()
     row = {"domain": LONG_DOMAIN, "description": "d" * 250, "quota": 1000}
     perform(console, create_domains, [row | {"default_aliases": False}])

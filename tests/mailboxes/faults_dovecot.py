@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from mailadmin.conf.client_servers import ServicePort
 from tests.mailboxes.sample_configurations import (
     NEW,
     ROWS,
@@ -171,5 +172,13 @@ DOVECOT_FAULTS = [
         "active_path = ~/.active",
         "~/.active",
         dovecot="modern",
+    ),
+    Broken(
+        "client-port-not-offered",
+        (),
+        "dovecot/dovecot.conf",
+        "protocols = imap lmtp",
+        "pop3 995/tls",
+        client_ports={"imap": (ServicePort(993, "tls"),), "pop3": (ServicePort(995, "tls"),)},
     ),
 ]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from mailadmin.conf.client_servers import ServicePort
 from tests.mailboxes.sample_configurations import ROWS, SQL, VIRTUAL, Broken, change, main_cf, write
 
 POSTFIX_FAULTS = [
@@ -233,5 +234,13 @@ POSTFIX_FAULTS = [
         "transport_maps = $sql/transports.cf",
         "nosuch",
         replace(ROWS, transports=frozenset({"virtual", "nosuch:[a.test]", "smtp:", ":"})),
+    ),
+    Broken(
+        "submission-port-not-offered",
+        (),
+        "postfix/master.cf",
+        "",
+        "465/starttls",
+        client_ports={"smtp": (ServicePort(587, "starttls"), ServicePort(465, "starttls"))},
     ),
 ]

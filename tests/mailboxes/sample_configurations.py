@@ -111,10 +111,11 @@ class Broken(NamedTuple):
     also: frozenset = frozenset()
     dovecot: str = "clean"
     version: str = ""  # version of the installed Dovecot, if known
+    client_ports: dict = {}  # which mail programs are told of
     refused: str = ""  # message of Dovecot 2.4; without one it starts and fails later
 
 
 def broken_files(folder, broken):
     edits = broken.edits
     found = configuration(folder, *edits, dovecot=broken.dovecot, facts=broken.facts)
-    return replace(found, dovecot_version=broken.version)
+    return replace(found, dovecot_version=broken.version, client_ports=broken.client_ports)

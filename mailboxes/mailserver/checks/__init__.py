@@ -11,6 +11,7 @@ from mailboxes.mailserver.checks import (
     classes,
     delivery,
     files,
+    listeners,
     logins,
     queries,
     sieve,
@@ -36,6 +37,7 @@ CONFIG_CHECKS: tuple[ConfigCheck, ...] = (
     *logins.CONFIG_CHECKS,
     *app_passwords.CONFIG_CHECKS,
     *sieve.CONFIG_CHECKS,
+    *listeners.CONFIG_CHECKS,
     *versions.CONFIG_CHECKS,
 )
 

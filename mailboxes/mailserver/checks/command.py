@@ -15,6 +15,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailboxes.client_setup.servers import get_offered_ports
 from mailboxes.mailserver.checks import ERROR, CheckResult, Configuration, rows, run_checks
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
@@ -63,6 +64,7 @@ def run(command: BaseCommand, options: Options) -> None:
         facts or rows.EMPTY_FACTS,
         prefix=settings.MAILADMIN_TABLE_PREFIX,
         dovecot_version=options["dovecot_version"] or get_installed_version(dovecot),
+        client_ports=get_offered_ports() if settings.MAILADMIN_MAIL_HOST else {},
     )
     results = run_checks(configuration)
     text = render_json(results, facts is not None) if options["json"] else render_text(results)

@@ -2,10 +2,11 @@
 
 import functools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailadmin.conf.client_servers import ServicePort
 from mailadmin.console import make_printable
 from mailboxes.mailserver.checks.rows import EMPTY_FACTS, DatabaseFacts
 from mailboxes.mailserver.config_parser.defaults import POSTFIX_DEFAULTS
@@ -107,6 +108,8 @@ class Configuration:
     rows: DatabaseFacts = EMPTY_FACTS
     prefix: str = ""  # of PostfixAdmin's tables
     dovecot_version: str = ""  # 2.3 or 2.4, of the Dovecot that reads these files, if known
+    # Protocol → the ports that mail programs are told to connect to
+    client_ports: Mapping[str, tuple[ServicePort, ...]] = field(default_factory=dict)
 
     @property
     def parts(self) -> set[str]:

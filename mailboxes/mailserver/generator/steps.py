@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailboxes.mailserver.generator.choices import MailServerOptions
+from mailboxes.mailserver.generator.client_settings import iter_client_steps
 from mailboxes.mailserver.generator.database import DatabaseLocation
 from mailboxes.mailserver.generator.files import PANEL_FOLDER
 
@@ -30,6 +31,7 @@ def iter_next_steps(
         yield from iter_postfix_steps(choices.postfix_directory, keeps_files)
     if "dovecot" in folders:
         yield from iter_dovecot_steps(choices)
+    yield from iter_client_steps(choices)
 
 
 def iter_user_steps(choices: MailServerOptions) -> Iterator[str]:
