@@ -78,7 +78,13 @@ from mailboxes.password_report import PasswordReportView
 from mailboxes.second_factors import RoleLevelsView, SecondFactorsView
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import ExportView
-from mailboxes.views import AliasLimitView, ForwardingView, QuotaHintView, VacationView
+from mailboxes.views import (
+    AliasLimitView,
+    ForwardingView,
+    MailboxPickerView,
+    QuotaHintView,
+    VacationView,
+)
 
 urlpatterns = [
     path("", DashboardView.as_view(), name="home"),
@@ -153,6 +159,7 @@ urlpatterns = [
     path("account/api/", ApiReferenceView.as_view(), name="api-reference"),
     path("account/vacation/", owner_views.OwnVacationView.as_view(), name="own-vacation"),
     path("domains/pick/", DomainPickerView.as_view(), name="domains-pick"),
+    path("mailboxes/pick/", MailboxPickerView.as_view(), name="mailboxes-pick"),
     path("mailboxes/room/", QuotaHintView.as_view(), name="quota-hint"),
     path("aliases/room/", AliasLimitView.as_view(), name="alias-limit"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
