@@ -60,6 +60,7 @@ from mailboxes.dashboard.views import DashboardView
 from mailboxes.detail import (
     AddressReferencesView,
     AddressRouteView,
+    AddressSendersView,
     AliasDetailView,
     MailboxDetailView,
     MailboxReadyView,
@@ -185,6 +186,7 @@ urlpatterns = [
         AddressReferencesView.as_view(),
         name="address-references",
     ),
+    path("addresses/<key:key>/senders/", AddressSendersView.as_view(), name="address-senders"),
     path("addresses/<key:key>/route/", AddressRouteView.as_view(), name="address-route"),
     path("mailboxes/<key:key>/seen/", MailboxProbeView.as_view(), name="mailbox-seen"),
     *(url for table in registry.menu() for url in resource_urls(table)),

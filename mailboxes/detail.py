@@ -15,9 +15,11 @@ from mailadmin.tables.views.detail import TableDetailView, TableReadyView
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_headline
+from mailboxes.postfix.explain.senders import explain_senders
 from mailboxes.postfix.explain.sentences import format_sentences
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.references import MAX_REFERENCES, find_aliases_pointing_to
+from mailboxes.services.sender_addresses import find_permissions, find_sender_aliases
 from mailboxes.tables import AliasTable, MailboxTable
 from mailboxes.welcome_mail import find_welcome_mail
 
@@ -87,6 +89,24 @@ class AddressRouteView(AddressMixin, TemplateView):
             else format_sentences(explanation)
         )
         return super().get_context_data(explanation=explanation, sentences=sentences, **kwargs)
+
+
+class AddressSendersView(AddressMixin, TemplateView):
+    """Who may send as an address; for a mailbox also, as which others it may send."""
+
+    template_name = "mailboxes/senders.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        principal, address = self.principal, self.address
+        mailbox = visible_rows(Mailbox, principal).filter(pk=address).first()
+        return super().get_context_data(
+            address=address,
+            mailbox=mailbox,
+            permissions=find_permissions(principal, address) if mailbox else [],
+            aliases=find_sender_aliases(principal, address) if mailbox else [],
+            explanation=explain_senders(principal, address),
+            **kwargs,
+        )
 
 
 class AddressReferencesView(AddressMixin, TemplateView):

@@ -35,7 +35,8 @@ class SenderPermissionForm(TableForm):
     """A mailbox and the address as which it may send; one of them is preset from the link."""
 
     create_only_fields = ("address", "mailbox")
-    kept_fields = ("address", "mailbox")
+    kept_fields = ("mailbox",)
+    preset_fields = ("address",)
 
     address = SenderAddressField(
         label=_("Sender address"),

@@ -1,6 +1,7 @@
 """The table of sender permissions."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 
@@ -67,6 +68,10 @@ class SenderPermissionTable(Table):
         for row in rows:
             row.is_mailbox_visible = fold(row.mailbox_domain_id) in domains
         return rows
+
+    def list_url(self, row: Any) -> str:
+        """Return the list, filtered by the mailbox: the address may be in a foreign domain."""
+        return f"{self.url('list')}?{urlencode({'q': row.mailbox_id})}"
 
     def filter_by_domain(self, rows: Any, name: str) -> QuerySet:
         return rows.filter_by_domains([name])

@@ -21,6 +21,7 @@ from mailadmin.db.fields import is_known_date
 from mailadmin.tables.views.base import SaveFormMixin
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.owner.forms import PasswordChangeForm
+from mailboxes.services.sender_addresses import find_own_addresses
 from mailboxes.views import ForwardingView, MailboxFormView, VacationView
 
 
@@ -98,6 +99,7 @@ def render_owner_home(request: HttpRequest) -> HttpResponse:
         "vacation": vacation,
         "away": vacation.status if vacation else "",
         "password_set": get_password_changed_at(mailbox),
+        "sender_addresses": find_own_addresses(mailbox),
         "mail_host": settings.MAILADMIN_MAIL_HOST,
     }
     return render(request, "account/home.html", context)

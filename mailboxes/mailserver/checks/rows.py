@@ -7,7 +7,7 @@ from domains.models import AliasDomain, Domain, Transport
 from domains.services.transports import get_first_domains_taken_by_wildcard
 from mailadmin.db.fields import load_column_facts
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Mailbox, SenderPermission
 
 MAX_SHOWN_NAMES = 20
 NON_UNICODE_CHARSETS = ("latin1", "ascii")
@@ -18,6 +18,7 @@ LOOKUP_COLUMNS = (
     (Mailbox, "username"),
     (AliasDomain, "alias_domain"),
     (Transport, "pattern"),
+    (SenderPermission, "address"),
 )
 
 
@@ -33,6 +34,7 @@ class DatabaseFacts:
     mailboxes_behind_catch_all: tuple[str, ...] = ()  # without an alias row
     domain_only_aliases: tuple[str, ...] = ()  # aliases whose address is a domain
     non_unicode_tables: frozenset[str] = frozenset()  # by their key column
+    has_sender_permissions: bool = False  # active ones
 
 
 EMPTY_FACTS = DatabaseFacts()  # if there is no database
@@ -61,6 +63,7 @@ def load_database_facts() -> DatabaseFacts:
         mailboxes_behind_catch_all=tuple(_find_mailboxes_behind_catch_all()[:MAX_SHOWN_NAMES]),
         domain_only_aliases=tuple(_find_domain_only_aliases()[:MAX_SHOWN_NAMES]),
         non_unicode_tables=_find_non_unicode_tables(),
+        has_sender_permissions=SenderPermission.objects.filter(active=True).exists(),
     )
 
 

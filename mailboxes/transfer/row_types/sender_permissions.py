@@ -44,8 +44,8 @@ class SenderPermissionRowType(RelatedRowType):
         return [get_address_domain(values.get(name, "")) for name in self.key_columns]
 
     def values_from_row(self, row: Any) -> RowValues:
-        names = {name: fold(super().values_from_row(row)[name]) for name in self.key_columns}
-        return super().values_from_row(row) | names
+        values = super().values_from_row(row)
+        return values | {name: fold(values[name]) for name in self.key_columns}
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         values = [row | {"mailbox": Mailbox(pk=row["mailbox"])} for row in rows]

@@ -18,7 +18,15 @@ from domains.models import (
     TotpException,
     Transport,
 )
-from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation, vacation_target
+from mailboxes.models import (
+    Alias,
+    AppPassword,
+    Fetchmail,
+    Mailbox,
+    SenderPermission,
+    Vacation,
+    vacation_target,
+)
 
 MODELS = (
     *(
@@ -32,7 +40,7 @@ MODELS = (
         Vacation,
         Transport,
     ),
-    *(Fetchmail, AppPassword, DkimKey, DkimSigning, TotpException),
+    *(Fetchmail, AppPassword, DkimKey, DkimSigning, TotpException, SenderPermission),
 )
 # Automatic dates, ids, bookkeeping of programs, and password resets.
 NOT_COMPARED = {
@@ -85,7 +93,27 @@ def build_database(seed, domains=6, mailboxes=6, mirrors=True):
     make_admins(chance, names)
     make_transports(chance, names)
     make_related_rows(chance, names)
+    make_sender_permissions(seed, names)
     return names
+
+
+def make_sender_permissions(seed, names):
+    """Create permissions by chance of their own, so that the other rows stay as they are."""
+    chance = Chance(f"sender permissions {seed}")
+    keys = sorted(Mailbox.objects.filter(domain__in=names).values_list("pk", flat=True))
+    addresses = [*keys[:9], *(f"{part}@{name}" for name in names for part in ("", "info", "x"))]
+    for address in addresses:
+        if chance.rarely():
+            continue
+        mailbox = chance.one([key for key in keys if key != address])
+        SenderPermission.objects.create(
+            address=address,
+            domain_id=address.rpartition("@")[2],
+            mailbox_id=mailbox,
+            mailbox_domain_id=mailbox.rpartition("@")[2],
+            description=chance.one(TEXTS),
+            active=not chance.rarely(),
+        )
 
 
 LOCAL_PARTS = ["bob", "o'neil", "x_y", "a%b", "with.dot", "b=c", "{x}"]

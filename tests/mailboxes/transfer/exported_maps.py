@@ -6,7 +6,7 @@ from django.core.management import call_command
 
 from domains.models import Domain
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
+from mailboxes.models import Alias, Mailbox, SenderPermission, Vacation, vacation_target
 from mailboxes.models.goto import split_goto
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.routing import build_panel_config
@@ -45,6 +45,7 @@ def lookup_keys():
     addresses = [
         *Mailbox.objects.values_list("pk", flat=True),
         *Alias.objects.values_list("pk", flat=True),
+        *SenderPermission.objects.values_list("address", flat=True),
     ]
     local_parts = {address.rpartition("@")[0] for address in addresses} | {"nobody"}
     keys = [f"{local_part}@{domain}" for local_part in local_parts for domain in domains]
@@ -113,3 +114,4 @@ def plain_world():
             alias.goto = alias.pk
             Alias.objects.filter(pk=alias.pk).update(goto=alias.pk)
     Vacation.objects.all().delete()
+    SenderPermission.objects.all().delete()
