@@ -8,6 +8,7 @@ from django.http import Http404
 from django.utils.functional import cached_property
 from django.views.generic import TemplateView
 
+from domains.models import Domain
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.person_views import PersonDetailView
@@ -92,9 +93,19 @@ class AddressRouteView(AddressMixin, TemplateView):
 
 
 class AddressSendersView(AddressMixin, TemplateView):
-    """Who may send as an address; for a mailbox also, as which others it may send."""
+    """Who may send as an address; for a mailbox also, as which others it may send.
+
+    Of `@domain`, who may send as any address of the domain.
+    """
 
     template_name = "mailboxes/senders.html"
+
+    @cached_property
+    def address(self) -> str:
+        at, domain = self.kwargs["key"][:1], self.kwargs["key"][1:]
+        if at == "@" and visible_rows(Domain, self.principal).filter(pk=domain).exists():
+            return self.kwargs["key"]
+        return super().address
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         principal, address = self.principal, self.address

@@ -66,7 +66,6 @@ class DomainDetailView(RowOverviewView):
         return super().get_context_data(
             mailboxes=mailboxes,
             aliases=self.get_aliases(domain),
-            permissions=domain.sender_permissions.order_by("address")[:PREVIEW_ROW_LIMIT],
             outcome=outcome,
             says=says,
             mirrors=AliasDomain.objects.visible_to(person).filter(
