@@ -9,7 +9,7 @@ from django.core.management import call_command
 
 from domains.models import AliasDomain, Domain
 from mailadmin.changes.perform import ConsolePrincipal
-from mailboxes.models import Plan, SenderPermission
+from mailboxes.models import Plan, PlanRow, SenderPermission
 from mailboxes.postfix.explain.senders import explain_senders
 from tests.attacks.matrix import MatrixWorld
 
@@ -148,6 +148,8 @@ class ForeignSenderTests(MatrixWorld):
         self.client.post("/import/", {"format": "csv", "file": file})
         call_command("worker", once=True)
         plan = Plan.objects.latest("pk")
+        new = plan.rows.filter(verb=PlanRow.Verb.NEW).values_list("key", flat=True)
+        self.assertEqual(list(new), ["ok@example.org / bob@example.org"])
         self.client.post(f"/import/{plan.pk}/", {"action": "apply", "confirmed": "1"})
         call_command("worker", once=True)
         created = [row for row in self.permissions() if row not in self.before]
