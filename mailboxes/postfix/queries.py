@@ -139,16 +139,9 @@ class QueryBuilder:
         )
         return condition, _("the domain is inactive, missing or of another kind")
 
-    def exists(
-        self,
-        model: type[Model],
-        column: str,
-        expression: str,
-        *conditions: str,
-        name: str = "other",
-    ) -> str:
-        table = self.dialect.table(model, name)
-        equality = self.dialect.equals(f"{name}.{column}", model, column, expression)
+    def exists(self, model: type[Model], column: str, expression: str, *conditions: str) -> str:
+        table = self.dialect.table(model, "other")
+        equality = self.dialect.equals(f"other.{column}", model, column, expression)
         where = " AND ".join([equality, *conditions])
         return f"EXISTS (SELECT 1 FROM {table} WHERE {where})"
 
@@ -165,31 +158,43 @@ class QueryBuilder:
     ) -> LookupSelect:
         """Return the part that finds a row by its address, or by that in an alias domain."""
         if by_alias_domain:
-            address = self.dialect.key_at_domain(TARGET_DOMAIN)
-            return self._select_by_alias_domain(model, column, answer, active_if, address)
+            return self._select_by_alias_domain(model, column, answer, active_if)
         source, where = self.dialect.table(model), self.key_conditions(model, column)
         return LookupSelect(model, answer, source, where, (*active_if, self.active_domain()))
 
-    def select_for_addresses(
-        self, model: type[Model], answer: str, active_if: Conditions, by_alias_domain: bool
+    def select_of_domain(
+        self,
+        model: type[Model],
+        answer: str,
+        active_if: Conditions,
+        by_alias_domain: bool,
+        with_key: bool,
     ) -> LookupSelect:
-        """Return the part that finds the row `@domain` by an address of the domain."""
-        active_if = (*active_if, ("SUBSTR(:key, 1, 1) <> '@'", ""))
+        """Return the part that finds `@domain` by any address in it, and perhaps the address."""
+        domain = TARGET_DOMAIN if by_alias_domain else ":domain"
+        key = self.dialect.key_at_domain(TARGET_DOMAIN) if by_alias_domain else ":key"
+        names = [*([key] if with_key else []), self.dialect.concat("'@'", domain)]
+        column = f"{model._meta.model_name}.address"
+        found = self.dialect.is_one_of(column, model, "address", *names)
         if by_alias_domain:
-            at_target = self.dialect.concat("'@'", TARGET_DOMAIN)
-            part = self._select_by_alias_domain(model, "address", answer, active_if, at_target)
-            return part._replace(for_other_keys=True)
-        at_domain = self.dialect.concat("'@'", ":domain")
-        source, where = self.dialect.table(model), self.key_conditions(model, "address", at_domain)
-        active_if = (*active_if, self.active_domain())
-        return LookupSelect(model, answer, source, where, active_if, for_other_keys=True)
+            part = self._join_alias_domain(model, answer, active_if, found)
+        else:
+            where = (found, *self.dialect.ascii_conditions(":key"))
+            active_if = (*active_if, self.active_domain())
+            part = LookupSelect(model, answer, self.dialect.table(model), where, active_if)
+        return part._replace(for_other_keys=True)
 
     def _select_by_alias_domain(
-        self, model: type[Model], column: str, answer: str, active_if: Conditions, address: str
+        self, model: type[Model], column: str, answer: str, active_if: Conditions
+    ) -> LookupSelect:
+        found = self.equals(model, column, self.dialect.key_at_domain(TARGET_DOMAIN))
+        return self._join_alias_domain(model, answer, active_if, found)
+
+    def _join_alias_domain(
+        self, model: type[Model], answer: str, active_if: Conditions, found: str
     ) -> LookupSelect:
         """Require that the alias domain, its own domain row and its target are active."""
-        join = self.equals(model, column, address)
-        source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON {join}"
+        source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON {found}"
         where = self.key_conditions(AliasDomain, "alias_domain", ":domain")
         own, other = self.active_domain(), self.active_domain(TARGET_DOMAIN, "target")
         active_if = (*active_if, self.active("aliasdomain"), own, other)

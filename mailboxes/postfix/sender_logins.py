@@ -1,12 +1,14 @@
 """The lookup table of sender logins: who may send as an address.
 
 Postfix looks up the whole address, then the address without its extension, then `@domain`, and
-stops at the first answer. So the answer for an address also names who may send as all addresses
-of the domain, and a permission takes nothing away from those who may send without it.
+stops at the first answer. So the answer for an address without an extension is the whole one: it
+has the permissions for all addresses of the domain and, for an address that is neither a mailbox
+nor an alias, the targets of the catch-all. A permission takes nothing away from anybody.
 """
 
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from mailboxes.models import Alias, Mailbox, SenderPermission
@@ -24,11 +26,10 @@ PERMITTED_LOGIN = "senderpermission.mailbox"
 
 
 def build_sender_login_map(builder: QueryBuilder) -> PostfixMap:
-    """Return the map: mailboxes, targets of aliases, permissions for an address or its domain."""
+    """Return the map: mailboxes, targets of aliases, permissions, targets of the catch-all."""
     parts = (
         *iter_owner_selects(builder),
         *iter_permission_selects(builder),
-        *iter_domain_permission_selects(builder),
         *iter_catch_all_selects(builder),
     )
     return PostfixMap("sender_login", "smtpd_sender_login_maps", _("Sender logins"), parts)
@@ -52,47 +53,51 @@ def iter_owner_selects(builder: QueryBuilder) -> Iterator[LookupSelect]:
 
 
 def iter_permission_selects(builder: QueryBuilder) -> Iterator[LookupSelect]:
-    """Yield the permissions for the address itself."""
-    for _address, unclaimed in iter_key_expressions(builder):
-        active_if = (*get_permission_conditions(builder), *unclaimed)
-        yield builder.select(
-            SenderPermission, "address", PERMITTED_LOGIN, active_if, bool(unclaimed)
-        )
+    """Yield the permissions for the address and for all addresses of its domain.
 
-
-def iter_domain_permission_selects(builder: QueryBuilder) -> Iterator[LookupSelect]:
-    """Yield the permissions for the whole domain, if there is an answer for the address itself."""
-    has_answer = (f"({build_has_owner(builder)} OR {build_has_permission(builder)})", "")
-    for _address, unclaimed in iter_key_expressions(builder):
-        active_if = (*get_permission_conditions(builder), *unclaimed, has_answer)
-        yield builder.select_for_addresses(
-            SenderPermission, PERMITTED_LOGIN, active_if, bool(unclaimed)
+    The latter not for an address with an extension, unless it is an alias: its plain address is
+    looked up next.
+    """
+    for address, unclaimed in iter_key_expressions(builder):
+        own = builder.equals(SenderPermission, "address", address)
+        is_alias = builder.exists(Alias, "address", address, "other.active = 1")
+        applies = (f"({own} OR {build_no_extension(builder)} OR {is_alias})", "")
+        active_if = (applies, *get_permission_conditions(builder), *unclaimed)
+        yield builder.select_of_domain(
+            SenderPermission, PERMITTED_LOGIN, active_if, bool(unclaimed), with_key=True
         )
 
 
 def iter_catch_all_selects(builder: QueryBuilder) -> Iterator[LookupSelect]:
-    """Yield the targets of the catch-all, if the address itself has nothing but permissions."""
+    """Yield the targets of the catch-all, for an address that has neither mailbox nor alias."""
     at_domain = builder.dialect.concat("'@'", ":domain")
     no_catch_all = (builder.not_exists(Alias, "address", at_domain, "other.active = 1"), "")
-    only_permissions = (
-        (build_has_permission(builder), ""),
+    unowned = (
+        ("SUBSTR(:key, 1, 1) <> '@'", ""),  # which is found above
+        (build_no_extension(builder), ""),
         (f"NOT {build_has_owner(builder)}", ""),
     )
     for _address, unclaimed in iter_key_expressions(builder):
         own = (no_catch_all, *unclaimed) if unclaimed else ()
-        active_if = (builder.active("alias"), HAS_TARGETS_CONDITION, *only_permissions, *own)
-        yield builder.select_for_addresses(Alias, "alias.goto", active_if, bool(unclaimed))
+        active_if = (*unowned, *own, builder.active("alias"), HAS_TARGETS_CONDITION)
+        yield builder.select_of_domain(
+            Alias, "alias.goto", active_if, bool(unclaimed), with_key=False
+        )
 
 
 def get_permission_conditions(builder: QueryBuilder) -> Conditions:
     """Return what makes a permission count: it and its mailbox are active."""
-    is_mailbox_active = build_mailbox_active(builder, PERMITTED_LOGIN)
+    is_active = builder.exists(Mailbox, "username", PERMITTED_LOGIN, "other.active = 1")
     reason = _("the mailbox of the sender permission is inactive or missing")
-    return builder.active("senderpermission"), (is_mailbox_active, reason)
+    return builder.active("senderpermission"), (is_active, reason)
 
 
-def build_mailbox_active(builder: QueryBuilder, login: str) -> str:
-    return builder.exists(Mailbox, "username", login, "login.active = 1", name="login")
+def build_no_extension(builder: QueryBuilder) -> str:
+    """Return the condition that Postfix finds no address extension in the key."""
+    local_part = builder.dialect.key_local_part()
+    signs = settings.MAILADMIN_RECIPIENT_DELIMITER
+    conditions = [f"INSTR({local_part}, {builder.dialect.quote(sign)}) = 0" for sign in signs]
+    return f"({' AND '.join(conditions)})" if conditions else "1 = 1"
 
 
 def build_has_owner(builder: QueryBuilder) -> str:
@@ -105,16 +110,3 @@ def build_has_owner(builder: QueryBuilder) -> str:
 
     in_target = builder.exists_in_target(has_owner(builder.dialect.key_at_domain(TARGET_DOMAIN)))
     return f"({has_owner(':key')} OR {in_target})"
-
-
-def build_has_permission(builder: QueryBuilder) -> str:
-    """Return the condition that a permission for the address itself answers."""
-
-    def has_permission(address: str) -> str:
-        active = ("other.active = 1", build_mailbox_active(builder, "other.mailbox"))
-        return builder.exists(SenderPermission, "address", address, *active)
-
-    in_target = builder.exists_in_target(
-        has_permission(builder.dialect.key_at_domain(TARGET_DOMAIN))
-    )
-    return f"({has_permission(':key')} OR {in_target})"

@@ -3,10 +3,12 @@
 import io
 
 from django.core.management import call_command
+from django.test import override_settings
 
 from domains.models import AliasDomain, Domain
 from mailboxes.models import Alias, SenderPermission
 from mailboxes.postfix.explain import explain
+from mailboxes.postfix.explain.senders import explain_senders
 from tests.mailboxes.test_sender_permissions import SenderPermissionWorld
 
 BILLING = "billing@example.org"
@@ -81,6 +83,17 @@ class ExplainedSenderTests(SenderPermissionWorld):
         self.assertEqual(
             (reason["row"]["id"], reason["row"]["mailbox"]), (self.own.pk, self.bob.pk)
         )
+
+    def test_every_sign_of_the_delimiter_begins_an_extension(self):
+        """bob sends with any extension, though carol may send as all addresses."""
+        self.permit("@example.org", self.carol)
+        for signs in ("+", "-+", "'", "\\", "%", '"', ""):
+            with self.subTest(signs=signs), override_settings(MAILADMIN_RECIPIENT_DELIMITER=signs):
+                expected = ["bob@example.org", "carol@example.com"]
+                for sign in signs:
+                    address = f"bob{sign}x@example.org"
+                    self.assertEqual(explain_senders(self.root, address)["senders"], expected)
+                self.assertEqual(explain_senders(self.root, BILLING)["senders"], expected)
 
 
 class SenderPanelTests(SenderPermissionWorld):
