@@ -29,6 +29,7 @@ class SenderPermissionTable(Table):
     slug = "sender-permissions"
     icon = "send-check"
     menu_position = 42
+    is_searched = False  # a search finds the mailbox, whose page has them
     columns = [
         Column("address", gettext_lazy("Sender address"), cells.render_sender_address_cell),
         Column("mailbox", gettext_lazy("Mailbox"), cells.render_sender_mailbox_cell),
