@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 DOMAIN_LABEL_RE = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 LOCAL_PART_RE = re.compile(
-    r"[a-z0-9!#$%&'*+=?^_{|}~-]+(\.[a-z0-9!#$%&'*+=?^_{|}~-]+)*", re.IGNORECASE
+    r"[a-z0-9!#$%&'*+=?^_{|}~-]+(\.[a-z0-9!#$%&'*+=?^_{|}~-]+)*", re.IGNORECASE | re.ASCII
 )
 CONTROL_CHARACTER_RE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff]")
 

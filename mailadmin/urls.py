@@ -75,6 +75,7 @@ from mailboxes.dashboard.views import DashboardView
 from mailboxes.detail import (
     AddressReferencesView,
     AddressRouteView,
+    AddressSendersView,
     AliasDetailView,
     MailboxDetailView,
     MailboxReadyView,
@@ -93,7 +94,13 @@ from mailboxes.password_report import PasswordReportView
 from mailboxes.second_factors import RoleLevelsView, SecondFactorsView
 from mailboxes.transfer import views as transfer
 from mailboxes.transfer.export.views import ExportView
-from mailboxes.views import AliasLimitView, ForwardingView, QuotaHintView, VacationView
+from mailboxes.views import (
+    AliasLimitView,
+    ForwardingView,
+    MailboxPickerView,
+    QuotaHintView,
+    VacationView,
+)
 
 urlpatterns = [
     path("", DashboardView.as_view(), name="home"),
@@ -199,6 +206,7 @@ urlpatterns = [
     path("account/api/", ApiReferenceView.as_view(), name="api-reference"),
     path("account/vacation/", owner_views.OwnVacationView.as_view(), name="own-vacation"),
     path("domains/pick/", DomainPickerView.as_view(), name="domains-pick"),
+    path("mailboxes/pick/", MailboxPickerView.as_view(), name="mailboxes-pick"),
     path("mailboxes/room/", QuotaHintView.as_view(), name="quota-hint"),
     path("aliases/room/", AliasLimitView.as_view(), name="alias-limit"),
     path("mailboxes/<key:key>/forwarding/", ForwardingView.as_view(), name="mailbox-forwarding"),
@@ -244,6 +252,7 @@ urlpatterns = [
         AddressReferencesView.as_view(),
         name="address-references",
     ),
+    path("addresses/<key:key>/senders/", AddressSendersView.as_view(), name="address-senders"),
     path("addresses/<key:key>/route/", AddressRouteView.as_view(), name="address-route"),
     path("mailboxes/<key:key>/seen/", MailboxProbeView.as_view(), name="mailbox-seen"),
     *(url for table in registry.menu() for url in resource_urls(table)),

@@ -16,13 +16,26 @@ class MailboxesConfig(AppConfig):
         from mailboxes.client_setup.checks import check_profile_key
         from mailboxes.domain_tables import AliasDomainTable, DomainTable
         from mailboxes.menu import MENU_ENTRIES
-        from mailboxes.models import Alias, AliasTarget, CachedStat, StandaloneAlias
+        from mailboxes.models import (
+            Alias,
+            AliasTarget,
+            CachedStat,
+            SenderPermission,
+            StandaloneAlias,
+        )
+        from mailboxes.sender_permission_tables import SenderPermissionTable
         from mailboxes.services.alias_targets import ALIAS_TARGETS
         from mailboxes.services.contents import count_contents
         from mailboxes.tables import AliasTable, MailboxTable
 
         registry.register_menu_entries(*MENU_ENTRIES)
-        for table in (DomainTable(), AliasDomainTable(), MailboxTable(), AliasTable()):
+        for table in (
+            DomainTable(),
+            AliasDomainTable(),
+            MailboxTable(),
+            AliasTable(),
+            SenderPermissionTable(),
+        ):
             registry.register_table(table)
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
         registry.register_change_titles(log_actions.CHANGE_TITLES)
@@ -32,6 +45,7 @@ class MailboxesConfig(AppConfig):
         register_compared_fields(CachedStat, "domain")
         register_compared_fields(StandaloneAlias, "alias", "domain")
         register_compared_fields(AliasTarget, "name", "domain", "alias")
+        register_compared_fields(SenderPermission, "address", "domain", "mailbox", "mailbox_domain")
         self.register_background_work()
 
     def register_background_work(self) -> None:
@@ -42,6 +56,7 @@ class MailboxesConfig(AppConfig):
         from mailboxes.services.alias_targets import reindex_alias_targets
         from mailboxes.services.app_passwords import APP_PASSWORD_ADDED
         from mailboxes.services.domain_deletion import get_next_deletion_step
+        from mailboxes.services.sender_permissions import purge_orphaned_permissions
         from mailboxes.services.tallies import recount_tallies
         from mailboxes.transfer import job_steps
         from mailboxes.welcome_mail import WELCOME, purge_failed_welcome_jobs, run_welcome_step
@@ -62,4 +77,5 @@ class MailboxesConfig(AppConfig):
         )
         registry.register_housekeeping(last_logins.purge_last_logins, last_logins.PURGE_INTERVAL)
         registry.register_housekeeping(reindex_alias_targets)
+        registry.register_housekeeping(purge_orphaned_permissions)
         registry.register_housekeeping(job_steps.purge_plans)

@@ -1,4 +1,4 @@
-"""Cells of the lists of mailboxes and aliases."""
+"""Cells of the lists of mailboxes, aliases and sender permissions."""
 
 from typing import Any
 
@@ -75,6 +75,21 @@ def format_first(targets: list[str]) -> str:
 def render_alias_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     link = render_key_cell(renderer, row, name, value)
     return link + BADGE_HTML(renderer.gettext("catch-all")) if row.is_catch_all else link
+
+
+def render_sender_address_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return the link to a permission by its address, marked if it is for a whole domain."""
+    link = LINK_HTML(renderer.row_url(row.pk), unicode_address(value))
+    if not row.is_of_whole_domain:
+        return link
+    return link + BADGE_HTML(renderer.gettext("all addresses"))
+
+
+def render_sender_mailbox_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return the mailbox, with a link if it is in scope."""
+    if not row.is_mailbox_visible:
+        return escape(unicode_address(value))
+    return LINK_HTML(renderer.url_builder("mailbox")(value), unicode_address(value))
 
 
 def render_targets_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:

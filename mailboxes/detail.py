@@ -8,6 +8,7 @@ from django.http import Http404
 from django.utils.functional import cached_property
 from django.views.generic import TemplateView
 
+from domains.models import Domain
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.person_views import PersonDetailView
@@ -17,9 +18,11 @@ from mailboxes.last_logins import find_last_logins
 from mailboxes.models import Alias, Mailbox, Usage
 from mailboxes.postfix.explain import explain
 from mailboxes.postfix.explain.messages import format_headline
+from mailboxes.postfix.explain.senders import explain_senders
 from mailboxes.postfix.explain.sentences import format_sentences
 from mailboxes.postfix.routing import build_panel_config
 from mailboxes.services.references import MAX_REFERENCES, find_aliases_pointing_to
+from mailboxes.services.sender_addresses import find_permissions, find_sender_aliases
 from mailboxes.tables import AliasTable, MailboxTable
 from mailboxes.welcome_mail import find_welcome_mail
 
@@ -90,6 +93,34 @@ class AddressRouteView(AddressMixin, TemplateView):
             else format_sentences(explanation)
         )
         return super().get_context_data(explanation=explanation, sentences=sentences, **kwargs)
+
+
+class AddressSendersView(AddressMixin, TemplateView):
+    """Who may send as an address; for a mailbox also, as which others it may send.
+
+    Of `@domain`, who may send as any address of the domain.
+    """
+
+    template_name = "mailboxes/senders.html"
+
+    @cached_property
+    def address(self) -> str:
+        at, domain = self.kwargs["key"][:1], self.kwargs["key"][1:]
+        if at == "@" and visible_rows(Domain, self.principal).filter(pk=domain).exists():
+            return self.kwargs["key"]
+        return super().address
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        principal, address = self.principal, self.address
+        mailbox = visible_rows(Mailbox, principal).filter(pk=address).first()
+        return super().get_context_data(
+            address=address,
+            mailbox=mailbox,
+            permissions=find_permissions(principal, address) if mailbox else [],
+            aliases=find_sender_aliases(principal, address) if mailbox else [],
+            explanation=explain_senders(principal, address),
+            **kwargs,
+        )
 
 
 class AddressReferencesView(AddressMixin, TemplateView):

@@ -19,6 +19,9 @@ ACTION_LABELS = {
     "edit_alias": _("alias or forwarding changed"),
     "delete_alias": _("alias deleted"),
     "edit_alias_state": _("alias status changed"),
+    "create_sender_permission": _("sender permission created"),
+    "edit_sender_permission": _("sender permission changed"),
+    "delete_sender_permission": _("sender permission deleted"),
     "edit_password": _("password changed"),
     "edit_vacation": _("vacation reply changed"),
     "add_app_password": _("app password added"),
@@ -45,6 +48,7 @@ ACTION_TABLES = {
     "password": {"mailbox", "admin"},
     "dkim": {"dkimkey", "dkimsigning"},
     "totp_exception": {"totpexception"},
+    "sender_permission": {"senderpermission"},
 }
 
 

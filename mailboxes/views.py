@@ -18,6 +18,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.names import try_normalize_domain
 from mailadmin.tables.views.base import SaveFormMixin
 from mailadmin.tables.views.detail import build_head_context
+from mailadmin.tables.views.list import PickerView
 from mailboxes.models import Mailbox
 from mailboxes.owner.forms import ForwardingForm, VacationForm
 from mailboxes.quota_hints import QuotaHint, build_limit_notice
@@ -38,6 +39,13 @@ class QuotaHintView(RoleRequiredMixin, View):
         suggestion = "" if hint.suggestion is None else hint.suggestion
         response["HX-Trigger"] = json.dumps({"suggestedquota": suggestion})
         return response
+
+
+class MailboxPickerView(PickerView):
+    """Mailboxes that start with what is typed, for a form field."""
+
+    model = Mailbox
+    field_names = ("mailbox",)
 
 
 class AliasLimitView(RoleRequiredMixin, View):

@@ -19,7 +19,7 @@ from mailadmin import registry
 from mailadmin.changes.formatting import format_change_value
 from mailadmin.error_pages import server_error
 from mailadmin.jobs.models import Job
-from mailboxes.models import AppPassword, Usage, Vacation
+from mailboxes.models import AppPassword, SenderPermission, Usage, Vacation
 from mailboxes.services.mailboxes import set_mailboxes
 from tests.base import PASSWORD, World
 
@@ -162,6 +162,7 @@ KEYS = {
     "admins": "alice@example.org",
     "transports": "*",
     "totp-exceptions": 1,
+    "sender-permissions": 1,
 }
 HEADINGS = {
     "de": {
@@ -214,6 +215,13 @@ class LanguageTests(World):
         mirror = registry.tables["alias-domains"].model
         mirror.objects.create(alias_domain_id="mirror.example.org", target_domain_id="example.org")
         TotpException.objects.create(pk=1, ip="192.0.2.7", username="example.org")
+        SenderPermission.objects.create(
+            pk=1,
+            address="@example.org",
+            domain_id="example.org",
+            mailbox=self.bob,
+            mailbox_domain_id="example.org",
+        )
         AppPassword.objects.create(mailbox=self.bob, description="phone")
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="-", body="-")
 
@@ -238,7 +246,9 @@ class LanguageTests(World):
                     self.assertContains(self.client.get(url), f'<html lang="{language}"')
 
     def test_no_english_is_left_on_a_russian_page(self):
-        parts = [f"/addresses/bob@example.org/{name}/" for name in ("route", "references")]
+        parts = [
+            f"/addresses/bob@example.org/{name}/" for name in ("route", "references", "senders")
+        ]
         for person, pages in ((self.root, [*urls(), *parts]), (self.bob, [*OWN, *RECOVERY])):
             self.visit("ru", person)
             for url in pages:

@@ -212,6 +212,7 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
     create_only_fields: Sequence[str] = ()  # left out when a row is edited
     edit_only_fields: Sequence[str] = ()  # left out when a row is created
     kept_fields: Sequence[str] = ()  # typed once for several new rows, besides the domain
+    preset_fields: Sequence[str] = ()  # a link to a new row may fill them in, besides the kept ones
     api_defaults: Mapping[str, Any] = {}  # values for fields that a program does not name
     unknown_fields: Sequence[str] = ()  # names that a program gave and the form does not have
 

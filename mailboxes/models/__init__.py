@@ -22,6 +22,7 @@ from mailboxes.models.mail import (
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
 from mailboxes.models.related import EnumField, Fetchmail, OldUsage, Usage
 from mailboxes.models.reminders import ExpiryReminder
+from mailboxes.models.sender_permissions import SenderPermission
 from mailboxes.models.verification import Verification
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "OldUsage",
     "Plan",
     "PlanRow",
+    "SenderPermission",
     "StandaloneAlias",
     "UploadPiece",
     "Usage",

@@ -22,6 +22,7 @@ from mailadmin.tables.views.base import SaveFormMixin
 from mailboxes.client_setup.servers import get_client_servers
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.owner.forms import PasswordChangeForm
+from mailboxes.services.sender_addresses import find_own_addresses
 from mailboxes.views import ForwardingView, MailboxFormView, VacationView
 
 
@@ -99,6 +100,7 @@ def render_owner_home(request: HttpRequest) -> HttpResponse:
         "vacation": vacation,
         "away": vacation.status if vacation else "",
         "password_set": get_password_changed_at(mailbox),
+        "sender_addresses": find_own_addresses(mailbox),
         "mail_servers": get_client_servers(mailbox.domain_id),
     }
     return render(request, "account/home.html", context)

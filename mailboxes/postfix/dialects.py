@@ -22,6 +22,11 @@ class SQLDialect:
         """Return an equality that uses the column's index; the expression is cast to the column."""
         return f"{column} = {self.cast_to_column(model, name, expression)}"
 
+    def is_one_of(self, column: str, model: type[Model], name: str, *expressions: str) -> str:
+        """Return that the column equals one of these; each is cast to the column."""
+        casts = (self.cast_to_column(model, name, each) for each in expressions)
+        return f"{column} IN ({', '.join(casts)})"
+
     def cast_to_column(self, model: type[Model], name: str, expression: str) -> str:
         return expression
 
@@ -35,6 +40,14 @@ class SQLDialect:
     def key_at_domain(self, column: str) -> str:
         """Return the key's local part at another domain; `@domain` for a catch-all's key."""
         return f"substr(:key, 1, instr(:key, '@')) || {column}"
+
+    def quote(self, text: str) -> str:
+        """Return a text as a literal."""
+        doubled = text.replace("'", "''")
+        return f"'{doubled}'"
+
+    def key_local_part(self) -> str:
+        return "substr(:key, 1, instr(:key, '@') - 1)"
 
     def non_negative(self, column: str) -> str:
         return f"max({column}, 0)"
@@ -65,6 +78,12 @@ class MySQLDialect(SQLDialect):
         # The key may be a column as well, or come in the connection's charset.
         key, domain = "CONVERT(:key USING utf8mb4)", f"CONVERT({column} USING utf8mb4)"
         return f"CONCAT(SUBSTRING_INDEX({key}, '@', 1), '@', {domain})"
+
+    def quote(self, text: str) -> str:
+        return super().quote(text.replace("\\", "\\\\"))
+
+    def key_local_part(self) -> str:
+        return "SUBSTRING_INDEX(:key, '@', 1)"
 
     def non_negative(self, column: str) -> str:
         return f"GREATEST({column}, 0)"

@@ -13,16 +13,18 @@ from domains.models import Domain, Transport
 from mailboxes.models import Alias, Mailbox
 from mailboxes.postfix.dialects import get_dialect
 from mailboxes.postfix.queries import (
+    HAS_TARGETS_CONDITION,
     Conditions,
     LookupSelect,
     PostfixMap,
     QueryBuilder,
     build_own_transport_condition,
+    iter_key_expressions,
 )
+from mailboxes.postfix.sender_logins import build_sender_login_map
 
 MAILBOX_INACTIVE_REPLY = "550 5.2.1 Mailbox is inactive"
 VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
-HAS_TARGETS_CONDITION = ("alias.goto <> ''", _("the alias has no targets"))
 NOT_ALL_ROW_CONDITION = "domain.domain <> 'ALL'"
 # The least that Postfix must be allowed: table → statement → columns
 POSTFIX_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -31,6 +33,7 @@ POSTFIX_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "alias": {"SELECT": ("address", "goto", "active")},
     "mailbox": {"SELECT": ("username", "domain", "maildir", "quota", "active")},
     "mailadmin_transport": {"SELECT": ("pattern", "transport", "active")},
+    "mailadmin_sender_permission": {"SELECT": ("address", "mailbox", "active")},
 }
 
 
@@ -179,20 +182,6 @@ def build_forwards_condition(builder: QueryBuilder, name: str) -> str:
     return f"{name}.active = 1 AND {remaining} <> ',' AND {remaining} <> {itself}"
 
 
-def iter_key_expressions(builder: QueryBuilder) -> Iterator[tuple[str, Conditions]]:
-    """Yield the key, and the same address in the target of its alias domain.
-
-    The latter with conditions: rows of the key itself come first.
-    """
-    yield ":key", ()
-    unclaimed = (
-        builder.not_exists(Mailbox, "username", ":key"),
-        builder.not_exists(Alias, "address", ":key", "other.active = 1"),
-    )
-    address = builder.dialect.key_at_domain("aliasdomain.target_domain")
-    yield address, tuple((condition, "") for condition in unclaimed)
-
-
 def build_transport_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
     """Yield the transports of patterns and of domains; Postfix looks up each key in both."""
     pattern = LookupSelect(
@@ -207,28 +196,6 @@ def build_transport_maps(builder: QueryBuilder) -> Iterator[PostfixMap]:
     not_default = (build_own_transport_condition("domain.transport"), "")
     part = select_domain(builder, "domain.transport", (builder.active("domain"), not_default))
     yield PostfixMap("transport", "transport_maps", _("Transports"), (part,))
-
-
-def build_sender_login_map(builder: QueryBuilder) -> PostfixMap:
-    """Return who may send as an address: its mailbox, or the targets of its alias.
-
-    A mailbox is found even if it is inactive, else the catch-all's owner could send as it;
-    its forwarding lets nobody send in its name.
-    """
-    parts: list[LookupSelect] = []
-    for address, unclaimed in iter_key_expressions(builder):
-        no_mailbox = (
-            builder.not_exists(Mailbox, "username", address),
-            _("the address is a mailbox: forwarding targets may not send as this mailbox"),
-        )
-        active_if = (builder.active("alias"), HAS_TARGETS_CONDITION, no_mailbox, *unclaimed)
-        by_alias_domain = bool(unclaimed)
-        parts += (
-            builder.select(Mailbox, "username", "mailbox.username", unclaimed, by_alias_domain),
-            builder.select(Alias, "address", "alias.goto", active_if, by_alias_domain),
-        )
-    title = _("Sender logins")
-    return PostfixMap("sender_login", "smtpd_sender_login_maps", title, tuple(parts))
 
 
 def build_quota_map(builder: QueryBuilder) -> PostfixMap:

@@ -6,6 +6,7 @@ last @), `:service`, `:digest` (of the password) and `:base`.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -15,14 +16,19 @@ from django.utils.translation import gettext_lazy as _
 
 from domains.models import AliasDomain, Domain
 from domains.patterns import DEFAULT_TRANSPORTS
+from mailboxes.models import Alias, Mailbox, SenderPermission
 from mailboxes.postfix.dialects import SQLDialect
 
 PLACEHOLDER_RE = re.compile(r":(key|domain|service|digest|base)\b")
+# Of models with a generated key: the column that names a row
+NAME_COLUMNS: dict[type[Model], str] = {SenderPermission: "address"}
+TARGET_DOMAIN = "aliasdomain.target_domain"
 POSTFIX_PLACEHOLDERS = {"key": "'%s'", "domain": "'%d'"}
 
 # A condition, and why a row that does not meet it is inactive, if that is worth a message.
 Condition = tuple[str, str | Promise]
 Conditions = tuple[Condition, ...]
+HAS_TARGETS_CONDITION = ("alias.goto <> ''", _("the alias has no targets"))
 
 
 class LookupSelect(NamedTuple):
@@ -33,6 +39,7 @@ class LookupSelect(NamedTuple):
     source: str  # tables
     where: tuple[str, ...]  # finds the row
     active_if: Conditions  # must be met by an active row
+    for_other_keys: bool = False  # it answers for keys that do not name the row
 
     @property
     def model_name(self) -> str:
@@ -41,7 +48,8 @@ class LookupSelect(NamedTuple):
 
     @property
     def key_column(self) -> str:
-        return f"{self.model_name}.{self.model._meta.pk.column}"
+        column = NAME_COLUMNS.get(self.model) or self.model._meta.pk.column
+        return f"{self.model_name}.{column}"
 
     def sql(self) -> str:
         return self._select([self.answer], (*self.where, *(sql for sql, _reason in self.active_if)))
@@ -131,11 +139,14 @@ class QueryBuilder:
         )
         return condition, _("the domain is inactive, missing or of another kind")
 
-    def not_exists(self, model: type[Model], column: str, expression: str, *conditions: str) -> str:
+    def exists(self, model: type[Model], column: str, expression: str, *conditions: str) -> str:
         table = self.dialect.table(model, "other")
         equality = self.dialect.equals(f"other.{column}", model, column, expression)
         where = " AND ".join([equality, *conditions])
-        return f"NOT EXISTS (SELECT 1 FROM {table} WHERE {where})"
+        return f"EXISTS (SELECT 1 FROM {table} WHERE {where})"
+
+    def not_exists(self, model: type[Model], column: str, expression: str, *conditions: str) -> str:
+        return f"NOT {self.exists(model, column, expression, *conditions)}"
 
     def select(
         self,
@@ -151,17 +162,66 @@ class QueryBuilder:
         source, where = self.dialect.table(model), self.key_conditions(model, column)
         return LookupSelect(model, answer, source, where, (*active_if, self.active_domain()))
 
+    def select_of_domain(
+        self,
+        model: type[Model],
+        answer: str,
+        active_if: Conditions,
+        by_alias_domain: bool,
+        with_key: bool,
+    ) -> LookupSelect:
+        """Return the part that finds `@domain` by any address in it, and perhaps the address."""
+        domain = TARGET_DOMAIN if by_alias_domain else ":domain"
+        key = self.dialect.key_at_domain(TARGET_DOMAIN) if by_alias_domain else ":key"
+        names = [*([key] if with_key else []), self.dialect.concat("'@'", domain)]
+        column = f"{model._meta.model_name}.address"
+        found = self.dialect.is_one_of(column, model, "address", *names)
+        if by_alias_domain:
+            part = self._join_alias_domain(model, answer, active_if, found)
+        else:
+            where = (found, *self.dialect.ascii_conditions(":key"))
+            active_if = (*active_if, self.active_domain())
+            part = LookupSelect(model, answer, self.dialect.table(model), where, active_if)
+        return part._replace(for_other_keys=True)
+
     def _select_by_alias_domain(
         self, model: type[Model], column: str, answer: str, active_if: Conditions
     ) -> LookupSelect:
+        found = self.equals(model, column, self.dialect.key_at_domain(TARGET_DOMAIN))
+        return self._join_alias_domain(model, answer, active_if, found)
+
+    def _join_alias_domain(
+        self, model: type[Model], answer: str, active_if: Conditions, found: str
+    ) -> LookupSelect:
         """Require that the alias domain, its own domain row and its target are active."""
-        target = "aliasdomain.target_domain"
-        join = self.equals(model, column, self.dialect.key_at_domain(target))
-        source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON {join}"
+        source = f"{self.dialect.table(AliasDomain)} JOIN {self.dialect.table(model)} ON {found}"
         where = self.key_conditions(AliasDomain, "alias_domain", ":domain")
-        own, other = self.active_domain(), self.active_domain(target, "target")
+        own, other = self.active_domain(), self.active_domain(TARGET_DOMAIN, "target")
         active_if = (*active_if, self.active("aliasdomain"), own, other)
         return LookupSelect(model, answer, source, where, active_if)
+
+    def exists_in_target(self, condition: str) -> str:
+        """Return the condition on the key's address in the target of an active alias domain."""
+        found = self.equals(AliasDomain, "alias_domain", ":domain")
+        is_active, _reason = self.active_domain(TARGET_DOMAIN, "target")
+        return (
+            f"EXISTS (SELECT 1 FROM {self.dialect.table(AliasDomain)} WHERE {found}"
+            f" AND aliasdomain.active = 1 AND {is_active} AND {condition})"
+        )
+
+
+def iter_key_expressions(builder: QueryBuilder) -> Iterator[tuple[str, Conditions]]:
+    """Yield the key, and the same address in the target of its alias domain.
+
+    The latter with conditions: rows of the key itself come first.
+    """
+    yield ":key", ()
+    unclaimed = (
+        builder.not_exists(Mailbox, "username", ":key"),
+        builder.not_exists(Alias, "address", ":key", "other.active = 1"),
+    )
+    address = builder.dialect.key_at_domain(TARGET_DOMAIN)
+    yield address, tuple((condition, "") for condition in unclaimed)
 
 
 INACTIVE_REASONS = {
@@ -170,4 +230,5 @@ INACTIVE_REASONS = {
     "domain": _("the domain is inactive"),
     "aliasdomain": _("the alias domain is inactive"),
     "transport": _("the transport is inactive"),
+    "senderpermission": _("the sender permission is inactive"),
 }

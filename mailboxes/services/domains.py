@@ -8,10 +8,11 @@ from domains.models import DkimSigning, Domain
 from domains.services import domains
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
-from mailboxes.models import AppPassword, DomainMailLogin, Mailbox
+from mailboxes.models import AppPassword, DomainMailLogin, Mailbox, SenderPermission
 from mailboxes.models.cached_stats import CachedStat
 from mailboxes.services.default_aliases import create_default_aliases
 from mailboxes.services.mail_logins import set_domain_mail_login
+from mailboxes.services.sender_permissions import delete_leftovers_of_domains
 
 # Values of forms and files that the table of domains has no column for.
 VALUES_OF_MAILBOXES = ("default_aliases", "default_aliases_to", "app_passwords_only")
@@ -22,6 +23,7 @@ def create_domains(changes: Changes, rows: list[dict]) -> list[Domain]:
     created = domains.create_domains(changes, [without_values_of_mailboxes(row) for row in rows])
     names = [domain.pk for domain in created]
     changes.delete(DomainMailLogin.objects.filter(pk__in=names))
+    delete_leftovers_of_domains(changes, names)
     CachedStat.objects.filter(domain__in=names).delete()  # of former domains of these names
     for domain, row in zip(created, rows, strict=True):
         if row.get("default_aliases", True):
@@ -56,4 +58,6 @@ def get_indirect_dependents(keys: Sequence[str]) -> Iterator[QuerySet]:
     """Yield what depends on the mailboxes and keys of these domains, found without joins."""
     of_domains = Q(*(Q(mailbox__username__endswith=f"@{key}") for key in keys), _connector=Q.OR)
     yield AppPassword._base_manager.filter(of_domains)
+    others = SenderPermission._base_manager.exclude(domain__in=keys)
+    yield others.filter(mailbox_domain__in=keys)
     yield DkimSigning._base_manager.filter(dkim__domain_name__in=keys)

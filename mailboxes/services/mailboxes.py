@@ -36,6 +36,7 @@ from mailboxes.services.limits import (
     is_quota_increase,
     sum_assigned_quota,
 )
+from mailboxes.services.sender_permissions import delete_leftovers_of_mailboxes
 from mailboxes.welcome_mail import queue_welcome_mails
 
 DEFAULT_PASSWORD_EXPIRY_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
@@ -54,6 +55,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
         check_quotas(domain, new, changes.principal)
     for mailbox, row in zip(mailboxes, rows, strict=True):
         mailbox.clean_fields(exclude=_get_unchecked_fields(row))
+    delete_leftovers_of_mailboxes(changes, [mailbox.pk for mailbox in mailboxes])
     changes.create(mailboxes)
     changes.create(_build_own_alias(mailbox) for mailbox in mailboxes)
     adjust_tallies_of_domains(

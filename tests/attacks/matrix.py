@@ -21,7 +21,7 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.models import SavedFilter
-from mailboxes.models import AppPassword, Plan
+from mailboxes.models import AppPassword, Mailbox, Plan, SenderPermission
 from mailboxes.services.domains import create_domains
 from tests.base import PASSWORD, World
 
@@ -204,12 +204,19 @@ class MatrixWorld(World):
     @classmethod
     def build_keys(cls):
         """Return table → (a row of alice's, one of dave's)."""
-        now, pairs = timezone.now(), {"log": [], "totp-exceptions": []}
+        now, pairs = timezone.now(), {"log": [], "totp-exceptions": [], "sender-permissions": []}
         for name in ("example.org", "example.com"):
             more = {"action": "create_alias", "data": f"x@{name}", "timestamp": now}
             pairs["log"].append(Log.objects.create(domain_id=name, username="root", **more).pk)
             exception = TotpException.objects.create(ip="192.0.2.1", username=name, description="x")
             pairs["totp-exceptions"].append(exception.pk)
+            permission = SenderPermission.objects.create(
+                address=f"x@{name}",
+                domain_id=name,
+                mailbox=Mailbox.objects.filter(domain=name).first(),
+                mailbox_domain_id=name,
+            )
+            pairs["sender-permissions"].append(permission.pk)
         return pairs | {
             "domains": ["example.org", "example.com"],
             "mailboxes": ["bob@example.org", "carol@example.com"],

@@ -167,6 +167,12 @@ JOIN (SELECT d, username AS target FROM person WHERE n = 0) AS first USING (d);
 INSERT INTO alias (address, goto, domain, created, modified, active, description)
 SELECT address, goto, domain, {born}, {born}, active, description FROM entry ORDER BY address;
 
+INSERT INTO mailadmin_sender_permission (address, domain, mailbox, mailbox_domain, created,
+    modified, active)
+SELECT CONCAT(IF(n, CONCAT('as.', person), ''), '@', domain), domain, username, domain, {born},
+    {born}, (n + d) % 13 <> 12
+FROM person WHERE n % 10 = 0 ORDER BY username;
+
 INSERT INTO quota2 (username, bytes, messages)
 SELECT username, (1 + n % 4) * 1024 * 10240 * IF((n + d) % 199 = 198, 95, (n * 7 + d) % 80),
     n % 5000
@@ -216,7 +222,7 @@ LEFT JOIN (SELECT domain, COUNT(*) AS aliases FROM alias GROUP BY domain) AS nam
 LEFT JOIN (SELECT domain, SUM(bytes) AS used FROM person JOIN quota2 USING (username)
     GROUP BY domain) AS usages USING (domain) ORDER BY domain;
 ANALYZE TABLE domain, mailbox, alias, alias_domain, quota2, vacation, log, domain_admins,
-    mailadmin_domain_state, mailadmin_change;
+    mailadmin_domain_state, mailadmin_change, mailadmin_sender_permission;
 """
 
 

@@ -10,10 +10,11 @@ from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.mails.models import OutgoingMail
-from mailboxes.models import Plan
+from mailboxes.models import Mailbox, Plan, SenderPermission
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
+from mailboxes.services.sender_permissions import create_sender_permissions
 from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
 from tests.mailadmin.mails.queued import add_mail, queued
@@ -68,6 +69,11 @@ PAGES = {
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/seen/",
         "/transports/",
         "/transports/create/",
+        "/sender-permissions/",
+        f"/sender-permissions/?domain={LONG_DOMAIN}",
+        f"/sender-permissions/create/?address=list@{LONG_DOMAIN}",
+        "/sender-permissions/latest/edit/",
+        "/sender-permissions/latest/delete/",
         "/import/",
         "/import/latest/",
         "/export/",
@@ -117,6 +123,13 @@ def long_names(world, tmp_path, settings):
     perform(console, create_aliases, [{"local_part": "list", "domain": domain, "goto": targets}])
     way = {"pattern": f".{LONG_DOMAIN}", "transport": f"smtp:[{LONG_DOMAIN}]:2525"}
     perform(console, create_transports, [way | {"description": "d" * 250}])
+    long_name = f"{LONG_NAME}@{LONG_DOMAIN}"
+    rows = [(f"list@{LONG_DOMAIN}", long_name), (f"{LONG_NAME}-2@{LONG_DOMAIN}", long_name)]
+    perform(
+        console,
+        create_sender_permissions,
+        [{"address": address, "mailbox": Mailbox(pk=login)} for address, login in rows],
+    )
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
     mails_to_long_names()
 
@@ -152,7 +165,8 @@ def visits(visitor):
         visitor.sign_in(person)
         for path in pages:
             if "latest" in path:
-                path = path.replace("latest", str(Plan.objects.latest("pk").pk))
+                model = SenderPermission if "sender-permissions" in path else Plan
+                path = path.replace("latest", str(model.objects.latest("pk").pk))
             visitor.go(path)
             yield path
 

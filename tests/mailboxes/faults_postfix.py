@@ -192,6 +192,14 @@ POSTFIX_FAULTS = [
         "aliases.cf",
     ),
     Broken(
+        "sender-permissions-not-read",
+        (),
+        "postfix/main.cf",
+        "smtpd_sender_login_maps = $sql/senders.cf",
+        "senders.cf",
+        replace(ROWS, has_sender_permissions=True),
+    ),
+    Broken(
         "charset-mismatch",
         (change("postfix/sql/aliases.cf", "charset = latin1\n"),),
         "postfix/sql/aliases.cf",

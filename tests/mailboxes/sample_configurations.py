@@ -26,7 +26,12 @@ ROWS = DatabaseFacts(
 )
 
 
-NARROW = frozenset({"alias", "domain", "mailbox", "alias_domain", "mailadmin_transport"})
+NARROW = frozenset(
+    {
+        *("alias", "domain", "mailbox", "alias_domain"),
+        *("mailadmin_transport", "mailadmin_sender_permission"),
+    }
+)
 
 
 # Edits that cause one fault

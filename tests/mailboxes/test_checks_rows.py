@@ -13,7 +13,7 @@ from mailboxes.mailserver.checks.hashes import (
     identify_hash,
     is_readable_as,
 )
-from mailboxes.models import Alias, AppPassword, Mailbox
+from mailboxes.models import Alias, AppPassword, Mailbox, SenderPermission
 from mailboxes.services.app_passwords import create_app_password
 from tests.base import World
 from tests.mailboxes.sample_configurations import NARROW
@@ -103,6 +103,15 @@ class DatabaseTests(World):
         facts = rows.load_database_facts()
         self.assertEqual(facts.star_transport_domains, ("example.org",))
         self.assertIn("smtp:[mx.hosting.example]", facts.transports)
+
+    def test_only_active_sender_permissions_need_a_map(self):
+        self.assertFalse(rows.load_database_facts().has_sender_permissions)
+        names = {"domain_id": "example.org", "mailbox_domain_id": "example.org"}
+        row = SenderPermission(address="x@example.org", mailbox=self.bob, active=False, **names)
+        row.save()
+        self.assertFalse(rows.load_database_facts().has_sender_permissions)
+        SenderPermission.objects.update(active=True)
+        self.assertTrue(rows.load_database_facts().has_sender_permissions)
 
     def test_an_inactive_catch_all_matches_nothing(self):
         Alias.objects.filter(pk="bob@example.org").delete()

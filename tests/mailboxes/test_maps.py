@@ -10,7 +10,7 @@ from domains.models import AliasDomain, Domain, Transport
 from mailboxes.mailserver.config_parser.maps import parse_map_reference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.external_maps import expand_placeholders
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Mailbox, SenderPermission
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.queries import bind_parameters
 from tests import collations
@@ -76,6 +76,10 @@ INSERT INTO #alias_domain (alias_domain, target_domain, active)
 VALUES ('mirror.example', 'example.org', 1);
 INSERT INTO mailadmin_transport (pattern, transport, active)
 VALUES ('bob@example.org', 'smtp:[mx.example]:25', 1), ('?@example.org', 'discard:', 1);
+INSERT INTO mailadmin_sender_permission (address, domain, mailbox, mailbox_domain)
+VALUES ('office@example.org', 'example.org', 'bob@example.org', 'example.org'),
+       ('?@example.org', 'example.org', 'bob@example.org', 'example.org'),
+       ('@?.org', '?.org', 'bob@example.org', 'example.org');
 """
 
 
@@ -102,6 +106,8 @@ def only_ascii_is_found(database, folder):
             if name in FOUND:
                 assert rows["bob@example.org"] == [FOUND[name]], (name, charset)
                 assert rows["BOB@example.org"] == [FOUND[name]], (name, charset)
+            if name == "sender_login":
+                assert rows["office@example.org"] == ["bob@example.org"], charset
             if name.endswith("mirror") or name.endswith("mirror_mailbox"):
                 assert rows["bob@mirror.example"] in (["bob@example.org"], ["DUNNO"]), name
 
@@ -126,7 +132,8 @@ def answers(database, postfix, charset):
         database=database.name,
         charset=charset,
     )
-    keys = [*FOREIGN, *ODD, "bob@example.org", "BOB@example.org", "bob@mirror.example"]
+    own = ["bob@example.org", "BOB@example.org", "bob@mirror.example", "office@example.org"]
+    keys = [*FOREIGN, *ODD, *own]
     found = {}
     for file in sorted(postfix.directory.glob("mailadmin/*.cf")):
         query = postfix.sql_map(parse_map_reference(f"mysql:{file}")).query
@@ -198,10 +205,15 @@ def people(number):
     Alias.objects.bulk_create(
         Alias(address=f"{u}@{d}", goto=f"{u}@{d}", domain_id=d) for u, d in addresses
     )
+    SenderPermission.objects.bulk_create(
+        SenderPermission(address=address, domain_id=d, mailbox_id=f"{u}@{d}", mailbox_domain_id=d)
+        for u, d in addresses
+        for address in (f"office{u}@{d}", f"@{u}.{d}")
+    )
     patterns = ["*", *(f".d{n}.example" for n in range(10)), *(f"{u}@{d}" for u, d in addresses)]
     Transport.objects.bulk_create(Transport(pattern=key, transport="smtp:") for key in patterns)
     with connection.cursor() as cursor:
-        for model in (Domain, Mailbox, Alias, AliasDomain, Transport):
+        for model in (Domain, Mailbox, Alias, AliasDomain, Transport, SenderPermission):
             table = model._meta.db_table
             cursor.execute(
                 f"ANALYZE TABLE {table}" if connection.vendor == "mysql" else f"ANALYZE {table}"

@@ -75,9 +75,10 @@ class TableCreateView(SaveRowMixin, TableView, CreateView):
 
     def get_initial(self) -> dict[str, Any]:
         """Preselect the domain that the link names, and what is kept of the row before."""
-        params = self.request.GET
+        params, form_class = self.request.GET, self.table.form_class
         domain = params.get("domain")
-        kept = {name: params[name] for name in self.table.form_class.kept_fields if name in params}
+        names = (*form_class.kept_fields, *form_class.preset_fields)
+        kept = {name: params[name] for name in names if name in params}
         preset = {"domain": try_normalize_domain(domain)} if domain else {}
         return super().get_initial() | preset | kept
 

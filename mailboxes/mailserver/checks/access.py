@@ -12,14 +12,17 @@ from mailboxes.mailserver.checks.finding import (
     Fault,
     Faults,
 )
+from mailboxes.mailserver.config_parser.maps import MapReference
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.config_parser.services import MasterService
+from mailboxes.models import SenderPermission
 
 SUBMISSION_SERVICES = {"submission", "submissions", "smtps", "587", "465"}
 RESTRICTION_PARAMETERS = [
     f"smtpd_{stage}_restrictions"
     for stage in ("client", "helo", "sender", "relay", "recipient", "data", "end_of_data")
 ]
+PERMISSION_TABLE = SenderPermission._meta.db_table
 SENDER_LOGIN_RESTRICTIONS = {
     "reject_sender_login_mismatch",
     "reject_authenticated_sender_login_mismatch",
@@ -90,4 +93,39 @@ class SenderLoginMapsNotSet(ConfigCheck):
                 yield Fault(service.line, service.name)
 
 
-CONFIG_CHECKS = (SubmissionWithoutLogin(), SenderNotChecked(), SenderLoginMapsNotSet())
+class SenderPermissionsNotRead(ConfigCheck):
+    code = "sender-permissions-not-read"
+    severity = WARNING
+    title = _("Sender permissions have no effect")
+    reason = _(
+        "There are sender permissions in the panel, but no map in smtpd_sender_login_maps reads"
+        " them: the mailboxes cannot send as these addresses."
+    )
+    fix = _(
+        "Use the panel's map sender_login.cf, alone: Postfix uses the first map that returns a"
+        " result. The account of Postfix needs the new GRANT on mailadmin_sender_permission."
+    )
+
+    def find_faults(self, configuration: Configuration) -> Faults:
+        if not configuration.rows.has_sender_permissions:
+            return
+        views = [view for _service, view in iter_smtpd_services(configuration.postfix)]
+        for view in [configuration.postfix, *views]:
+            references = list(view.maps("smtpd_sender_login_maps"))
+            if references and not any(reads_permissions(view, each) for each in references):
+                yield Fault(references[0].line, references[0].text)
+
+
+def reads_permissions(view: PostfixFiles, reference: MapReference) -> bool:
+    """Return whether a map, or one inside it, queries the panel's table of sender permissions."""
+    return any(
+        PERMISSION_TABLE in view.sql_map(each).query for each in reference.walk() if each.is_sql
+    )
+
+
+CONFIG_CHECKS = (
+    SubmissionWithoutLogin(),
+    SenderNotChecked(),
+    SenderLoginMapsNotSet(),
+    SenderPermissionsNotRead(),
+)

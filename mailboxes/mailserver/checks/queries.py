@@ -28,7 +28,7 @@ TABLES_WITH_ACTIVE = {
     "virtual_alias_domains": ("domain", "alias_domain"),
     "relay_domains": ("domain",),
     "relay_recipient_maps": ("mailbox", "alias", "domain"),
-    "smtpd_sender_login_maps": ("alias", "alias_domain"),
+    "smtpd_sender_login_maps": ("alias", "alias_domain", "mailadmin_sender_permission"),
     "transport_maps": ("mailadmin_transport",),
     "password_query": ("mailbox",),
 }
@@ -42,6 +42,7 @@ RESULT_COLUMNS = {
     ("virtual_mailbox_maps", "mailbox"): "maildir",
     ("smtpd_sender_login_maps", "alias"): "goto",
     ("smtpd_sender_login_maps", "mailbox"): "username",
+    ("smtpd_sender_login_maps", "mailadmin_sender_permission"): "mailbox",
 }
 
 

@@ -7,7 +7,13 @@ from domains.models import AliasDomain, Domain, Transport
 from domains.services.transports import get_first_domains_taken_by_wildcard
 from mailadmin.db.fields import load_column_facts
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
-from mailboxes.models import Alias, AppPassword, AppPasswordLimits, Mailbox
+from mailboxes.models import (
+    Alias,
+    AppPassword,
+    AppPasswordLimits,
+    Mailbox,
+    SenderPermission,
+)
 
 MAX_SHOWN_NAMES = 20
 NON_UNICODE_CHARSETS = ("latin1", "ascii")
@@ -18,6 +24,7 @@ LOOKUP_COLUMNS = (
     (Mailbox, "username"),
     (AliasDomain, "alias_domain"),
     (Transport, "pattern"),
+    (SenderPermission, "address"),
 )
 
 
@@ -33,6 +40,7 @@ class DatabaseFacts:
     mailboxes_behind_catch_all: tuple[str, ...] = ()  # without an alias row
     domain_only_aliases: tuple[str, ...] = ()  # aliases whose address is a domain
     non_unicode_tables: frozenset[str] = frozenset()  # by their key column
+    has_sender_permissions: bool = False  # active ones
     has_generated_app_passwords: bool = False
     most_salted_app_passwords: int = 0  # of one mailbox, made in PostfixAdmin
 
@@ -69,6 +77,7 @@ def load_database_facts() -> DatabaseFacts:
         non_unicode_tables=_find_non_unicode_tables(),
         has_generated_app_passwords=AppPasswordLimits.objects.exists(),
         most_salted_app_passwords=AppPassword.objects.count_most_salted(),
+        has_sender_permissions=SenderPermission.objects.filter(active=True).exists(),
     )
 
 

@@ -16,7 +16,7 @@ from mailboxes.mailserver.checks.paths import get_location_path
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.generator.files import PANEL_FOLDER
 from mailboxes.mailserver.verifier.programs import LiveDovecot, LivePostfix
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Mailbox, SenderPermission
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.queries import is_queried_for_key, run_query
 
@@ -29,8 +29,11 @@ KEY_KINDS_BY_PARAMETER = {
     "virtual_mailbox_maps": ("mailbox",),
     "relay_recipient_maps": ("mailbox", "catch_all"),
     "smtpd_recipient_restrictions": ("mailbox", "alias", "catch_all", "by_alias_domain"),
-    "smtpd_sender_login_maps": ("mailbox", "alias", "catch_all", "by_alias_domain"),
+    "smtpd_sender_login_maps": (
+        *("mailbox", "alias", "catch_all", "by_alias_domain", "sender_permission"),
+    ),
 }
+KEY_COLUMNS = {"sender_permission": "address"}  # of kinds whose primary key is a number
 # Parameters for which only the existence of an answer counts.
 MEMBERSHIP_PARAMETERS = {"virtual_mailbox_domains", "relay_domains", "relay_recipient_maps"}
 # Only in the panel's own main.cf; of another one, replies to RCPT TO are compared.
@@ -62,7 +65,8 @@ def iter_row_batches(domains: list[str] | None = None, size: int = 500) -> Itera
     """Yield every row of the panel, or those of some domains, kind by kind."""
     for kind, rows in iter_row_kinds(domains):
         keys: list[str] = []
-        for key in rows.order_by("pk").values_list("pk", flat=True).iterator(size):
+        name = KEY_COLUMNS.get(kind, "pk")
+        for key in rows.order_by("pk").values_list(name, flat=True).iterator(size):
             keys.append(key)
             if len(keys) == size:
                 yield RowBatch(kind, keys)
@@ -79,6 +83,8 @@ def iter_row_kinds(domains: list[str] | None) -> Iterator[tuple[str, QuerySet[An
     yield "alias", filter_by_domains(Alias.objects.all(), "domain", domains)
     yield "alias_domain", filter_by_domains(AliasDomain.objects.all(), "pk", domains)
     yield "transport", find_transports(domains)
+    permissions = SenderPermission.objects.all()
+    yield "sender_permission", filter_by_domains(permissions, "domain", domains)
 
 
 def filter_by_domains(rows: QuerySet[Any], lookup: str, domains: list[str] | None) -> QuerySet[Any]:
@@ -145,6 +151,8 @@ class PostfixComparison:
             return bool(expected) == bool(found)
         if parameter == "transport_maps" and not self.is_own:
             expected, found = (text.removesuffix(":") for text in (expected, found))
+        if parameter == "smtpd_sender_login_maps":  # several rows may name the same login
+            return set(expected.split(",")) == set(found.split(","))
         return sorted(expected.split(",")) == sorted(found.split(","))
 
 
@@ -158,7 +166,7 @@ def is_panel_config(files: PostfixFiles) -> bool:
 
 
 def sample_alias_domain_addresses(names: list[str]) -> list[str]:
-    """Return addresses of a mailbox and an alias, active and inactive, for each alias domain.
+    """Return addresses of rows of each kind, active and inactive, for each alias domain.
 
     Joined here: tables of an adopted database may not share a collation.
     """
@@ -166,18 +174,22 @@ def sample_alias_domain_addresses(names: list[str]) -> list[str]:
     alias_domains = [(name, target.lower()) for name, target in pairs]
     targets = {target for _name, target in alias_domains}
     found: list[str] = []
-    for rows in (Mailbox.objects.all(), Alias.objects.all()):
+    for rows, column in (
+        (Mailbox.objects.all(), "pk"),
+        (Alias.objects.all(), "pk"),
+        (SenderPermission.objects.all(), "address"),
+    ):
         for is_active in (True, False):
-            firsts = find_first_local_parts(rows.filter(active=is_active), targets)
+            firsts = find_first_local_parts(rows.filter(active=is_active), targets, column)
             found += [f"{firsts[t]}@{name}".lower() for name, t in alias_domains if t in firsts]
     return list(dict.fromkeys(found))
 
 
-def find_first_local_parts(rows: QuerySet[Any], domains: set[str]) -> dict[str, str]:
-    """Return the local part of the first row of each domain, catch-alls apart."""
-    rows = rows.filter(domain__in=domains, pk__contains="@")
-    rows = rows.exclude(pk__startswith="@").order_by().values_list("domain_id")
-    firsts = rows.annotate(first=Min("pk"))
+def find_first_local_parts(rows: QuerySet[Any], domains: set[str], column: str) -> dict[str, str]:
+    """Return the local part of the first row of each domain, `@domain` apart."""
+    rows = rows.filter(**{"domain__in": domains, f"{column}__contains": "@"})
+    rows = rows.exclude(**{f"{column}__startswith": "@"}).order_by().values_list("domain_id")
+    firsts = rows.annotate(first=Min(column))
     return {domain.lower(): address.rpartition("@")[0] for domain, address in firsts}
 
 

@@ -88,5 +88,8 @@ def render_senders(explanation: dict[str, Any]) -> Iterator[str]:
         return
     logins = ", ".join(explanation["senders"]) or _("nobody")
     yield _("May send as %(address)s: %(who)s") % {"address": explanation["address"], "who": logins}
+    for each in explanation["sender_reasons"]:
+        yield f"  {each['login']}: {each['reason']}"
     if sender := explanation.get("sender"):
         yield sender["reply"] or _("%(login)s may send as this address.") % sender
+        yield from (f"  {reason}" for reason in sender["reasons"])

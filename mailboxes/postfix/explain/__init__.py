@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, Subquery
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from domains.models import AliasDomain, Domain
 from domains.patterns import VIRTUAL_AGENT, find_service_problem
 from mailadmin.names import normalize_domain
-from mailboxes.models import Mailbox, Usage, Vacation, is_vacation_target
+from mailboxes.models import Usage, Vacation, is_vacation_target
 from mailboxes.postfix.addresses import parse_typed_address, quote_address, split_address
 from mailboxes.postfix.explain import messages
 from mailboxes.postfix.explain.alias_domains import find_handled_as
-from mailboxes.postfix.explain.html import ROW_URL_NAMES
+from mailboxes.postfix.explain.lookups import serialize_lookups
 from mailboxes.postfix.explain.messages import format_headline, get_outcome, get_verdict
 from mailboxes.postfix.explain.redaction import VisibleScope, find_vacation_owner
+from mailboxes.postfix.explain.senders import serialize_senders
 from mailboxes.postfix.routing import (
     DOVECOT_LMTP_TRANSPORT,
     TERMINAL_SERVICES,
@@ -30,12 +30,10 @@ from mailboxes.postfix.routing import (
     Delivery,
     Lookup,
     LookupUnavailable,
-    MatchedRow,
     PostfixRouter,
     Route,
     RoutingConfig,
     build_panel_config,
-    format_sender_reply,
 )
 
 if TYPE_CHECKING:
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
 
     AnnotatedDomain = WithAnnotations[Domain, AliasDomainColumns]
 
-# A lookup links to where the row that answered it is edited; a domain has its page for all roles.
-EDIT_URL_NAMES = ROW_URL_NAMES | {"alias": "aliases-edit", "mailbox": "mailboxes-edit"}
 MAX_STEPS = 100  # an alias loop has a thousand
 
 Data = dict[str, Any]
@@ -190,46 +186,6 @@ def get_vacation_details(delivery: Delivery) -> Data:
     return {"mailbox": mailbox, "answers": vacation is not None and vacation.status == "now"}
 
 
-# Senders
-
-
-def serialize_senders(
-    router: PostfixRouter, address: str, sender: str, scope: VisibleScope
-) -> Data:
-    """Return who may send as the address, and what is refused to a sender who may not."""
-    data: Data = {"senders": [], "sender_lookups": [], "sender_trouble": ""}
-    lookups: list[Lookup] = []
-    try:
-        owners = router.find_sender_logins(address, lookups)
-    except LookupUnavailable as error:
-        return data | {"sender_trouble": str(error)}
-    if not all(map(scope.can_see_rows, lookups)):
-        return data | {
-            "sender_trouble": _("Cannot be determined: the address is outside your domains.")
-        }
-    data["senders"] = filter_visible_logins(owners, scope) if router.config.is_own else owners
-    data["sender_lookups"] = serialize_lookups(lookups, scope)
-    if sender:
-        data["sender"] = check_sender(owners, sender.strip().lower(), address, scope)
-    return data
-
-
-def filter_visible_logins(owners: list[str], scope: VisibleScope) -> list[str]:
-    """Return those who can sign in; an alias may have foreign targets too."""
-    visible = Mailbox.objects.visible_to(scope.principal).filter(active=True)
-    names = {owner.lower() for owner in owners}
-    return sorted(visible.filter(pk__in=names).values_list("pk", flat=True))
-
-
-def check_sender(owners: list[str], login: str, address: str, scope: VisibleScope) -> Data:
-    """Return Postfix's refusal, or why the login cannot sign in to send."""
-    reply = format_sender_reply(login, address, owners)
-    mailbox = Mailbox.objects.filter(pk=login).first() if scope.can_see(login) else None
-    if not reply and mailbox and not (mailbox.active and mailbox.smtp_active):
-        reply = _("%(login)s may not sign in to send mail.") % {"login": login}
-    return {"login": login, "may": not reply, "reply": reply}
-
-
 # Domains
 
 
@@ -271,35 +227,3 @@ def get_domain_outcome(domain: Domain, transport: str) -> str:
         return messages.DEFERRED
     is_own = transport == DOVECOT_LMTP_TRANSPORT or (service in ("", VIRTUAL_AGENT) and not nexthop)
     return messages.DELIVERED if is_own and not domain.backupmx else messages.HANDED_OVER
-
-
-# Lookups
-
-
-def serialize_lookups(lookups: Iterable[Lookup], scope: VisibleScope) -> list[Data]:
-    """Return each lookup once, with its SQL and the rows that answered or would have."""
-    found: dict[tuple[str, str], Data] = {}
-    for lookup in lookups:
-        if scope.can_see_rows(lookup) and (lookup.table.name, lookup.key) not in found:
-            found[lookup.table.name, lookup.key] = {
-                "table": lookup.table.name,
-                "title": str(lookup.table.title),
-                "key": lookup.key,
-                "sql": lookup.table.sql,
-                "answer": lookup.value,
-                "said": format_lookup_answer(lookup),
-                "rows": [serialize_row(row) for row in lookup.rows],
-                "inactive": [serialize_row(row) for row in lookup.inactive],
-            }
-    return list(found.values())
-
-
-def format_lookup_answer(lookup: Lookup) -> str:
-    """Return the answer for people: a restriction that permits says no."""
-    return _("no") if lookup.value == "DUNNO" else lookup.value or lookup.key
-
-
-def serialize_row(row: MatchedRow) -> Data:
-    url = reverse(EDIT_URL_NAMES[row.model], args=[row.key])
-    reason = {"reason": str(row.reason)} if row.reason else {}
-    return {"table": row.model, "key": row.key, "url": url} | reason

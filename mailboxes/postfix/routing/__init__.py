@@ -8,6 +8,7 @@ files. After access(5), virtual(5), transport(5) and cleanup(8);
 from mailboxes.postfix.routing.postfix import (
     TERMINAL_SERVICES,
     PostfixRouter,
+    split_logins,
 )
 from mailboxes.postfix.routing.replies import (
     ALIAS_EXPANSION_ERROR_REPLY,
@@ -49,4 +50,5 @@ __all__ = [
     "TERMINAL_SERVICES",
     "build_panel_config",
     "format_sender_reply",
+    "split_logins",
 ]

@@ -252,11 +252,16 @@ class PostfixRouter(PostfixLookups):
     # Sending
 
     def find_sender_logins(self, address: str, lookups: list[Lookup]) -> list[str]:
-        """Return the logins that may send as this address, separated by spaces and commas."""
+        """Return the logins that may send as this address."""
         value, _extension = self.look_up_address(
             self.config.smtpd_sender_login_maps, address, lookups
         )
-        return re.sub("[,\\s]+", " ", value or "").split()
+        return split_logins(value or "")
+
+
+def split_logins(text: str) -> list[str]:
+    """Return the logins of an answer, separated by spaces and commas."""
+    return re.sub("[,\\s]+", " ", text).split()
 
 
 def has_routing_operator(local_part: str) -> bool:

@@ -31,6 +31,7 @@ class MatchedRow(NamedTuple):
     model: str
     key: str
     reason: str | Promise = ""  # why it did not answer
+    answer: str = ""
 
 
 @dataclass
@@ -88,18 +89,20 @@ class PanelTable(LookupTable):
         for part in self.query.parts:
             for answer, row_key, *outcomes in run_query(part.trace_sql(), key):
                 if not all(outcomes):
-                    lookup.inactive += find_inactive_row(part, row_key, outcomes)
+                    lookup.inactive += find_inactive_row(part, row_key, outcomes, answer)
                 elif answer not in (None, ""):
-                    lookup.rows.append(MatchedRow(part.model_name, row_key))
+                    lookup.rows.append(MatchedRow(part.model_name, row_key, answer=str(answer)))
                     answers.append(str(answer))
         lookup.value = ",".join(dict.fromkeys(answers)) or None
         return lookup
 
 
-def find_inactive_row(part: LookupSelect, key: str, outcomes: list[Any]) -> list[MatchedRow]:
+def find_inactive_row(
+    part: LookupSelect, key: str, outcomes: list[Any], answer: Any
+) -> list[MatchedRow]:
     """Return the row with the reason of the first condition that it does not meet, if any."""
     reason = next(part.active_if[n][1] for n, is_met in enumerate(outcomes) if not is_met)
-    return [MatchedRow(part.model_name, key, reason)] if reason else []
+    return [MatchedRow(part.model_name, key, reason, str(answer))] if reason else []
 
 
 class StaticTable(LookupTable):

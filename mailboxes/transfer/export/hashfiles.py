@@ -6,21 +6,19 @@ domains are written out address by address, and inactive rows are left out.
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
-from domains.models import AliasDomain, Domain, Transport
-from mailadmin.db.pagination import iter_rows
 from mailboxes.mailserver.config_parser.maps import INDEX_SUFFIXES
 from mailboxes.models import Mailbox
 from mailboxes.postfix.dialects import get_dialect
-from mailboxes.postfix.maps import VACATION_SERVICE, build_postfix_maps
-from mailboxes.postfix.queries import LookupSelect, PostfixMap, QueryBuilder
+from mailboxes.postfix.maps import VACATION_SERVICE
+from mailboxes.postfix.queries import LookupSelect, QueryBuilder
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import passwdfile
 from mailboxes.transfer.export.answers import MapAnswers
+from mailboxes.transfer.export.map_lines import iter_map_lines, iter_part_answers, maps_by_name
+from mailboxes.transfer.export.senders import iter_sender_lines
 
 MAX_MAILBOX_FILES = 100  # Postfix looks up each address in all of them
 MAX_NAME_LENGTH = 200
@@ -36,13 +34,11 @@ MAP_FILES = {
     "transport": ("transport_pattern", "transport"),
     "access/recipients": ("refused_recipients",),
     "access/mirrored": ("refused_recipients_mirror",),
-    "senders": ("sender_login",),
 }
+SENDER_FILE = "senders"
 MAILBOX_MAP = "virtual_mailbox"  # written to a file for each domain
 NO_SMTP_FILE = "access/logins"
 MAILBOX_FOLDER, ALL_MAILBOXES_NAME = "virtual/mailbox", "all"
-# Keys that postmap(1) reads as written: without blanks or quotes, and no comments.
-WRITABLE_KEY_RE = re.compile(r"[^\s\"#][^\s\"]*")
 
 
 def iter_map_files(
@@ -53,9 +49,10 @@ def iter_map_files(
 ) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield (name, lines) of all files."""
     mailboxes = build_mailbox_files(domain)
-    names = [*MAP_FILES, NO_SMTP_FILE, *(name for name, _answers in mailboxes)]
+    names = [*MAP_FILES, SENDER_FILE, NO_SMTP_FILE, *(name for name, _answers in mailboxes)]
     for name, queries in MAP_FILES.items():
         yield name, iter_map_lines(iter_answers(queries, domain), losses, domain)
+    yield SENDER_FILE, iter_sender_lines(losses, domain)
     for name, answers in [(NO_SMTP_FILE, [build_no_smtp_answers(domain)]), *mailboxes]:
         yield name, iter_map_lines(answers, losses, domain)
     yield (
@@ -73,33 +70,12 @@ def iter_map_files(
 # Answers
 
 
-def maps_by_name() -> dict[str, PostfixMap]:
-    return {query.name: query for query in build_postfix_maps()}
-
-
 def iter_answers(names: Iterable[str], domain: str) -> Iterator[MapAnswers]:
     """Yield the answers of these maps; the first answer for a key counts."""
     queries = maps_by_name()
     for name in names:
         for part in queries[name].parts:
             yield from iter_part_answers(part, domain)
-
-
-def iter_part_answers(part: LookupSelect, domain: str) -> Iterator[MapAnswers]:
-    """Yield a part with its rows' own keys, or once per alias domain with the keys of that."""
-    if part.source == get_dialect().table(part.model):
-        prefix = "@" if has_domain_keys(part) else ""
-        yield MapAnswers(part, prefix, domain=domain if part.model is not Transport else "")
-        return
-    alias_domains = AliasDomain.objects.filter(active=True)
-    for alias_domain in iter_rows(
-        alias_domains.filter(alias_domain=domain) if domain else alias_domains
-    ):
-        yield MapAnswers(part, "", alias_domain.alias_domain_id, alias_domain.target_domain_id)
-
-
-def has_domain_keys(part: LookupSelect) -> bool:
-    return part.model is Domain and "SUBSTR(:key, 2)" in part.where[0]
 
 
 def build_mailbox_files(domain: str) -> list[tuple[str, list[MapAnswers]]]:
@@ -147,57 +123,11 @@ def build_no_smtp_answers(domain: str) -> MapAnswers:
     return MapAnswers(part, domain=domain)
 
 
-# Map files
-
-
-def iter_map_lines(answers: Iterable[MapAnswers], losses: Losses, domain: str) -> Iterator[str]:
-    """Yield the lines of a map file, each key once."""
-    yield FILE_HEADER
-    earlier: list[MapAnswers] = []
-    for current in answers:
-        for page in current.iter_pages():
-            answered = find_keys_answered_before(earlier, current, [key for key, _answer in page])
-            for key, answer in iter_new_answers(page, answered, domain):
-                yield from iter_map_line(key, answer, losses)
-        earlier.append(current)
-
-
-FILE_HEADER = "# Written by mailadmin.\n"
-
-
-def find_keys_answered_before(
-    earlier: list[MapAnswers], answers: MapAnswers, keys: list[str]
-) -> set[str]:
-    """Return those of the keys that an earlier query of the file has answered."""
-    competing = [each for each in earlier if each.alias_domain in ("", answers.alias_domain)]
-    return set().union(*(each.find_answered_keys(keys) for each in competing))
-
-
-def iter_new_answers(
-    page: list[tuple[str, Any]], answered: set[str], domain: str
-) -> Iterator[tuple[str, Any]]:
-    """Yield what is not answered yet, only for the domain if there is one."""
-    for key, answer in page:
-        if key not in answered and (not domain or belongs_to_domain(key, domain)):
-            yield key, answer
-
-
-def belongs_to_domain(key: str, domain: str) -> bool:
-    return key in (domain, f".{domain}") or key.endswith(f"@{domain}")
-
-
-def iter_map_line(key: str, answer: Any, losses: Losses) -> Iterator[str]:
-    if not WRITABLE_KEY_RE.fullmatch(key):
-        losses.add(_("Key that cannot be stored in a map file: skipped."), key)
-        return
-    yield f"{key}\t{' '.join(str(answer).split())}\n"
-
-
 # Configuration
 
 
 def render_main_cf(mailbox_names: list[str], mail_directory: str) -> str:
-    names = {name: format_map_reference(name) for name in (*MAP_FILES, NO_SMTP_FILE)}
+    names = {name: format_map_reference(name) for name in (*MAP_FILES, SENDER_FILE, NO_SMTP_FILE)}
     return MAIN_CF_TEMPLATE.format(
         base=mail_directory,
         delimiter=settings.MAILADMIN_RECIPIENT_DELIMITER,

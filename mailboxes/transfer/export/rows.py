@@ -71,6 +71,15 @@ def filter_totp_exceptions(rows: QuerySet, domain: str, _losses: Losses) -> Quer
     return rows.filter(Q(username=domain) | Q(username__endswith=f"@{domain}"))
 
 
+def filter_sender_permissions(rows: QuerySet, domain: str, losses: Losses) -> QuerySet:
+    """Return permissions of this domain's mailboxes for its addresses: others need two domains."""
+    text = _("Sender permissions for mailboxes or addresses of other domains: skipped.")
+    others = rows.filter(Q(domain=domain) | Q(mailbox_domain=domain))
+    for row in others.exclude(domain=domain, mailbox_domain=domain):
+        losses.add(text, str(row))
+    return rows.filter(domain=domain, mailbox_domain=domain)
+
+
 DOMAIN_FILTERS = {
     "admin": filter_admins,
     "alias-domain": lambda rows, domain, _losses: rows.filter(alias_domain=domain),
@@ -82,6 +91,7 @@ DOMAIN_FILTERS = {
     "dkim-key": lambda rows, domain, _losses: rows.filter(domain_name=domain),
     "dkim-signing": lambda rows, domain, _losses: rows.filter(dkim__domain_name=domain),
     "totp-exception": filter_totp_exceptions,
+    "sender-permission": filter_sender_permissions,
 }
 
 

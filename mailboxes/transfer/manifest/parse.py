@@ -12,7 +12,7 @@ from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.row_types import ROW_TYPES
 from mailboxes.transfer.row_types.base import RowType, RowValues
 
-MANIFEST_ROW_TYPES = ("domain", "mailbox", "alias", "alias-domain")
+MANIFEST_ROW_TYPES = ("domain", "mailbox", "alias", "alias-domain", "sender-permission")
 SECTIONS = {ROW_TYPES[name].table: ROW_TYPES[name] for name in MANIFEST_ROW_TYPES}
 MAX_DEPTH = 10
 YAML_NULL_TAG = "tag:yaml.org,2002:null"

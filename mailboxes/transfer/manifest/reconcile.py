@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 
 from domains.models import AliasDomain
 from domains.services.locks import lock_domains
@@ -16,13 +17,14 @@ from mailadmin.db.bulk import chunks
 from mailadmin.db.checks import check_transactional_tables
 from mailadmin.names import fold
 from mailadmin.translation import gettext as _
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Mailbox, SenderPermission
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.manifest.parse import SECTIONS, Manifest, ManifestRow
 from mailboxes.transfer.plan.build import build_row_key, find_changes
 from mailboxes.transfer.row_types import UNUSABLE_PASSWORD_HASH
 from mailboxes.transfer.row_types.aliases import OF_MAILBOX
 from mailboxes.transfer.row_types.base import Difference, ModelRow, RowType, RowValues
+from mailboxes.transfer.row_types.related import RelatedRowType
 
 
 class ReconcileStep(NamedTuple):
@@ -50,6 +52,7 @@ EXISTING_ROWS = {
         pk__in=Mailbox.objects.filter(domain__in=names).values("pk")
     ),
     "alias-domains": lambda names: AliasDomain.objects.filter(alias_domain__in=names),
+    "sender-permissions": lambda names: SenderPermission.objects.filter(domain__in=names),
 }
 
 
@@ -82,6 +85,7 @@ def reconcile(changes: Changes, manifest: Manifest, dry_run: bool = False) -> li
         *write_section(changes, manifest, "mailboxes"),
         *write_section(changes, manifest, "aliases"),
         *write_section(changes, manifest, "alias-domains"),
+        *write_section(changes, manifest, "sender-permissions"),
     ]
     if dry_run:
         raise DryRunRollback(steps)
@@ -90,16 +94,23 @@ def reconcile(changes: Changes, manifest: Manifest, dry_run: bool = False) -> li
 
 def delete_unlisted_rows(changes: Changes, manifest: Manifest) -> Iterator[ReconcileStep]:
     """Delete existing rows that the manifest does not list, dependent ones first."""
-    for table in ("alias-domains", "aliases", "mailboxes"):
+    for table in ("sender-permissions", "alias-domains", "aliases", "mailboxes"):
         if table not in manifest.sections:
             continue
         row_type = SECTIONS[table]
         rows = EXISTING_ROWS[table](manifest.domains).order_by("pk")
         listed = manifest.rows(table)
-        keys = [key for key in rows.values_list("pk", flat=True) if fold(key) not in listed]
+        keys = [key for key in list_keys(row_type, rows) if fold(key) not in listed]
         for batch in chunks(keys):
             row_type.delete(changes, batch)
         yield from (ReconcileStep("delete", row_type.name, key, []) for key in keys)
+
+
+def list_keys(row_type: RowType, rows: QuerySet) -> list[str]:
+    """Return the keys of rows, in their order: several columns together, or the primary key."""
+    if isinstance(row_type, RelatedRowType):
+        return [row_type.key(values) for values in rows.values(*row_type.key_columns)]
+    return list(rows.values_list("pk", flat=True))
 
 
 def write_section(changes: Changes, manifest: Manifest, table: str) -> Iterator[ReconcileStep]:

@@ -30,6 +30,7 @@ IDENTIFYING_COLUMNS = (
     ("totp-exceptions", {"ip"}),
     ("dkim-keys", {"private_key"}),
     ("dkim-signings", {"author"}),
+    ("sender-permissions", {"address", "mailbox"}),
     ("app-passwords", {"mailbox", "password_hash"}),
     ("admins", {"superadmin"}),
     ("admins", {"domains"}),

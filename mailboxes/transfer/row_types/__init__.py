@@ -18,6 +18,7 @@ from mailboxes.transfer.row_types.related import (
     FetchmailRowType,
     TotpExceptionRowType,
 )
+from mailboxes.transfer.row_types.sender_permissions import SenderPermissionRowType
 from mailboxes.transfer.row_types.vacations import VacationRowType
 
 __all__ = [
@@ -55,5 +56,6 @@ for each in (
     DkimKeyRowType(),
     DkimSigningRowType(),
     TotpExceptionRowType(),
+    SenderPermissionRowType(),
 ):
     register_row_type(each)

@@ -25,6 +25,7 @@ from mailboxes.models import (
     DomainMailLogin,
     Fetchmail,
     Mailbox,
+    SenderPermission,
     Vacation,
     vacation_target,
 )
@@ -50,6 +51,7 @@ MODELS = (
         DkimKey,
         DkimSigning,
         TotpException,
+        SenderPermission,
     ),
 )
 EXPIRES = timezone.make_aware(datetime.datetime(2031, 5, 17, 22, 0))
@@ -104,7 +106,27 @@ def build_database(seed, domains=6, mailboxes=6, mirrors=True):
     make_admins(chance, names)
     make_transports(chance, names)
     make_related_rows(chance, names)
+    make_sender_permissions(seed, names)
     return names
+
+
+def make_sender_permissions(seed, names):
+    """Create permissions by chance of their own, so that the other rows stay as they are."""
+    chance = Chance(f"sender permissions {seed}")
+    keys = sorted(Mailbox.objects.filter(domain__in=names).values_list("pk", flat=True))
+    addresses = [*keys[:9], *(f"{part}@{name}" for name in names for part in ("", "info", "x"))]
+    for address in addresses:
+        if chance.rarely():
+            continue
+        mailbox = chance.one([key for key in keys if key != address])
+        SenderPermission.objects.create(
+            address=address,
+            domain_id=address.rpartition("@")[2],
+            mailbox_id=mailbox,
+            mailbox_domain_id=mailbox.rpartition("@")[2],
+            description=chance.one(TEXTS),
+            active=not chance.rarely(),
+        )
 
 
 LOCAL_PARTS = ["bob", "o'neil", "x_y", "a%b", "with.dot", "b=c", "{x}"]

@@ -6,14 +6,14 @@ from django.core.management import call_command
 
 from domains.models import Domain
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
-from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
+from mailboxes.models import Alias, Mailbox, SenderPermission, Vacation, vacation_target
 from mailboxes.models.goto import split_goto
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.routing import build_panel_config
 from tests import programs, servers
 from tests.mailboxes.transfer.exported import build_database
 
-ACCESS = "smtpd_recipient_restrictions"
+ACCESS, SENDERS = "smtpd_recipient_restrictions", "smtpd_sender_login_maps"
 
 
 def export(folder, *arguments):
@@ -45,6 +45,7 @@ def lookup_keys():
     addresses = [
         *Mailbox.objects.values_list("pk", flat=True),
         *Alias.objects.values_list("pk", flat=True),
+        *SenderPermission.objects.values_list("address", flat=True),
     ]
     local_parts = {address.rpartition("@")[0] for address in addresses} | {"nobody"}
     keys = [f"{local_part}@{domain}" for local_part in local_parts for domain in domains]
@@ -87,10 +88,19 @@ def answers_of_panel(keys):
     return found
 
 
+def with_domain_answers(found, keys):
+    """Answer a sender by `@domain` where the whole address has no answer, as Postfix does."""
+    senders = {key: sorted(found[key]) for key in found if key[0] == SENDERS}
+    at_domain = {key: (SENDERS, 0, f"@{key.rpartition('@')[2]}") for key in keys if "@" in key}
+    filled = {(SENDERS, 0, key): senders[at] for key, at in at_domain.items() if at in senders}
+    return found | filled | senders
+
+
 def assert_same_answers(folder):
     (folder / "main.cf").touch()
     keys = lookup_keys()
-    theirs, ours = answers_of_files(folder, keys), answers_of_panel(keys)
+    answers = answers_of_files(folder, keys), answers_of_panel(keys)
+    theirs, ours = (with_domain_answers(found, keys) for found in answers)
     assert ours
     different = {
         key: (theirs.get(key), ours.get(key))
@@ -113,3 +123,4 @@ def plain_world():
             alias.goto = alias.pk
             Alias.objects.filter(pk=alias.pk).update(goto=alias.pk)
     Vacation.objects.all().delete()
+    SenderPermission.objects.all().delete()

@@ -150,6 +150,25 @@ class ApplyTests(World):
         gone = [("delete", "alias-domain", "example.com")]
         self.assertEqual(self.steps(both + "alias-domains: []\n"), gone)
 
+    def test_sender_permissions_are_made_as_the_file_says(self):
+        section = "sender-permissions:\n- {address: '*@example.org', mailbox: carol@example.com}\n"
+        key = "@example.org / carol@example.com"
+        self.assertEqual(self.steps(ORG + section), [("create", "sender-permission", key)])
+        self.assertEqual(self.steps(ORG + section), [])
+        described = section.replace("}", ", description: All}")
+        self.assertEqual(self.steps(ORG + described), [("edit", "sender-permission", key)])
+        other = section.replace("carol@example.com", "bob@example.org")
+        self.assertEqual(
+            self.steps(ORG + other),
+            [
+                ("delete", "sender-permission", key),
+                ("create", "sender-permission", "@example.org / bob@example.org"),
+            ],
+        )
+        self.assertEqual(self.steps(ORG), [])
+        foreign = section.replace("*@example.org", "x@example.com")
+        self.assert_refused_with(ORG + foreign, "in a domain that this file does not list")
+
     def test_an_equal_password_is_not_a_change(self):
         text = ORG + "mailboxes:\n- {username: bob@example.org, password: %s}\n"
         self.assertEqual(self.steps(text % PASSWORD), [])

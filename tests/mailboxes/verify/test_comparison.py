@@ -6,7 +6,7 @@ import pytest
 
 from domains.models import Domain
 from mailboxes.mailserver.verifier import programs
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Mailbox, SenderPermission
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from tests import mailservers
@@ -29,7 +29,7 @@ def test_a_correct_server_has_no_differences(server):
     varied_world()
     output, status = verify(server)
     rows = Domain.objects.count() + Mailbox.objects.count() + Alias.objects.count() + 1
-    rows += len(WAYS)
+    rows += len(WAYS) + SenderPermission.objects.count()
     wildcards, number, asked, found = output.splitlines()
     assert wildcards == f"Not checked: {WITH_WILDCARDS}"
     assert number == f"Rows checked: {rows}"
@@ -61,6 +61,13 @@ OTHERWISE = (
         "mailbox.username\n",
         "'carol@example.com'\n",
         "bob@example.org",
+        "smtpd_sender_login_maps",
+    ),
+    (
+        "sender_login",
+        "senderpermission.active = 1",
+        "senderpermission.active = 7",
+        "billing@example.org",
         "smtpd_sender_login_maps",
     ),
     (

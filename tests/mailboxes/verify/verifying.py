@@ -21,6 +21,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases, set_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes, set_mailboxes
+from mailboxes.services.sender_permissions import create_sender_permissions
 from tests.base import PASSWORD
 
 
@@ -46,6 +47,14 @@ WAYS = {
     ".example.org": ":",
     "*": "smtp:",
 }
+
+
+PERMISSIONS = (
+    ("billing@example.org", "bob@example.org"),
+    ("bob@example.org", "carol@example.com"),
+    ("@example.org", "fresh@old.test"),
+    ("off@example.org", "no-row@example.org"),
+)
 
 
 def varied_world():
@@ -85,6 +94,8 @@ def varied_world():
     make(set_aliases, ["off-too@example.org"], "active", False)
     make(set_domains, ["off.test"], "active", False)
     make(edit_domain, "old.test", {"password_expiry": 30})
+    for address, login in PERMISSIONS:
+        make(create_sender_permissions, [{"address": address, "mailbox": Mailbox(pk=login)}])
     past = timezone.now() - timezone.timedelta(days=9)
     Mailbox.objects.filter(pk="expired@old.test").update(password_expiry=past)
 

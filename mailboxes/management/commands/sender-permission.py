@@ -1,0 +1,7 @@
+"""`sender-permission list | show | add | edit | delete`"""
+
+from mailadmin.tables.cli import TableCommand
+
+
+class Command(TableCommand):
+    slug = "sender-permissions"
