@@ -65,7 +65,7 @@ class TooFewAppPasswordQueries(ConfigCheck):
 class AuthCacheKeepsPasswords(ConfigCheck):
     code = "auth-cache-keeps-passwords"
     severity = WARNING
-    title = _("Revoked app passwords go on working for a while")
+    title = _("Revoked app passwords still work for a while")
     reason = _("Dovecot keeps accepted passwords in a cache until auth_cache_ttl has passed.")
     fix = _("Remove auth_cache_size, or set a short auth_cache_ttl such as 10 secs.")
     requires = ("dovecot",)
