@@ -142,7 +142,7 @@ FOREIGN |= {"CSV", "CLI", "console", "DKIM", "TOTP", "fetchmail", "Fetchmail", "
 FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "webmaster"}
 FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # formats, tables
 FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}
-FOREIGN |= {"English", "Deutsch", "API", "zip", "tar", "IMAP", "SMTP", "SSL", "STARTTLS"}
+FOREIGN |= {"English", "Deutsch", "API", "zip", "tar", "DNS", "IMAP", "SMTP", "SSL", "STARTTLS"}
 FOREIGN |= {"Bob", "Carol", "bob", "zzz"}  # names and input
 
 
