@@ -3,8 +3,11 @@
 import datetime
 from typing import NamedTuple
 
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from mailadmin.tables.filters import is_number_of_days
 from mailboxes.models import AppPassword, LastLogin, Mailbox
 
 
@@ -27,6 +30,15 @@ def find_last_logins(mailbox: Mailbox) -> list[LastUse]:
     rows = LastLogin.objects.filter(mailbox=mailbox.pk).order_by("at")
     uses = {use.protocol: use for use in map(build_last_use, rows)}
     return sorted(uses.values(), reverse=True)
+
+
+def filter_unused(rows: QuerySet, days: str) -> QuerySet:
+    """Select mailboxes whose mail nobody has read for so many days; new ones are not unused."""
+    if not is_number_of_days(days) or not settings.MAILADMIN_LAST_LOGIN_DAYS:
+        return rows.none()
+    since = timezone.now() - datetime.timedelta(days=int(days))
+    read = LastLogin.objects.filter(mailbox=OuterRef("pk"), at__gte=int(since.timestamp()))
+    return rows.filter(~Exists(read), created__lt=since)
 
 
 def build_last_use(row: LastLogin) -> LastUse:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import IsNull
 
@@ -16,7 +17,7 @@ from mailadmin.accounts.password_requests import REQUEST_PASSWORD
 from mailadmin.accounts.person_tables import PersonTable
 from mailadmin.db.pagination import Part
 from mailadmin.names import fold, try_normalize_domain
-from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services
+from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services, Text
 from mailadmin.tables.cascade import ReferenceGroup
 from mailadmin.tables.columns import Column
 from mailadmin.tables.filters import build_search_condition
@@ -24,6 +25,7 @@ from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Tabl
 from mailadmin.translation import gettext_lazy, ngettext_lazy
 from mailboxes import cells, deletion_references
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
+from mailboxes.last_logins import filter_unused
 from mailboxes.models import Alias, Mailbox, StandaloneAlias
 from mailboxes.row_values import MAILBOX_KEYS, VACATIONS, add_delivery, add_usage
 from mailboxes.services import cached_stats
@@ -70,6 +72,12 @@ BLOCK_SENDING = Action(
     "send-slash",
 )
 DELETE_ACTIONS = ("delete_mailbox", "delete_alias")  # what had an address before
+UNUSED_CHOICES: dict[str, Text] = {
+    "30": gettext_lazy("30 days"),
+    "90": gettext_lazy("90 days"),
+    "180": gettext_lazy("180 days"),
+    "365": gettext_lazy("365 days"),
+}
 
 
 class MailboxTable(PersonTable):
@@ -92,6 +100,7 @@ class MailboxTable(PersonTable):
     detail_url_name = "mailbox"
     new_label = gettext_lazy("New mailbox")
     count_text = ngettext_lazy("%(count)s mailbox", "%(count)s mailboxes", "count")
+    filter_names = (*PersonTable.filter_names, "unused")
     actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, REQUEST_PASSWORD, DELETE)
     search_fields = ["username", "name"]
     is_split_by_domain = True
@@ -127,6 +136,14 @@ class MailboxTable(PersonTable):
         rows = add_usage(rows)
         add_delivery(rows, principal)
         return rows
+
+    def filter_choices(self, principal: Any) -> Mapping[str, Mapping[str, Text]]:
+        unused = UNUSED_CHOICES if settings.MAILADMIN_LAST_LOGIN_DAYS else {}
+        return {**super().filter_choices(principal), "unused": unused}
+
+    def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
+        rows = super().filter(rows, filters)
+        return filter_unused(rows, filters["unused"]) if "unused" in filters else rows
 
     def cascade_querysets(self, keys: Sequence[str]) -> list[QuerySet]:
         return [

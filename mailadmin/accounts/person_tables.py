@@ -30,7 +30,7 @@ SCHEME_CHOICES: dict[str, Text] = {
 class PersonTable(Table):
     """A table of people who sign in by a password."""
 
-    filter_names = ("domain", "active", "q", "scheme")
+    filter_names: Sequence[str] = ("domain", "active", "q", "scheme")
     actions: Sequence[Action] = (ACTIVATE, DEACTIVATE, REQUEST_PASSWORD, DELETE)
 
     def filter_choices(self, principal: Any) -> Mapping[str, Mapping[str, Text]]:

@@ -91,6 +91,9 @@ FILTER_PARAMETERS = {
         "Only people whose password is stored in this scheme, such as `MD5-CRYPT`; `weak` and"
         " `rejected` (by Dovecot 2.4) are groups of schemes, `none` is no password.",
     ),
+    "unused": query_parameter(
+        "unused", "Only mailboxes whose mail nobody has read for this number of days.", WHOLE
+    ),
     "admin": query_parameter("admin", "Only entries by this admin."),
     "action": query_parameter("action", "Only entries with this action, such as `create_mailbox`."),
     "from": query_parameter("from", "Only entries from this day on.", DATE),

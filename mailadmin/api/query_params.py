@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from mailadmin.accounts.stored_schemes import is_scheme_filter
 from mailadmin.api.problems import build_validation_problem
+from mailadmin.tables.filters import is_number_of_days
 
 DEFAULT_PAGE_SIZE = 100
 MAX_ROWS = 1000  # of a page, and of a list that is sent
@@ -44,6 +45,7 @@ FILTER_VALIDATORS = {
     "from": is_iso_date,
     "until": is_iso_date,
     "scheme": is_scheme_filter,
+    "unused": is_number_of_days,
 }
 
 

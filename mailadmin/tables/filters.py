@@ -1,5 +1,6 @@
 """The search of lists."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from mailadmin.db.fields import fits_column
 from mailadmin.names import try_normalize_domain
 
 MAX_SEARCH_WORDS = 12  # more make a query that is slow in every database
+DAYS_RE = re.compile("[0-9]{1,4}")
 
 
 def search_rows(
@@ -52,3 +54,8 @@ def build_search_condition(
             return None
         found &= Q(*conditions, _connector=Q.OR)
     return found
+
+
+def is_number_of_days(text: str) -> bool:
+    """Return whether this is a number of days, at least one."""
+    return DAYS_RE.fullmatch(text) is not None and int(text) > 0

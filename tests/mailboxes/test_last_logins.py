@@ -1,12 +1,15 @@
 """Which of the sign-ins that Dovecot records are kept."""
 
+import datetime
 import time
 
 import pytest
+from django.utils import timezone
 
-from mailboxes.models import LastLogin
+from domains.models import Admin
+from mailboxes.models import LastLogin, Mailbox
 from mailboxes.services.last_logins import DAY, purge_last_logins
-from tests.base import build_world
+from tests.base import BACKENDS, build_world
 
 pytestmark = pytest.mark.django_db
 NOW = int(time.time())
@@ -74,3 +77,22 @@ def test_a_deleted_mailbox_takes_its_sign_ins_along():
     record(1)
     LastLogin.objects.get(mailbox="bob@example.org").mailbox.delete()
     assert kept() == set()
+
+
+def unused(client, days):
+    page = client.get("/mailboxes/", {"unused": days}).content.decode()
+    return {name for name in ("bob@example.org", "carol@example.com") if f'"{name}"' in page}
+
+
+def test_mailboxes_are_filtered_by_their_last_sign_in(client, settings):
+    Mailbox.objects.update(created=timezone.now() - datetime.timedelta(days=200))
+    client.force_login(Admin.objects.get(pk="root@example.net"), backend=BACKENDS[Admin])
+    record(100)
+    record(40, protocol="pop3")
+    assert unused(client, "30") == {"bob@example.org", "carol@example.com"}
+    assert unused(client, "90") == {"carol@example.com"}
+    assert unused(client, "365") == set()  # they are not that old
+    assert unused(client, "x") == unused(client, "0") == unused(client, "99999") == set()
+    settings.MAILADMIN_LAST_LOGIN_DAYS = 0
+    assert unused(client, "30") == set()
+    assert "filter-unused" not in client.get("/mailboxes/").content.decode()
