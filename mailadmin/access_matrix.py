@@ -89,6 +89,8 @@ class DeclaredPage:
         """Return whose rows are behind a method."""
         if self.is_public:
             return "none"
+        if "<key:key>" in self.route:
+            return ROWS_TEXTS[self.get_roles(method)]
         if "<int:pk>" in self.route or "/account/" in self.route:
             return "their own"
         return ROWS_TEXTS[self.get_roles(method)]

@@ -20,6 +20,9 @@ class MailboxesConfig(AppConfig):
             Alias,
             AliasTarget,
             CachedStat,
+            DomainMailLogin,
+            LastLogin,
+            MailboxMailLogin,
             SenderPermission,
             StandaloneAlias,
         )
@@ -45,6 +48,9 @@ class MailboxesConfig(AppConfig):
         register_compared_fields(CachedStat, "domain")
         register_compared_fields(StandaloneAlias, "alias", "domain")
         register_compared_fields(AliasTarget, "name", "domain", "alias")
+        register_compared_fields(LastLogin, "mailbox")
+        register_compared_fields(MailboxMailLogin, "mailbox")
+        register_compared_fields(DomainMailLogin, "domain")
         register_compared_fields(SenderPermission, "address", "domain", "mailbox", "mailbox_domain")
         self.register_background_work()
 
@@ -77,5 +83,5 @@ class MailboxesConfig(AppConfig):
         )
         registry.register_housekeeping(last_logins.purge_last_logins, last_logins.PURGE_INTERVAL)
         registry.register_housekeeping(reindex_alias_targets)
-        registry.register_housekeeping(purge_orphaned_permissions)
+        registry.register_housekeeping(purge_orphaned_permissions, last_logins.PURGE_INTERVAL)
         registry.register_housekeeping(job_steps.purge_plans)

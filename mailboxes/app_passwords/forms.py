@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.changes.perform import Actor, perform
+from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
 from mailadmin.tables.limit_fields import LastDayField, NetworkListField
@@ -49,6 +50,12 @@ class AppPasswordForm(ValidatedTextForm):
     def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
         self.actor, self.mailbox = actor, mailbox
         super().__init__(*args, **kwargs)
+
+    def clean_description(self) -> str:
+        """Refuse what the column cannot hold: adopted tables may have another charset."""
+        name = self.cleaned_data["description"]
+        validate_column(get_column_field(AppPassword, "description"), name)
+        return name
 
     def get_limits(self) -> dict[str, Any]:
         """Return the limits, as services take them."""

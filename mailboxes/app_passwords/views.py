@@ -132,6 +132,12 @@ class MainPasswordView(RecentProofMixin, MailboxFormView):
     def get_success_url(self) -> str:
         return reverse("mailbox-app-passwords", args=[self.mailbox.pk])
 
+    def save_form(self, form: Any) -> None:
+        try:
+            form.save()
+        except ValidationError as error:
+            form.add_error(None, ValidationError(error.messages))
+
     def get_success_text(self) -> str:
         return _("The change was saved.")
 

@@ -64,8 +64,11 @@ class AppPassword(models.Model):
 
     @property
     def known_limits(self) -> "AppPasswordLimits | None":
-        """Return the limits; None for an app password that PostfixAdmin has made."""
-        return getattr(self, "limits", None)
+        """Return the limits; None for an app password that PostfixAdmin has made.
+
+        Old limits may have been left for its number; Dovecot does not read them.
+        """
+        return getattr(self, "limits", None) if self.is_generated else None
 
     @property
     def is_generated(self) -> bool:

@@ -13,7 +13,7 @@ from mailadmin.db.models import copy_with_values
 from mailadmin.mails.mail_kinds import MailKind
 from mailadmin.mails.notices import ACCOUNT, EVENT, notify_person
 from mailadmin.translation import gettext_lazy as _
-from mailboxes.models import AppPassword, AppPasswordLimits, Mailbox
+from mailboxes.models import AppPassword, AppPasswordLimits, LastLogin, Mailbox
 from mailboxes.models.app_passwords import GENERATED_SCHEME
 
 # Without what looks alike; 20 of them are 99 random bits.
@@ -65,8 +65,9 @@ def create_app_password(
         mailbox_id=mailbox.pk, description=description, password_hash=hash_app_password(text)
     )
     changes.create([row])
-    # An older row of this number may have been left when PostfixAdmin deleted the app password.
+    # Older rows of this number may have been left when PostfixAdmin deleted the app password.
     AppPasswordLimits.objects.filter(pk=row.pk).delete()
+    LastLogin.objects.filter(mailbox=mailbox.pk, app_password=row.pk).delete()
     set_app_password_limits(changes, row, limits)
     changes.log("add_app_password", mailbox.domain_id, mailbox.pk)
     notify_person(

@@ -3,15 +3,15 @@
 import time
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
+from mailadmin.housekeeping import delete_in_batches
 from mailboxes.models import LastLogin
 
 PURGE_INTERVAL = 6 * 3600  # seconds
 DAY = 86400  # seconds
 # A sign-in that a later one has replaced is found in these days; older ones were looked at before.
 REPLACED_DAYS = (2, 9)
-BATCH_SIZE = 1000
 
 
 def purge_last_logins() -> None:
@@ -31,8 +31,3 @@ def purge_last_logins() -> None:
     )
     last, first = (now - days * DAY for days in REPLACED_DAYS)
     delete_in_batches(LastLogin.objects.filter(Exists(later), at__gte=first, at__lt=last))
-
-
-def delete_in_batches(rows: QuerySet[LastLogin]) -> None:
-    while keys := list(rows.order_by("at").values_list("pk", flat=True)[:BATCH_SIZE]):
-        LastLogin.objects.filter(pk__in=keys).delete()

@@ -1,7 +1,11 @@
 """Whether mail programs may use the main password of mailboxes, or need app passwords."""
 
+from django.core.exceptions import ValidationError
+
 from domains.models import Domain
+from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
+from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import DomainMailLogin, Mailbox, MailboxMailLogin
 
 
@@ -42,6 +46,8 @@ def set_mailbox_mail_login(changes: Changes, key: str, app_passwords_only: bool 
     mailbox = changes.find_one(Mailbox, key)
     if app_passwords_only == get_mailbox_mail_login(mailbox):
         return
+    if app_passwords_only is False and needs_app_passwords(mailbox.own_domain):
+        require_superadmin(changes)
     row = MailboxMailLogin.objects.filter(pk=key).first()
     if row is None:
         row = MailboxMailLogin(mailbox=mailbox, app_passwords_only=bool(app_passwords_only))
@@ -51,3 +57,10 @@ def set_mailbox_mail_login(changes: Changes, key: str, app_passwords_only: bool 
     else:
         changes.update([row], app_passwords_only=app_passwords_only)
     changes.log("edit_mailbox", mailbox.domain_id, mailbox.pk)
+
+
+def require_superadmin(changes: Changes) -> None:
+    """Let superadmins alone except a mailbox from the rule of its domain, which is theirs."""
+    if changes.principal.role is not Role.SUPERADMIN:
+        text = _("Only superadmins can except a mailbox from the rule of its domain.")
+        raise ValidationError({"main_password": text})

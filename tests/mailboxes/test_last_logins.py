@@ -79,6 +79,21 @@ def test_a_deleted_mailbox_takes_its_sign_ins_along():
     assert kept() == set()
 
 
+def test_very_many_are_deleted_in_batches():
+    """SQLite takes no condition of a thousand parts."""
+    LastLogin.objects.bulk_create(
+        LastLogin(
+            mailbox_id="bob@example.org",
+            protocol="imap",
+            address=f"2001:db8::{number:x}",
+            at=number,
+        )
+        for number in range(1500)
+    )
+    purge_last_logins()
+    assert kept() == set()
+
+
 def unused(client, days):
     page = client.get("/mailboxes/", {"unused": days}).content.decode()
     return {name for name in ("bob@example.org", "carol@example.com") if f'"{name}"' in page}

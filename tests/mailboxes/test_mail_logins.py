@@ -83,6 +83,18 @@ class MailboxTests(World):
             self.assertEqual(form.initial["main_password"], value)
         self.assertEqual(len([line for line in self.logged() if line[0] == "edit_mailbox"]), 3)
 
+    def test_only_superadmins_except_a_mailbox_from_the_rule_of_its_domain(self):
+        DomainMailLogin.objects.create(domain_id="example.org", app_passwords_only=True)
+        self.sign_in(self.alice)
+        response = self.client.post(self.URL, {"main_password": "any"}, follow=True)
+        self.assertContains(response, "Only superadmins can except a mailbox")
+        self.assertIsNone(get_mailbox_mail_login(self.bob))
+        self.client.post(self.URL, {"main_password": "app"})
+        self.assertIs(get_mailbox_mail_login(self.bob), True)
+        self.sign_in(self.root)
+        self.client.post(self.URL, {"main_password": "any"})
+        self.assertIs(get_mailbox_mail_login(self.bob), False)
+
     def test_anything_else_is_refused(self):
         self.sign_in(self.alice)
         self.assertRedirects(self.client.post(self.URL, {"main_password": "never"}), self.PAGE)

@@ -8,6 +8,7 @@ from django.db.models import prefetch_related_objects
 
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
+from mailadmin.tables.limit_fields import normalize_network
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword
 from mailboxes.models.app_passwords import GENERATED_SCHEME, MAX_NETWORKS_LENGTH
@@ -26,9 +27,20 @@ from mailboxes.transfer.row_types.fields import (
 )
 from mailboxes.transfer.row_types.related import MailboxRelatedRowType
 
+LIMITS_OF_GENERATED_MESSAGE = _("Only app passwords that were generated here have limits.")
+
+
+class NetworksField(ClearableLineField):
+    """Networks with commas between them, as they are stored."""
+
+    def to_python(self, value: Any) -> str:
+        names = (super().to_python(value) or "").split(",")
+        return ",".join(normalize_network(name) for name in names if name.strip())
+
+
 LIMIT_COLUMNS = {
     **{name: YesNoField() for name in AppPassword.PROTOCOLS},
-    "networks": ClearableLineField(max_length=MAX_NETWORKS_LENGTH),
+    "networks": NetworksField(max_length=MAX_NETWORKS_LENGTH),
     "expires": PostfixAdminDateTimeField(),
 }
 
@@ -52,7 +64,7 @@ class AppPasswordRowType(MailboxRelatedRowType):
         """Refuse limits that would be without effect: Dovecot tries salted passwords one by one."""
         stored = values.get("password_hash", GENERATED_SCHEME)
         if not stored.startswith(GENERATED_SCHEME) and has_limits(values):
-            raise ValidationError(_("Only app passwords that were generated here have limits."))
+            raise ValidationError(LIMITS_OF_GENERATED_MESSAGE)
         return values
 
     def prefetch_rows(self, rows: Iterable[ModelRow]) -> Iterable[ModelRow]:
@@ -86,6 +98,8 @@ class AppPasswordRowType(MailboxRelatedRowType):
             limits["expires"] = deserialize_datetime(limits["expires"])
         if row.is_generated:
             set_app_password_limits(changes, row, limits)
+        elif has_limits(values):
+            raise ValidationError(LIMITS_OF_GENERATED_MESSAGE)
 
 
 def has_limits(values: RowValues) -> bool:

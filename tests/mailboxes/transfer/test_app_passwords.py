@@ -37,3 +37,14 @@ class AppPasswordTransferTests(Exporting):
         self.assertFalse(AppPasswordLimits.objects.exists())
         plan = self.put(password_hash="{BLF-CRYPT}$2y$10$abc", imap=False)
         self.assertIn("Only app passwords that were generated here", str(self.reasons(plan)))
+
+    def test_networks_are_checked(self):
+        self.put(password_hash=hash_app_password("secret"), networks="192.0.2.7, 2001:DB8::/32")
+        self.assertEqual(AppPasswordLimits.objects.get().networks, "192.0.2.7/32,2001:db8::/32")
+        plan = self.put(password_hash=hash_app_password("secret"), networks="local")
+        self.assertIn("is not an IP address or network", str(self.reasons(plan)))
+
+    def test_a_salted_hash_in_place_of_a_generated_one_has_no_limits(self):
+        self.put(password_hash=hash_app_password("secret"), imap=False)
+        self.put(password_hash="{BLF-CRYPT}$2y$10$abc")
+        self.assertIsNone(AppPassword.objects.get().known_limits)
