@@ -36,7 +36,7 @@ class DomainForm(BaseDomainForm):
     app_passwords_only = forms.BooleanField(
         label=_("Mail programs need app passwords"),
         required=False,
-        help_text=_("The passwords of the mailboxes then open this panel only."),
+        help_text=_("The passwords of the mailboxes then work in this panel only."),
     )
 
     field_order = [

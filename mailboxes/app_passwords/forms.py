@@ -1,4 +1,4 @@
-"""The forms of a new app password, and of what the main password opens."""
+"""The forms of a new app password, and of where the main password works."""
 
 from typing import Any, ClassVar
 
@@ -86,8 +86,8 @@ class MainPasswordForm(ValidatedTextForm):
         required=False,
         choices=[
             ("", _("as for the domain")),
-            ("any", _("opens mail programs and this panel")),
-            ("app", _("opens this panel only; mail programs need app passwords")),
+            ("any", _("works in mail programs and in this panel")),
+            ("app", _("works in this panel only; mail programs need app passwords")),
         ],
     )
 

@@ -19,6 +19,7 @@ from mailboxes.app_passwords.forms import AppPasswordForm, MainPasswordForm
 from mailboxes.last_logins import LastUse, find_last_uses
 from mailboxes.models import AppPassword, AppPasswordLimits
 from mailboxes.owner.views import OwnFormMixin
+from mailboxes.services.app_password_hashes import get_hash_prefix, get_salt
 from mailboxes.services.app_passwords import revoke_all_app_passwords, revoke_app_passwords
 from mailboxes.services.mail_logins import is_app_passwords_only, needs_app_passwords
 from mailboxes.views import MailboxFormView
@@ -29,6 +30,7 @@ class ListedAppPassword(NamedTuple):
 
     row: AppPassword
     limits: AppPasswordLimits | None  # None if PostfixAdmin has made it
+    is_of_other_salt: bool  # it comes from another installation, and Dovecot refuses it
     last_use: LastUse | None
     revoke_url: str
 
@@ -53,9 +55,15 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
     def list_app_passwords(self) -> list[ListedAppPassword]:
         """Return the app passwords with their limits and last uses, the newest first."""
         rows = AppPassword.objects.filter(mailbox=self.mailbox.pk).select_related("limits")
-        uses = find_last_uses(self.mailbox)
+        uses, prefix = find_last_uses(self.mailbox), get_hash_prefix(get_salt())
         return [
-            ListedAppPassword(row, row.known_limits, uses.get(row.pk), self.get_revoke_url(row.pk))
+            ListedAppPassword(
+                row,
+                row.known_limits,
+                row.is_generated and not str(row.password_hash).startswith(prefix),
+                uses.get(row.pk),
+                self.get_revoke_url(row.pk),
+            )
             for row in rows.order_by("-pk")
         ]
 
@@ -70,7 +78,7 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
         )
 
     def get_main_password_context(self) -> dict[str, Any]:
-        """Return the form for what the main password opens, and whether the domain limits it."""
+        """Return the form for where the main password works, and whether the domain limits it."""
         return {
             "main_password_form": MainPasswordForm(actor=self.actor, mailbox=self.mailbox),
             "domain_needs_app_passwords": needs_app_passwords(self.mailbox.own_domain),

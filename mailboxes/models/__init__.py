@@ -3,6 +3,7 @@
 from mailboxes.models.app_passwords import (
     AppPassword,
     AppPasswordLimits,
+    AppPasswordSalt,
     DomainMailLogin,
     LastLogin,
     MailboxMailLogin,
@@ -30,6 +31,7 @@ __all__ = [
     "AliasTarget",
     "AppPassword",
     "AppPasswordLimits",
+    "AppPasswordSalt",
     "CachedStat",
     "DomainMailLogin",
     "EnumField",

@@ -14,16 +14,16 @@ from mailadmin.db.models import get_table_name
 from mailboxes.models.mail import Mailbox
 from mailboxes.models.related import MailboxOwnedQuerySet
 
-# The scheme of passwords that the panel generates. They are long and random, so a fast hash is as
-# safe as a slow one, and Dovecot finds the row of a password by its hash.
-GENERATED_SCHEME = "{SHA256.HEX}"
+# How hashes of passwords begin that the panel has generated. They are long and random, so a fast
+# hash is as safe as a slow one, and Dovecot finds the row of a password by its hash.
+GENERATED_PREFIX = "{MAILADMIN}"
 MAX_NETWORKS_LENGTH = 1000
 
 
 class AppPasswordQuerySet(MailboxOwnedQuerySet):
     def salted(self) -> Self:
         """Select those that the panel has not generated: PostfixAdmin's, with salted hashes."""
-        return self.exclude(password_hash__startswith=GENERATED_SCHEME)
+        return self.exclude(password_hash__startswith=GENERATED_PREFIX)
 
     def count_most_salted(self) -> int:
         """Return how many salted ones the mailbox has that has the most."""
@@ -73,7 +73,20 @@ class AppPassword(models.Model):
     @property
     def is_generated(self) -> bool:
         """Return whether the panel generated it; PostfixAdmin's are typed by people."""
-        return (self.password_hash or "").startswith(GENERATED_SCHEME)
+        return (self.password_hash or "").startswith(GENERATED_PREFIX)
+
+
+class AppPasswordSalt(models.Model):
+    """The salt of the generated app passwords of this installation; there is one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    salt = CharField(max_length=64, secret=True)
+
+    class Meta:
+        db_table = "mailadmin_app_password_salt"
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class AppPasswordLimitsQuerySet(ScopedQuerySet):

@@ -4,12 +4,12 @@ from mailboxes.models import (
     AppPassword,
     AppPasswordLimits,
     DomainMailLogin,
-    Mailbox,
     MailboxMailLogin,
 )
-from mailboxes.models.app_passwords import GENERATED_SCHEME
+from mailboxes.models.app_passwords import GENERATED_PREFIX
 from mailboxes.postfix.dialects import SQLDialect
 from mailboxes.postfix.queries import QueryBuilder
+from mailboxes.services.app_password_hashes import get_hash_prefix, get_salt
 
 # Dovecot's names of the services → the column of the limits that permits them
 PROTOCOL_COLUMNS = {
@@ -58,7 +58,7 @@ def build_app_password_join(builder: QueryBuilder) -> str:
 
 def build_generated_hash(dialect: SQLDialect) -> str:
     """Return what is stored for the given password, if it is a generated one."""
-    return dialect.concat(f"'{GENERATED_SCHEME}'", ":digest")
+    return dialect.concat(f"'{get_hash_prefix(get_salt())}'", ":digest")
 
 
 def build_protocol_condition() -> str:
@@ -69,11 +69,14 @@ def build_protocol_condition() -> str:
     return f"CASE :service {cases} ELSE 0 END = 1"
 
 
-def build_login_fields(dialect: SQLDialect, main_password: str) -> dict[str, str]:
-    """Return password and networks: those of the app password that was joined, if there is one."""
-    stored = dialect.cast_to_column(Mailbox, "password", build_generated_hash(dialect))
+def build_login_fields(main_password: str) -> dict[str, str]:
+    """Return the main password; or none, where an app password was found by what was given.
+
+    Dovecot takes NULL for a field that is missing.
+    """
     return {
-        "password": f"CASE WHEN {JOINED_CONDITION} THEN {stored} ELSE {main_password} END",
+        "password": f"CASE WHEN {JOINED_CONDITION} THEN NULL ELSE {main_password} END",
+        "nopassword": f"CASE WHEN {JOINED_CONDITION} THEN 'Y' END",
         "allow_nets": "NULLIF(apppasswordlimits.networks, '')",
         "userdb_app_password": "apppassword.id",
     }
@@ -98,5 +101,5 @@ def build_main_password_condition(dialect: SQLDialect) -> str:
 
 def build_salted_conditions(builder: QueryBuilder) -> tuple[str, ...]:
     """Return the conditions of a mailbox's app passwords that the panel has not generated."""
-    start = f"SUBSTR(apppassword.password_hash, 1, {len(GENERATED_SCHEME)})"
-    return builder.equals(AppPassword, "username"), f"{start} <> '{GENERATED_SCHEME}'"
+    start = f"SUBSTR(apppassword.password_hash, 1, {len(GENERATED_PREFIX)})"
+    return builder.equals(AppPassword, "username"), f"{start} <> '{GENERATED_PREFIX}'"

@@ -18,18 +18,20 @@ from mailboxes.postfix.app_password_queries import (
 )
 from mailboxes.postfix.dialects import SQLDialect, get_dialect
 from mailboxes.postfix.queries import QueryBuilder, render_placeholders
+from mailboxes.services.app_password_hashes import ROUNDS, get_salt
 
 # auth_username_chars of the generated configuration: Dovecot looks up no other names.
 LOGIN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+=?^_{|}~.@-"
 SUBMISSION_SERVICES = ("smtp", "submission")  # Dovecot's names for logins that send
 IS_MBOX_CONDITION = "SUBSTR(mailbox.maildir, -1) <> '/'"  # mail in one file, as virtual(8) has it
 DOVECOT_PLACEHOLDERS = {
-    "2.3": {"key": "'%u'", "service": "'%s'", "digest": "'%{sha256:password}'"},
-    "2.4": {
-        "key": "'%{user}'",
-        "service": "'%{protocol}'",
-        "digest": "'%{password | sha256 | hexlify}'",
-    },
+    "2.3": {"key": "'%u'", "service": "'%s'"},
+    "2.4": {"key": "'%{user}'", "service": "'%{protocol}'"},
+}
+# Of the password that is given
+DIGEST_PLACEHOLDERS = {
+    "2.3": "'%{{sha256;rounds={rounds},salt={salt}:password}}'",
+    "2.4": "'%{{password | sha256(rounds={rounds}, salt=\"{salt}\") | hexlify}}'",
 }
 LOGIN_COLUMNS = (
     *("username", "domain", "password", "active", "smtp_active", "password_expiry", "created"),
@@ -90,7 +92,7 @@ def build_password_query(builder: QueryBuilder, found: tuple[str, ...]) -> str:
     dialect = builder.dialect
     source = f"{dialect.table(Mailbox)}\n{build_app_password_join(builder)}"
     main = build_password_with_scheme(dialect, "mailbox.password")
-    fields = {"user": "mailbox.username"} | build_login_fields(dialect, main)
+    fields = {"user": "mailbox.username"} | build_login_fields(main)
     may_use_main = (build_password_not_expired(builder), build_main_password_condition(dialect))
     may_sign_in = f"({JOINED_CONDITION} OR ({' AND '.join(may_use_main)}))"
     return build_select(fields, source, (*found, build_may_send(), may_sign_in))
@@ -187,5 +189,8 @@ USER_FIELD_BUILDERS: dict[str, Callable[[SQLDialect], dict[str, str]]] = {
 
 
 def render_for_dovecot(sql: str, version: str, base: str) -> str:
-    base_folder = {"base": f"'{base.rstrip('/')}/'"}
-    return render_placeholders(sql, DOVECOT_PLACEHOLDERS[version] | base_folder)
+    values = {"base": f"'{base.rstrip('/')}/'"}
+    if ":digest" in sql:
+        digest = DIGEST_PLACEHOLDERS[version].format(rounds=ROUNDS, salt=get_salt())
+        values["digest"] = digest
+    return render_placeholders(sql, DOVECOT_PLACEHOLDERS[version] | values)

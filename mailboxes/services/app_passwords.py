@@ -1,6 +1,5 @@
 """Create and revoke app passwords, and set their limits."""
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from mailadmin.mails.mail_kinds import MailKind
 from mailadmin.mails.notices import ACCOUNT, EVENT, notify_person
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword, AppPasswordLimits, LastLogin, Mailbox
-from mailboxes.models.app_passwords import GENERATED_SCHEME
+from mailboxes.services.app_password_hashes import hash_app_password
 
 # Without what looks alike; 20 of them are 99 random bits.
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -41,11 +40,6 @@ def generate_app_password() -> str:
         "".join(secrets.choice(ALPHABET) for _position in range(GROUP_LENGTH))
         for _group in range(GROUPS)
     )
-
-
-def hash_app_password(text: str) -> str:
-    """Return what is stored: a hash without a salt, by which Dovecot finds it."""
-    return GENERATED_SCHEME + hashlib.sha256(text.encode()).hexdigest()
 
 
 def create_app_password(

@@ -16,16 +16,17 @@ from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import (
     AppPassword,
     AppPasswordLimits,
+    AppPasswordSalt,
     DomainMailLogin,
     LastLogin,
     Mailbox,
     MailboxMailLogin,
 )
+from mailboxes.services.app_password_hashes import get_salt, hash_app_password
 from mailboxes.services.app_passwords import (
     create_app_password,
     edit_app_password_limits,
     generate_app_password,
-    hash_app_password,
     revoke_app_passwords,
 )
 from mailboxes.services.mailboxes import set_mailboxes
@@ -47,11 +48,14 @@ def running(django_db_setup, django_db_blocker, request):
         MailServer(sieve=True, postfixadmin_app_passwords=3) as server,
     ):
         mailservers.open_database(server, request)
+        server.salt = get_salt()
         yield server.run()
 
 
 @pytest.fixture
 def server(running, transactional_db):
+    """The servers with two mailboxes, and the salt that is in the configuration."""
+    AppPasswordSalt.objects.update_or_create(pk=1, defaults={"salt": running.salt})
     create_mailboxes_of(BOB, "carol@example.com")
     return running
 

@@ -13,8 +13,8 @@ from mailadmin import passwords
 from mailadmin.changes.models import Change, Log
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.mails.values import unseal_values
-from mailboxes.models import AppPassword, AppPasswordLimits, LastLogin, Mailbox
-from mailboxes.services.app_passwords import hash_app_password
+from mailboxes.models import AppPassword, AppPasswordLimits, AppPasswordSalt, LastLogin, Mailbox
+from mailboxes.services.app_password_hashes import hash_app_password
 from tests.base import BACKENDS, build_world, give_proof
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +170,13 @@ def test_the_list_shows_what_postfixadmin_made_and_what_has_lost_its_limits():
     assert "created in PostfixAdmin" in bob.get(OWN).content.decode()
     AppPasswordLimits.objects.filter(app_password__password_hash=hash_app_password(text)).delete()
     assert "limits of this password are missing" in bob.get(OWN).content.decode()
+
+
+def test_the_list_shows_what_comes_from_another_installation():
+    bob = enter(BOB)
+    create(bob)
+    AppPasswordSalt.objects.update(salt="of another installation")
+    assert "created in another installation" in bob.get(OWN).content.decode()
 
 
 def test_the_list_shows_the_last_use():

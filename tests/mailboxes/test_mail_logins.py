@@ -106,7 +106,7 @@ class MailboxTests(World):
     def test_owners_see_what_their_password_opens(self):
         DomainMailLogin.objects.create(domain_id="example.org", app_passwords_only=True)
         self.sign_in(self.bob)
-        text = "your own password opens this panel only"
+        text = "your own password works in this panel only"
         self.assertContains(self.client.get("/account/app-passwords/"), text)
         self.assertEqual(self.client.post(self.URL, {"main_password": "any"}).status_code, 403)
         self.perform(self.root, set_mailbox_mail_login, self.bob.pk, False)

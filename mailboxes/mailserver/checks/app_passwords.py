@@ -9,9 +9,10 @@ from mailboxes.mailserver.config_parser.dovecot import SqlAuthDatabase
 LIMITS_TABLE, SALTED_TABLE = "mailadmin_app_password", "mailbox_app_password"
 
 
-def finds_generated(database: SqlAuthDatabase) -> bool:
-    """Check whether a query finds app passwords that the panel has generated, with their limits."""
-    return LIMITS_TABLE in database.value("password_query")
+def finds_generated(database: SqlAuthDatabase, hash_prefix: str = "") -> bool:
+    """Check whether a query finds generated app passwords whose hashes begin so."""
+    query = database.value("password_query")
+    return LIMITS_TABLE in query and hash_prefix in query
 
 
 def tries_salted(database: SqlAuthDatabase) -> bool:
@@ -23,7 +24,10 @@ class AppPasswordsNotQueried(ConfigCheck):
     code = "app-passwords-not-queried"
     severity = WARNING
     title = _("App passwords are refused")
-    reason = _("Mailboxes have app passwords, but no query of Dovecot reads them.")
+    reason = _(
+        "Mailboxes have app passwords, but no query of Dovecot reads them with the salt that this"
+        " database has."
+    )
     fix = _(
         "Run “mailadmin mailserver config” again, and accounts.sql, which lets Dovecot read"
         " the tables."
@@ -31,10 +35,9 @@ class AppPasswordsNotQueried(ConfigCheck):
     requires = ("dovecot",)
 
     def find_faults(self, configuration: Configuration) -> Faults:
-        databases = configuration.dovecot.passdbs()
-        if not configuration.rows.has_generated_app_passwords or any(
-            map(finds_generated, databases)
-        ):
+        databases, rows = configuration.dovecot.passdbs(), configuration.rows
+        is_found = any(finds_generated(each, rows.app_password_prefix) for each in databases)
+        if is_found or not rows.has_generated_app_passwords:
             return
         for database in databases:
             if queries_mailbox_table(configuration, database):

@@ -11,9 +11,11 @@ from mailboxes.models import (
     Alias,
     AppPassword,
     AppPasswordLimits,
+    AppPasswordSalt,
     Mailbox,
     SenderPermission,
 )
+from mailboxes.services.app_password_hashes import get_hash_prefix
 
 MAX_SHOWN_NAMES = 20
 NON_UNICODE_CHARSETS = ("latin1", "ascii")
@@ -42,6 +44,7 @@ class DatabaseFacts:
     non_unicode_tables: frozenset[str] = frozenset()  # by their key column
     has_sender_permissions: bool = False  # active ones
     has_generated_app_passwords: bool = False
+    app_password_prefix: str = ""  # of their hashes
     most_salted_app_passwords: int = 0  # of one mailbox, made in PostfixAdmin
 
     @property
@@ -76,9 +79,15 @@ def load_database_facts() -> DatabaseFacts:
         domain_only_aliases=tuple(_find_domain_only_aliases()[:MAX_SHOWN_NAMES]),
         non_unicode_tables=_find_non_unicode_tables(),
         has_generated_app_passwords=AppPasswordLimits.objects.exists(),
+        app_password_prefix=_find_app_password_prefix(),
         most_salted_app_passwords=AppPassword.objects.count_most_salted(),
         has_sender_permissions=SenderPermission.objects.filter(active=True).exists(),
     )
+
+
+def _find_app_password_prefix() -> str:
+    salt = AppPasswordSalt.objects.values_list("salt", flat=True).first()
+    return get_hash_prefix(salt) if salt else ""
 
 
 def _lowercase_set(names: Iterable[str]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from mailadmin.names import fold
 from mailadmin.tables.limit_fields import normalize_network
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword
-from mailboxes.models.app_passwords import GENERATED_SCHEME, MAX_NETWORKS_LENGTH
+from mailboxes.models.app_passwords import GENERATED_PREFIX, MAX_NETWORKS_LENGTH
 from mailboxes.services.app_passwords import set_app_password_limits
 from mailboxes.transfer.row_types import related_services
 from mailboxes.transfer.row_types.base import ModelRow, RowValues
@@ -62,8 +62,8 @@ class AppPasswordRowType(MailboxRelatedRowType):
 
     def clean_row(self, values: RowValues) -> RowValues:
         """Refuse limits that would be without effect: Dovecot tries salted passwords one by one."""
-        stored = values.get("password_hash", GENERATED_SCHEME)
-        if not stored.startswith(GENERATED_SCHEME) and has_limits(values):
+        stored = values.get("password_hash", GENERATED_PREFIX)
+        if not stored.startswith(GENERATED_PREFIX) and has_limits(values):
             raise ValidationError(LIMITS_OF_GENERATED_MESSAGE)
         return values
 

@@ -29,7 +29,7 @@ from mailboxes.models import (
     Vacation,
     vacation_target,
 )
-from mailboxes.services.app_passwords import hash_app_password
+from mailboxes.services.app_password_hashes import hash_app_password
 
 MODELS = (
     *(

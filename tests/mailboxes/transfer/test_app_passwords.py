@@ -1,7 +1,8 @@
 """App passwords keep their limits in exports and imports."""
 
 from mailboxes.models import AppPassword, AppPasswordLimits
-from mailboxes.services.app_passwords import create_app_password, hash_app_password
+from mailboxes.services.app_password_hashes import hash_app_password
+from mailboxes.services.app_passwords import create_app_password
 from tests.mailboxes.transfer.exporting import Exporting
 
 ROW = {"mailbox": "bob@example.org", "description": "Phone"}
