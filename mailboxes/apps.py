@@ -58,7 +58,12 @@ class MailboxesConfig(AppConfig):
         """Register what the worker does: the steps of jobs, and housekeeping."""
         from domains.services.locks import DELETION_JOB_KIND
         from mailadmin import registry
-        from mailboxes.services import expiry_reminders, last_logins, password_schemes
+        from mailboxes.services import (
+            expiry_reminders,
+            leftovers,
+            login_purge,
+            password_schemes,
+        )
         from mailboxes.services.alias_targets import reindex_alias_targets
         from mailboxes.services.app_passwords import APP_PASSWORD_ADDED
         from mailboxes.services.domain_deletion import get_next_deletion_step
@@ -81,7 +86,10 @@ class MailboxesConfig(AppConfig):
         registry.register_housekeeping(
             password_schemes.store_scheme_counts, password_schemes.COUNT_INTERVAL
         )
-        registry.register_housekeeping(last_logins.purge_last_logins, last_logins.PURGE_INTERVAL)
+        registry.register_housekeeping(login_purge.purge_last_logins, login_purge.PURGE_INTERVAL)
         registry.register_housekeeping(reindex_alias_targets)
-        registry.register_housekeeping(purge_orphaned_permissions, last_logins.PURGE_INTERVAL)
+        registry.register_housekeeping(purge_orphaned_permissions, leftovers.PURGE_INTERVAL)
+        registry.register_housekeeping(
+            leftovers.purge_orphaned_app_passwords, leftovers.PURGE_INTERVAL
+        )
         registry.register_housekeeping(job_steps.purge_plans)

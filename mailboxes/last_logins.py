@@ -10,6 +10,8 @@ from django.utils import timezone
 from mailadmin.tables.filters import is_number_of_days
 from mailboxes.models import AppPassword, LastLogin, Mailbox
 
+MAX_RECENT = 1000
+
 
 class LastUse(NamedTuple):
     """One sign-in: when, by which protocol, from where."""
@@ -21,15 +23,19 @@ class LastUse(NamedTuple):
 
 def find_last_uses(mailbox: Mailbox) -> dict[int, LastUse]:
     """Return the last sign-in by each app password, by its id; that by the main password is 0."""
-    rows = LastLogin.objects.filter(mailbox=mailbox.pk).order_by("at")
-    return {row.app_password: build_last_use(row) for row in rows}
+    return {row.app_password: build_last_use(row) for row in list_recent(mailbox)}
 
 
 def find_last_logins(mailbox: Mailbox) -> list[LastUse]:
     """Return the last sign-in by each protocol, the latest first."""
-    rows = LastLogin.objects.filter(mailbox=mailbox.pk).order_by("at")
-    uses = {use.protocol: use for use in map(build_last_use, rows)}
+    uses = {use.protocol: use for use in map(build_last_use, list_recent(mailbox))}
     return sorted(uses.values(), reverse=True)
+
+
+def list_recent(mailbox: Mailbox) -> list[LastLogin]:
+    """Return the last sign-ins of a mailbox, the latest last; somebody may have many addresses."""
+    rows = LastLogin.objects.filter(mailbox=mailbox.pk).order_by("-at")
+    return list(rows[:MAX_RECENT])[::-1]
 
 
 def filter_unused(rows: QuerySet, days: str) -> QuerySet:

@@ -16,12 +16,12 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "mobileconfig.mailadmin.invalid")
 
 
 def build_mobileconfig(
-    address: str, name: str, domain: str, password: str | None = None
+    address: str, name: str, domain: str, password: str | None = None, login: str = ""
 ) -> bytes | None:
     """Return the profile for the owner of an address; None if the settings name no mail server.
 
-    `address` is the name to sign in with, `domain` the one whose servers are used. With a
-    password the profile is a secret; without one the device asks for it.
+    `domain` is the one whose servers are used, `login` the name to sign in with if it is another
+    than the address. With a password the profile is a secret; without one the device asks for it.
     """
     servers = get_client_servers(domain)
     if servers is None:
@@ -34,13 +34,13 @@ def build_mobileconfig(
         "PayloadDisplayName": _("Mail for %(address)s") % {"address": address_to_unicode(address)},
         "PayloadOrganization": domain_to_unicode(domain),
         "PayloadDescription": _("Sets up the mail program of this device."),
-        "PayloadContent": [build_account(address, name, servers, password)],
+        "PayloadContent": [build_account(address, name, servers, password, login or address)],
     }
     return sign_profile(plistlib.dumps(profile, sort_keys=False))
 
 
 def build_account(
-    address: str, name: str, servers: ClientServers, password: str | None
+    address: str, name: str, servers: ClientServers, password: str | None, login: str
 ) -> dict[str, Any]:
     """Return the payload of the account, with the preferred servers."""
     incoming, outgoing = servers.incoming[0], servers.outgoing[0]
@@ -54,8 +54,8 @@ def build_account(
         "EmailAccountName": name,
         "EmailAccountType": "EmailTypeIMAP" if incoming.protocol == IMAP else "EmailTypePOP",
         "EmailAddress": address,
-        **build_server("Incoming", incoming, address),
-        **build_server("Outgoing", outgoing, address),
+        **build_server("Incoming", incoming, login),
+        **build_server("Outgoing", outgoing, login),
         "OutgoingPasswordSameAsIncomingPassword": True,
     }
     if password is not None:

@@ -126,7 +126,7 @@ class MobileconfigView(ClientDocumentView):
         if domain is None:
             return build_not_found()
         login = domain.get_login(address)
-        profile = mobileconfig.build_mobileconfig(login, address, domain.name)
+        profile = mobileconfig.build_mobileconfig(address, address, domain.name, login=login)
         return HttpResponse(
             profile,
             content_type=mobileconfig.CONTENT_TYPE,

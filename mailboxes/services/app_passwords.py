@@ -85,8 +85,19 @@ def set_app_password_limits(changes: Changes, row: AppPassword, limits: dict[str
         raise ValidationError({"protocols": _("Select at least one protocol.")})
     if current is None:
         changes.create([new])
+        keep_younger_than_mailbox(row)
         return True
     return bool(changes.update([current], **limits))
+
+
+def keep_younger_than_mailbox(row: AppPassword) -> None:
+    """Date limits after their mailbox: another program may have created it by another clock.
+
+    Dovecot refuses older ones, as those of an earlier mailbox of the name.
+    """
+    created = Mailbox.objects.filter(pk=row.mailbox_id).values_list("created", flat=True).first()
+    if created is not None:
+        AppPasswordLimits.objects.filter(pk=row.pk, created__lt=created).update(created=created)
 
 
 def revoke_app_passwords(changes: Changes, keys: Sequence[int]) -> None:

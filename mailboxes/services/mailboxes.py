@@ -20,14 +20,14 @@ from mailadmin.accounts.recovery.invitations import invite_new_people
 from mailadmin.accounts.recovery.services import notify_of_new_addresses
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
-from mailadmin.db.bulk import chunks
 from mailadmin.db.models import copy_with_values
 from mailadmin.mails.queue import forget_mails_to
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
-from mailboxes.models import Alias, AppPassword, LastLogin, Mailbox, MailboxMailLogin
+from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
+from mailboxes.services.leftovers import delete_leftovers
 from mailboxes.services.limits import (
     check_domain_quota,
     check_mailbox_quota,
@@ -36,7 +36,6 @@ from mailboxes.services.limits import (
     is_quota_increase,
     sum_assigned_quota,
 )
-from mailboxes.services.sender_permissions import delete_leftovers_of_mailboxes
 from mailboxes.welcome_mail import queue_welcome_mails
 
 DEFAULT_PASSWORD_EXPIRY_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
@@ -49,13 +48,12 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     mailboxes = [_build_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
     _refuse_delimiter_in_local_part(mailboxes)
     refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
-    _delete_leftovers(changes, [mailbox.pk for mailbox in mailboxes])
     for domain, new in group_by_domain(mailboxes, domains):
         check_row_limit(domain, "mailboxes", len(new))
         check_quotas(domain, new, changes.principal)
     for mailbox, row in zip(mailboxes, rows, strict=True):
         mailbox.clean_fields(exclude=_get_unchecked_fields(row))
-    delete_leftovers_of_mailboxes(changes, [mailbox.pk for mailbox in mailboxes])
+    delete_leftovers(changes, [mailbox.pk for mailbox in mailboxes])
     changes.create(mailboxes)
     changes.create(_build_own_alias(mailbox) for mailbox in mailboxes)
     adjust_tallies_of_domains(
@@ -73,17 +71,6 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     )
     cached_stats.refresh_undeliverable([], {mailbox.domain_id for mailbox in mailboxes})
     return mailboxes
-
-
-def _delete_leftovers(changes: Changes, keys: list[str]) -> None:
-    """Delete app passwords and sign-ins of former mailboxes of these names.
-
-    PostfixAdmin leaves them when it deletes a mailbox: they would open the new one.
-    """
-    for part in chunks(keys):
-        changes.delete(AppPassword._base_manager.filter(mailbox__in=part))
-        MailboxMailLogin.objects.filter(pk__in=part).delete()
-        LastLogin.objects.filter(mailbox__in=part).delete()
 
 
 def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:

@@ -63,10 +63,9 @@ def delete_sender_permissions(changes: Changes, keys: list[int]) -> None:
     _log(changes, "delete_sender_permission", permissions)
 
 
-def delete_leftovers_of_mailboxes(changes: Changes, keys: Sequence[str]) -> None:
-    """Delete permissions of former mailboxes of these names, which another program deleted."""
-    for part in chunks(keys):
-        _delete_if_any(changes, SenderPermission.objects.filter(mailbox__in=part))
+def delete_permissions_of_mailboxes(changes: Changes, keys: Sequence[str]) -> None:
+    """Delete all permissions of these mailboxes, which need not exist."""
+    _delete_if_any(changes, SenderPermission.objects.filter(mailbox__in=keys))
 
 
 def delete_leftovers_of_domains(changes: Changes, names: Sequence[str]) -> None:

@@ -13,8 +13,16 @@ from mailadmin import passwords
 from mailadmin.changes.models import Change, Log
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.mails.values import unseal_values
-from mailboxes.models import AppPassword, AppPasswordLimits, AppPasswordSalt, LastLogin, Mailbox
+from mailboxes.models import (
+    AppPassword,
+    AppPasswordLimits,
+    AppPasswordSalt,
+    LastLogin,
+    Mailbox,
+    MailboxMailLogin,
+)
 from mailboxes.services.app_password_hashes import hash_app_password
+from mailboxes.services.leftovers import purge_orphaned_app_passwords
 from tests.base import BACKENDS, build_world, give_proof
 
 pytestmark = pytest.mark.django_db
@@ -232,3 +240,25 @@ def test_a_new_mailbox_inherits_nothing_from_an_earlier_one_of_its_name():
     assert response.status_code == 302, response.content.decode()[:2000]
     assert not AppPassword.objects.filter(pk=old.pk).exists()
     assert not LastLogin.objects.exists()
+
+
+def test_the_worker_revokes_what_deleted_mailboxes_have_left():
+    """PostfixAdmin deletes the mailbox alone."""
+    create(enter(BOB))
+    MailboxMailLogin.objects.create(mailbox_id=BOB, app_passwords_only=True)
+    kept = AppPassword.objects.create(mailbox_id=CAROL, description="Old", password_hash="x")
+    unowned = AppPassword.objects.create(mailbox=None, description="Old", password_hash="x")
+    purge_orphaned_app_passwords()
+    assert AppPassword.objects.count() == 3
+    Mailbox.objects.filter(pk=BOB)._raw_delete("default")
+    purge_orphaned_app_passwords()
+    assert set(AppPassword.objects.values_list("pk", flat=True)) == {kept.pk, unowned.pk}
+    assert not AppPasswordLimits.objects.exists() and not MailboxMailLogin.objects.exists()
+
+
+def test_an_app_password_is_no_older_than_its_mailbox():
+    """Another program may have created the mailbox by another clock; Dovecot compares both."""
+    ahead = timezone.now().replace(microsecond=0) + datetime.timedelta(hours=2)
+    Mailbox.objects.filter(pk=BOB).update(created=ahead)
+    create(enter(BOB))
+    assert AppPasswordLimits.objects.get().created == ahead

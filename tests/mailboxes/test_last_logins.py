@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from domains.models import Admin
 from mailboxes.models import LastLogin, Mailbox
-from mailboxes.services.last_logins import DAY, purge_last_logins
+from mailboxes.services.login_purge import DAY, purge_last_logins
 from tests.base import BACKENDS, build_world
 
 pytestmark = pytest.mark.django_db

@@ -1,5 +1,6 @@
 """The documents for mail programs: what they say, and that they tell nothing else."""
 
+import plistlib
 import re
 
 import pytest
@@ -97,6 +98,11 @@ class AutoconfigTests(DocumentTests):
         answer = ask_autodiscover(self.client, "bob@mirror.example")
         logins = {each["LoginName"] for each in read_autodiscover(answer.content)}
         assert logins == {"bob@example.org"}
+        answer = self.client.get("/mail/profile.mobileconfig?emailaddress=bob@mirror.example")
+        (account,) = plistlib.loads(answer.content)["PayloadContent"]
+        assert account["EmailAddress"] == "bob@mirror.example"
+        assert account["IncomingMailServerUsername"] == "bob@example.org"
+        assert account["OutgoingMailServerUsername"] == "bob@example.org"
 
     def test_international_domains_in_either_spelling(self):
         for name in ("bücher.example", "BÜCHER.example", "xn--bcher-kva.example"):
