@@ -21,7 +21,7 @@ from mailboxes.models import AppPassword, AppPasswordLimits
 from mailboxes.owner.views import OwnFormMixin
 from mailboxes.services.app_password_hashes import get_hash_prefix, get_salt
 from mailboxes.services.app_passwords import revoke_all_app_passwords, revoke_app_passwords
-from mailboxes.services.mail_logins import is_app_passwords_only, needs_app_passwords
+from mailboxes.services.mail_logins import does_domain_need_app_passwords, is_app_passwords_only
 from mailboxes.views import MailboxFormView
 
 
@@ -81,7 +81,7 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
         """Return the form for where the main password works, and whether the domain limits it."""
         return {
             "main_password_form": MainPasswordForm(actor=self.actor, mailbox=self.mailbox),
-            "domain_needs_app_passwords": needs_app_passwords(self.mailbox.own_domain),
+            "domain_needs_app_passwords": does_domain_need_app_passwords(self.mailbox.domain_id),
         }
 
     def form_valid(self, form: AppPasswordForm) -> HttpResponse:

@@ -9,10 +9,15 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import DomainMailLogin, Mailbox, MailboxMailLogin
 
 
-def needs_app_passwords(domain: Domain | None) -> bool:
-    """Return whether mail programs in a domain need app passwords."""
+def needs_app_passwords(domain: Domain) -> bool:
+    """Return whether mail programs in a domain need app passwords, from what was loaded with it."""
     row = getattr(domain, "mail_login", None)  # missing in most domains
     return bool(row and row.app_passwords_only)
+
+
+def does_domain_need_app_passwords(name: str) -> bool:
+    """Return whether mail programs in the domain of this name need app passwords."""
+    return DomainMailLogin.objects.filter(pk=name, app_passwords_only=True).exists()
 
 
 def set_domain_mail_login(changes: Changes, domain: str, app_passwords_only: bool) -> bool:
@@ -38,7 +43,7 @@ def is_app_passwords_only(mailbox: Mailbox) -> bool:
     own = get_mailbox_mail_login(mailbox)
     if own is not None:
         return own
-    return needs_app_passwords(mailbox.own_domain)
+    return does_domain_need_app_passwords(mailbox.domain_id)
 
 
 def set_mailbox_mail_login(changes: Changes, key: str, app_passwords_only: bool | None) -> None:
@@ -46,7 +51,7 @@ def set_mailbox_mail_login(changes: Changes, key: str, app_passwords_only: bool 
     mailbox = changes.find_one(Mailbox, key)
     if app_passwords_only == get_mailbox_mail_login(mailbox):
         return
-    if app_passwords_only is False and needs_app_passwords(mailbox.own_domain):
+    if app_passwords_only is False and does_domain_need_app_passwords(mailbox.domain_id):
         require_superadmin(changes)
     row = MailboxMailLogin.objects.filter(pk=key).first()
     if row is None:
