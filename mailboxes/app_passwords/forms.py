@@ -13,7 +13,7 @@ from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
 from mailadmin.tables.limit_fields import LastDayField, NetworkListField
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.app_passwords import create_app_password, generate_app_password
-from mailboxes.services.mail_logins import get_mailbox_mail_login, set_mailbox_mail_login
+from mailboxes.services.mail_logins import get_mail_login_rules, set_mailbox_mail_login
 
 MAX_NETWORKS = 20  # of one app password
 
@@ -93,9 +93,9 @@ class MainPasswordForm(ValidatedTextForm):
 
     def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
         self.actor, self.mailbox = actor, mailbox
-        current = get_mailbox_mail_login(mailbox)
+        self.rules = get_mail_login_rules(mailbox)
         names = {value: name for name, value in self.VALUES.items()}
-        super().__init__(*args, initial={"main_password": names[current]}, **kwargs)
+        super().__init__(*args, initial={"main_password": names[self.rules.own]}, **kwargs)
 
     def save(self) -> None:
         value = self.VALUES[self.cleaned_data["main_password"]]

@@ -21,7 +21,7 @@ from mailboxes.models import AppPassword, AppPasswordLimits
 from mailboxes.owner.views import OwnFormMixin
 from mailboxes.services.app_password_hashes import get_hash_prefix, get_salt
 from mailboxes.services.app_passwords import revoke_all_app_passwords, revoke_app_passwords
-from mailboxes.services.mail_logins import does_domain_need_app_passwords, is_app_passwords_only
+from mailboxes.services.mail_logins import get_mail_login_rules
 from mailboxes.views import MailboxFormView
 
 
@@ -78,11 +78,8 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
         )
 
     def get_main_password_context(self) -> dict[str, Any]:
-        """Return the form for where the main password works, and whether the domain limits it."""
-        return {
-            "main_password_form": MainPasswordForm(actor=self.actor, mailbox=self.mailbox),
-            "domain_needs_app_passwords": does_domain_need_app_passwords(self.mailbox.domain_id),
-        }
+        """Return the form for where the main password works."""
+        return {"main_password_form": MainPasswordForm(actor=self.actor, mailbox=self.mailbox)}
 
     def form_valid(self, form: AppPasswordForm) -> HttpResponse:
         text = form.save()
@@ -160,7 +157,8 @@ class OwnAppPasswordListView(OwnFormMixin, AppPasswordListView):
     template_name = "mailboxes/own_app_passwords.html"
 
     def get_main_password_context(self) -> dict[str, Any]:
-        return {"is_app_passwords_only": is_app_passwords_only(self.mailbox)}
+        rules = get_mail_login_rules(self.mailbox)
+        return {"is_app_passwords_only": rules.app_passwords_only}
 
     def get_revoke_url(self, number: int | None = None) -> str:
         if number is None:

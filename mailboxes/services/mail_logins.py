@@ -1,5 +1,7 @@
 """Whether mail programs may use the main password of mailboxes, or need app passwords."""
 
+from typing import NamedTuple
+
 from django.core.exceptions import ValidationError
 
 from domains.models import Domain
@@ -15,11 +17,6 @@ def needs_app_passwords(domain: Domain) -> bool:
     return bool(row and row.app_passwords_only)
 
 
-def does_domain_need_app_passwords(name: str) -> bool:
-    """Return whether mail programs in the domain of this name need app passwords."""
-    return DomainMailLogin.objects.filter(pk=name, app_passwords_only=True).exists()
-
-
 def set_domain_mail_login(changes: Changes, domain: str, app_passwords_only: bool) -> bool:
     """Set whether mail programs in a domain need app passwords; tell whether that changed."""
     row = DomainMailLogin.objects.filter(pk=domain).first()
@@ -32,26 +29,33 @@ def set_domain_mail_login(changes: Changes, domain: str, app_passwords_only: boo
     return True
 
 
-def get_mailbox_mail_login(mailbox: Mailbox) -> bool | None:
-    """Return whether the mail programs of a mailbox need app passwords; None: as in its domain."""
-    rows = MailboxMailLogin.objects.filter(pk=mailbox.pk)
-    return rows.values_list("app_passwords_only", flat=True).first()
+class MailLoginRules(NamedTuple):
+    """Whether the mail programs of a mailbox need app passwords: by itself, and by its domain."""
+
+    own: bool | None  # None: as in its domain
+    of_domain: bool
+
+    @property
+    def app_passwords_only(self) -> bool:
+        return self.of_domain if self.own is None else self.own
 
 
-def is_app_passwords_only(mailbox: Mailbox) -> bool:
-    """Return whether the mail programs of a mailbox need app passwords."""
-    own = get_mailbox_mail_login(mailbox)
-    if own is not None:
-        return own
-    return does_domain_need_app_passwords(mailbox.domain_id)
+def get_mail_login_rules(mailbox: Mailbox) -> MailLoginRules:
+    """Return the rules for a mailbox, by one query."""
+    rows = Mailbox.objects.filter(pk=mailbox.pk).values_list(
+        "mail_login__app_passwords_only", "domain__mail_login__app_passwords_only"
+    )
+    own, of_domain = rows.first() or (None, None)
+    return MailLoginRules(own, bool(of_domain))
 
 
 def set_mailbox_mail_login(changes: Changes, key: str, app_passwords_only: bool | None) -> None:
     """Set whether the mail programs of a mailbox need app passwords; None: as in its domain."""
     mailbox = changes.find_one(Mailbox, key)
-    if app_passwords_only == get_mailbox_mail_login(mailbox):
+    rules = get_mail_login_rules(mailbox)
+    if app_passwords_only == rules.own:
         return
-    if app_passwords_only is False and does_domain_need_app_passwords(mailbox.domain_id):
+    if app_passwords_only is False and rules.of_domain:
         require_superadmin(changes)
     row = MailboxMailLogin.objects.filter(pk=key).first()
     if row is None:

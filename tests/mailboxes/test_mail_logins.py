@@ -4,7 +4,7 @@ from domains.models import Domain
 from mailadmin.changes.models import Change
 from mailboxes.models import DomainMailLogin
 from mailboxes.services.mail_logins import (
-    get_mailbox_mail_login,
+    get_mail_login_rules,
     needs_app_passwords,
     set_mailbox_mail_login,
 )
@@ -78,7 +78,7 @@ class MailboxTests(World):
         self.sign_in(self.alice)
         for value, stored in (("app", True), ("any", False), ("", None)):
             self.assertRedirects(self.client.post(self.URL, {"main_password": value}), self.PAGE)
-            self.assertIs(get_mailbox_mail_login(self.bob), stored)
+            self.assertIs(get_mail_login_rules(self.bob).own, stored)
             form = self.client.get(self.PAGE).context["main_password_form"]
             self.assertEqual(form.initial["main_password"], value)
         self.assertEqual(len([line for line in self.logged() if line[0] == "edit_mailbox"]), 3)
@@ -88,20 +88,20 @@ class MailboxTests(World):
         self.sign_in(self.alice)
         response = self.client.post(self.URL, {"main_password": "any"}, follow=True)
         self.assertContains(response, "Only superadmins can except a mailbox")
-        self.assertIsNone(get_mailbox_mail_login(self.bob))
+        self.assertIsNone(get_mail_login_rules(self.bob).own)
         self.client.post(self.URL, {"main_password": "app"})
-        self.assertIs(get_mailbox_mail_login(self.bob), True)
+        self.assertIs(get_mail_login_rules(self.bob).own, True)
         self.sign_in(self.root)
         self.client.post(self.URL, {"main_password": "any"})
-        self.assertIs(get_mailbox_mail_login(self.bob), False)
+        self.assertIs(get_mail_login_rules(self.bob).own, False)
 
     def test_anything_else_is_refused(self):
         self.sign_in(self.alice)
         self.assertRedirects(self.client.post(self.URL, {"main_password": "never"}), self.PAGE)
-        self.assertIsNone(get_mailbox_mail_login(self.bob))
+        self.assertIsNone(get_mail_login_rules(self.bob).own)
         url = "/mailboxes/carol@example.com/app-passwords/main-password/"
         self.assertEqual(self.client.post(url, {"main_password": "app"}).status_code, 404)
-        self.assertIsNone(get_mailbox_mail_login(self.carol))
+        self.assertIsNone(get_mail_login_rules(self.carol).own)
 
     def test_owners_see_what_their_password_opens(self):
         DomainMailLogin.objects.create(domain_id="example.org", app_passwords_only=True)
