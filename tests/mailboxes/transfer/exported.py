@@ -22,7 +22,6 @@ from mailboxes.models import (
     Alias,
     AppPassword,
     AppPasswordLimits,
-    DomainMailLogin,
     Fetchmail,
     Mailbox,
     SenderPermission,
@@ -44,7 +43,6 @@ MODELS = (
         Transport,
     ),
     *(
-        DomainMailLogin,
         Fetchmail,
         AppPassword,
         AppPasswordLimits,
@@ -285,7 +283,6 @@ def make_related_rows(chance, names):
     DkimSigning.objects.create(author=bob.pk, dkim=key)
     TotpException.objects.create(ip="192.0.2.1", username=None, description="Office")
     TotpException.objects.create(ip="192.0.2.2", username=bob.pk, description="Home")
-    DomainMailLogin.objects.create(domain=bob.domain, app_passwords_only=True)
     generated = AppPassword.objects.create(
         mailbox=bob, description="Phone", password_hash=hash_app_password("phone")
     )
