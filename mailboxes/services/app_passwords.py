@@ -59,15 +59,23 @@ def create_app_password(
         mailbox_id=mailbox.pk, description=description, password_hash=hash_app_password(text)
     )
     changes.create([row])
-    # Older rows of this number may have been left when PostfixAdmin deleted the app password.
-    AppPasswordLimits.objects.filter(pk=row.pk).delete()
-    LastLogin.objects.filter(mailbox=mailbox.pk, app_password=row.pk).delete()
+    delete_rows_of_former([row])
     set_app_password_limits(changes, row, limits)
     changes.log("add_app_password", mailbox.domain_id, mailbox.pk)
     notify_person(
         mailbox, APP_PASSWORD_ADDED.name, {"what": description} | describe_client(changes.actor)
     )
     return row
+
+
+def delete_rows_of_former(rows: Iterable[AppPassword]) -> None:
+    """Delete limits and uses of former app passwords that had the numbers of these new ones.
+
+    PostfixAdmin deletes the app password alone, and a database may give its number again.
+    """
+    for row in rows:
+        AppPasswordLimits.objects.filter(pk=row.pk).delete()
+        LastLogin.objects.filter(mailbox=row.mailbox_id, app_password=row.pk).delete()
 
 
 def edit_app_password_limits(changes: Changes, key: int, limits: dict[str, Any]) -> None:

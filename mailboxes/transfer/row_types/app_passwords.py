@@ -12,7 +12,7 @@ from mailadmin.tables.limit_fields import normalize_network
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword
 from mailboxes.models.app_passwords import GENERATED_PREFIX, MAX_NETWORKS_LENGTH
-from mailboxes.services.app_passwords import set_app_password_limits
+from mailboxes.services.app_passwords import delete_rows_of_former, set_app_password_limits
 from mailboxes.transfer.row_types import related_services
 from mailboxes.transfer.row_types.base import ModelRow, RowValues
 from mailboxes.transfer.row_types.fields import (
@@ -83,6 +83,7 @@ class AppPasswordRowType(MailboxRelatedRowType):
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         instances = [self.model(**self.to_model_attributes(row)) for row in rows]
         related_services.create_related_rows(changes, instances, self.log_action)
+        delete_rows_of_former(instances)
         for row, values in zip(instances, rows, strict=True):
             self.set_limits(changes, row, values)
 

@@ -49,3 +49,12 @@ class AppPasswordTransferTests(Exporting):
         self.put(password_hash=hash_app_password("secret"), imap=False)
         self.put(password_hash="{BLF-CRYPT}$2y$10$abc")
         self.assertIsNone(AppPassword.objects.get().known_limits)
+
+    def test_an_imported_password_takes_no_limits_that_its_number_had(self):
+        """PostfixAdmin deletes the app password alone, and a database may give its number again."""
+        number = AppPassword.objects.create(mailbox=self.bob, password_hash="x").pk
+        AppPassword.objects.filter(pk=number)._raw_delete("default")
+        for each in (number, number + 1):
+            AppPasswordLimits.objects.create(app_password_id=each, imap=False)
+        self.put(password_hash=hash_app_password("secret"))
+        self.assertIn("IMAP", AppPassword.objects.get().known_limits.protocol_names)
