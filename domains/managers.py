@@ -51,10 +51,6 @@ class AdminManager(PrincipalManager.from_queryset(AdminQuerySet)):  # type: igno
         return type(self)._superuser_service(username, password)
 
 
-class DomainFactorPolicyQuerySet(ScopedQuerySet):
-    pass
-
-
 class DkimKeyQuerySet(ScopedQuerySet):
     domain_lookup = "domain_name"
 

@@ -1,7 +1,8 @@
 """The tables of domains, alias domains, admins and transports."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -105,6 +106,9 @@ class BaseDomainTable(Table):
     search_fields = ["domain", "description"]
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.SUPERADMIN)
     toggles = {"active": _("active"), "backupmx": _("backup MX")}
+    computed_values: Mapping[str, Callable[[Any], Any]] = {
+        "second_factor": attrgetter("second_factor")
+    }
     export_roles = dict.fromkeys(
         [
             *("domain", "description", "aliases", "mailboxes", "maxquota", "quota", "transport"),
@@ -130,12 +134,6 @@ class BaseDomainTable(Table):
         rows = list(rows)
         models.prefetch_related_objects(rows, "factor_policy")
         return rows
-
-    def export_value(self, row: Any, name: str) -> Any:
-        return row.second_factor if name == "second_factor" else super().export_value(row, name)
-
-    def api_value(self, row: Any, name: str) -> Any:
-        return row.second_factor if name == "second_factor" else super().api_value(row, name)
 
     def delete_blockers(self, keys: Sequence[str], principal: Any) -> list[str]:
         """Return a text for each alias domain of these domains, with a link to its deletion."""
@@ -213,6 +211,7 @@ class AdminTable(PersonTable):
         ["username", "superadmin", "domains", "active", "phone", "email_other", *DATE_COLUMNS],
         Role.SUPERADMIN,
     )
+    computed_values = {"domains": attrgetter("assigned")}
     example_values = {
         "username": "alice@example.org",
         "password": "correct-horse-42",
@@ -234,9 +233,6 @@ class AdminTable(PersonTable):
         assigned = DomainAdmin.objects.filter(domain=name, active=True)
         return rows.filter(pk__in=list(assigned.values_list("admin_id", flat=True)))
 
-    def export_value(self, row: Any, name: str) -> Any:
-        return row.assigned if name == "domains" else super().export_value(row, name)
-
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
         rows = list(rows)
         assigned = DomainAdmin.objects.filter(admin__in=[row.pk for row in rows], active=True)
@@ -246,9 +242,6 @@ class AdminTable(PersonTable):
         for row in rows:
             row.assigned = list(dict.fromkeys(names[fold(row.pk)]))
         return rows
-
-    def api_value(self, row: Any, name: str) -> Any:
-        return row.assigned if name == "domains" else super().api_value(row, name)
 
     def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
         """Annotate the count of domains: for a list of names, planners may read them all."""

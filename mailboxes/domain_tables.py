@@ -49,21 +49,15 @@ class DomainTable(BaseDomainTable):
     )
 
     export_roles = BaseDomainTable.export_roles | {"app_passwords_only": Role.ADMINS}
+    computed_values = {
+        **BaseDomainTable.computed_values,
+        "app_passwords_only": needs_app_passwords,
+    }
 
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
         rows = super().prefetch_values(rows, principal)
         prefetch_related_objects(rows, "mail_login")
         return rows
-
-    def export_value(self, row: Any, name: str) -> Any:
-        if name == "app_passwords_only":
-            return needs_app_passwords(row)
-        return super().export_value(row, name)
-
-    def api_value(self, row: Any, name: str) -> Any:
-        if name == "app_passwords_only":
-            return needs_app_passwords(row)
-        return super().api_value(row, name)
 
     def count(self, principal: Any, filters: Mapping[str, str]) -> int | None:
         return get_known_count("domains", principal, filters)

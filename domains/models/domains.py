@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from domains.managers import (
     AdminManager,
     AliasDomainQuerySet,
-    DomainFactorPolicyQuerySet,
 )
 from mailadmin.accounts.factors.models import PolicyLevel, RoleFactorPolicy
 from mailadmin.accounts.models import Principal, Role, ScopedQuerySet, VisibleQuerySet
@@ -180,7 +179,7 @@ class DomainFactorPolicy(models.Model):
     domain = mail_key(Domain, "domain", primary_key=True, related_name="factor_policy")
     level = CharField(max_length=16, choices=PolicyLevel.choices)
 
-    objects = DomainFactorPolicyQuerySet.as_manager()
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_domain_factor_policy"

@@ -15,7 +15,7 @@ from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import normalize_domain
 from mailadmin.tables.form_fields import LineListField
 from mailadmin.tables.form_sections import Section
-from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
+from mailadmin.tables.forms import ValidatedTextForm
 from mailadmin.tables.limit_fields import LastDayField, NetworkListField
 
 MAX_TOKEN_DOMAINS = 500  # of one token
@@ -101,8 +101,7 @@ class TokenForm(ValidatedTextForm):
         try:
             perform(self.actor, create_token, self.owner, values, text)
         except ValidationError as error:
-            for name, messages in get_errors_by_field(error).items():
-                self.add_error(name if name in self.fields else None, messages)
+            self.add_service_error(error)
             return None
         return text
 

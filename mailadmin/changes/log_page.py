@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -61,6 +62,7 @@ def render_actor_cell(renderer: RowRenderer, row: Any, name: str, value: Any) ->
 
 class LogTable(Table):
     model = Log
+    computed_values = {"username": attrgetter("actor")}
     slug = "log"
     icon = "clock-history"
     menu_group = "system"
@@ -88,12 +90,6 @@ class LogTable(Table):
         hidden = set() if principal.role is Role.SUPERADMIN else registry.superadmin_actions
         shown = [name for name in registry.action_labels if name not in hidden]
         return {"action": {name: format_action(name) for name in shown}}
-
-    def export_value(self, row: Any, name: str) -> Any:
-        return row.actor if name == "username" else super().export_value(row, name)
-
-    def api_value(self, row: Any, name: str) -> Any:
-        return row.actor if name == "username" else super().api_value(row, name)
 
     def ordering(self, filters: Mapping[str, str], principal: Any) -> tuple[str, ...]:
         """Return the columns of the log's indexes; a search of all lines reads them by key."""

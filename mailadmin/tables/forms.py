@@ -93,6 +93,11 @@ class ValidatedTextForm(forms.Form):
             if field.errors
         ]
 
+    def add_service_error(self, error: ValidationError) -> None:
+        """Show an error beside its field if the form has it, otherwise above the form."""
+        for name, messages in get_errors_by_field(error).items():
+            self.add_error(name if name in self.fields else None, messages)
+
 
 class ConflictCheckedForm(ValidatedTextForm):
     """A form that does not overwrite what others changed since it was shown."""
@@ -144,11 +149,6 @@ class ConflictCheckedForm(ValidatedTextForm):
                 raise
             self._show_conflict(conflict.row)
         return None
-
-    def add_service_error(self, error: ValidationError) -> None:
-        """Show an error beside its field if the form has it, otherwise above the form."""
-        for name, messages in get_errors_by_field(error).items():
-            self.add_error(name if name in self.fields else None, messages)
 
     def validate_columns(self, model: type[models.Model], cleaned: dict[str, Any]) -> None:
         """Refuse values that the columns of this database cannot hold."""

@@ -66,6 +66,8 @@ class Table(PartsMixin):
     # Column → who gets it in files and by the API; empty: all public columns.
     export_roles: Mapping[str, Role] = {}
     extra_columns: Sequence[str] = ()  # only in the API
+    # Column → its value in files and the API, where that is not the model's column.
+    computed_values: Mapping[str, Callable[[Any], Any]] = {}
     example_values: Mapping[str, Any] = {}  # a new row, for the API document
 
     # Roles and scope
@@ -202,10 +204,16 @@ class Table(PartsMixin):
 
     def export_value(self, row: Any, name: str) -> Any:
         """Return the value of a column in a CSV file."""
-        return self.public_fields()[name].value_from_object(row)
+        return self.read_value(row, name)
 
     def api_value(self, row: Any, name: str) -> Any:
         """Return the value of a column in the API, as the form would take it."""
+        return self.read_value(row, name)
+
+    def read_value(self, row: Any, name: str) -> Any:
+        """Return the value of a column as it is stored, or as this table computes it."""
+        if name in self.computed_values:
+            return self.computed_values[name](row)
         return self.public_fields()[name].value_from_object(row)
 
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> Iterable[Any]:

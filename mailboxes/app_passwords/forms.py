@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.tables.form_sections import Section
-from mailadmin.tables.forms import ValidatedTextForm, get_errors_by_field
+from mailadmin.tables.forms import ValidatedTextForm
 from mailadmin.tables.limit_fields import LastDayField, NetworkListField
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.app_passwords import create_app_password, generate_app_password
@@ -70,8 +70,7 @@ class AppPasswordForm(ValidatedTextForm):
         try:
             perform(self.actor, create_app_password, self.mailbox.pk, name, self.get_limits(), text)
         except ValidationError as error:
-            for field, messages in get_errors_by_field(error).items():
-                self.add_error(field if field in self.fields else None, messages)
+            self.add_service_error(error)
             return None
         return text
 
@@ -99,4 +98,7 @@ class MainPasswordForm(ValidatedTextForm):
 
     def save(self) -> None:
         value = self.VALUES[self.cleaned_data["main_password"]]
-        perform(self.actor, set_mailbox_mail_login, self.mailbox.pk, value)
+        try:
+            perform(self.actor, set_mailbox_mail_login, self.mailbox.pk, value)
+        except ValidationError as error:
+            self.add_service_error(error)

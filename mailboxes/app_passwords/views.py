@@ -19,7 +19,7 @@ from mailboxes.app_passwords.forms import AppPasswordForm, MainPasswordForm
 from mailboxes.last_logins import LastUse, find_last_uses
 from mailboxes.models import AppPassword, AppPasswordLimits
 from mailboxes.owner.views import OwnFormMixin
-from mailboxes.services.app_password_hashes import get_hash_prefix, get_salt
+from mailboxes.services.app_password_hashes import find_hash_prefix
 from mailboxes.services.app_passwords import revoke_all_app_passwords, revoke_app_passwords
 from mailboxes.services.mail_logins import get_mail_login_rules
 from mailboxes.views import MailboxFormView
@@ -55,7 +55,7 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
     def list_app_passwords(self) -> list[ListedAppPassword]:
         """Return the app passwords with their limits and last uses, the newest first."""
         rows = AppPassword.objects.filter(mailbox=self.mailbox.pk).select_related("limits")
-        uses, prefix = find_last_uses(self.mailbox), get_hash_prefix(get_salt())
+        uses, prefix = find_last_uses(self.mailbox), find_hash_prefix()
         return [
             ListedAppPassword(
                 row,
@@ -136,12 +136,6 @@ class MainPasswordView(RecentProofMixin, MailboxFormView):
 
     def get_success_url(self) -> str:
         return reverse("mailbox-app-passwords", args=[self.mailbox.pk])
-
-    def save_form(self, form: Any) -> None:
-        try:
-            form.save()
-        except ValidationError as error:
-            form.add_error(None, ValidationError(error.messages))
 
     def get_success_text(self) -> str:
         return _("The change was saved.")

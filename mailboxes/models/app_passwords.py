@@ -132,17 +132,13 @@ class AppPasswordLimits(models.Model):
         return self.expires is not None and self.expires <= timezone.now()
 
 
-class DomainMailLoginQuerySet(ScopedQuerySet):
-    pass
-
-
 class DomainMailLogin(models.Model):
     """Whether the mail programs of a domain's mailboxes need app passwords."""
 
     domain = mail_key(Domain, "domain", primary_key=True, related_name="mail_login")
     app_passwords_only = models.BooleanField(default=False, db_default=False)
 
-    objects = DomainMailLoginQuerySet.as_manager()
+    objects = ScopedQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_domain_mail_login"
