@@ -67,7 +67,6 @@ class MailboxesConfig(AppConfig):
         from mailboxes.services.alias_targets import reindex_alias_targets
         from mailboxes.services.app_passwords import APP_PASSWORD_ADDED
         from mailboxes.services.domain_deletion import get_next_deletion_step
-        from mailboxes.services.sender_permissions import purge_orphaned_permissions
         from mailboxes.services.tallies import recount_tallies
         from mailboxes.transfer import job_steps
         from mailboxes.welcome_mail import WELCOME, purge_failed_welcome_jobs, run_welcome_step
@@ -88,7 +87,9 @@ class MailboxesConfig(AppConfig):
         )
         registry.register_housekeeping(login_purge.purge_last_logins, login_purge.PURGE_INTERVAL)
         registry.register_housekeeping(reindex_alias_targets)
-        registry.register_housekeeping(purge_orphaned_permissions, leftovers.PURGE_INTERVAL)
+        registry.register_housekeeping(
+            leftovers.purge_orphaned_permissions, leftovers.PURGE_INTERVAL
+        )
         registry.register_housekeeping(
             leftovers.purge_orphaned_app_passwords, leftovers.PURGE_INTERVAL
         )

@@ -24,9 +24,15 @@ def get_salt() -> str:
 
 
 def get_hash_prefix(salt: str) -> str:
-    """Return how hashes with this salt begin: those of another installation are told apart."""
+    """Return how hashes with this salt begin: those of another installation begin otherwise."""
     name = hashlib.sha256(f"name {salt}".encode()).hexdigest()[:SALT_NAME_LENGTH]
     return f"{GENERATED_PREFIX}{name}$"
+
+
+def find_hash_prefix() -> str:
+    """Return how hashes of this installation begin; empty if it has no app passwords yet."""
+    salt = AppPasswordSalt.objects.values_list("salt", flat=True).first()
+    return get_hash_prefix(salt) if salt else ""
 
 
 def hash_app_password(text: str) -> str:

@@ -14,9 +14,8 @@ from django.db.models import QuerySet
 from domains.models import Domain
 from domains.services.locks import check_not_being_deleted, lock_domains
 from mailadmin.accounts.models import Role
-from mailadmin.changes.perform import Actor, Changes, perform
+from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
-from mailadmin.db.pagination import iter_pages
 from mailadmin.names import fold, validate_address, validate_domain
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Mailbox, SenderPermission
@@ -72,28 +71,6 @@ def delete_leftovers_of_domains(changes: Changes, names: Sequence[str]) -> None:
     """Delete permissions in former domains of these names, which another program deleted."""
     for part in chunks(names):
         _delete_if_any(changes, SenderPermission.objects.filter_by_domains(part))
-
-
-def purge_orphaned_permissions() -> None:
-    """Delete permissions whose mailbox or domain another program has deleted.
-
-    The names are compared here: tables of an adopted database may have different collations.
-    """
-    for page in iter_pages(SenderPermission.objects.all()):
-        mailboxes, domains = (
-            {fold(key) for key in model.objects.filter(pk__in=names).values_list("pk", flat=True)}
-            for model, names in (
-                (Mailbox, {each.mailbox_id for each in page}),
-                (Domain, {each.domain_id for each in page}),
-            )
-        )
-        orphans = [
-            each.pk
-            for each in page
-            if fold(each.mailbox_id) not in mailboxes or fold(each.domain_id) not in domains
-        ]
-        if orphans:
-            perform(Actor.console(), delete_sender_permissions, orphans)
 
 
 def get_address_domain(address: str) -> str:

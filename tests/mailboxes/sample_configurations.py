@@ -116,7 +116,7 @@ class Broken(NamedTuple):
     also: frozenset = frozenset()
     dovecot: str = "clean"
     version: str = ""  # version of the installed Dovecot, if known
-    client_ports: dict = {}  # which mail programs are told of
+    client_ports: dict = {}  # that the settings name
     refused: str = ""  # message of Dovecot 2.4; without one it starts and fails later
 
 

@@ -1,4 +1,4 @@
-"""`mailserver check`: the servers listen where mail programs are told to connect."""
+"""`mailserver check`: the servers listen where mail programs connect."""
 
 from dataclasses import replace
 
@@ -57,7 +57,7 @@ def test_the_command_says_which_settings_fit_the_configuration(folders, settings
 
 
 def find_ports(folder, protocol, ports, *edits, **options):
-    """Return the codes that a configuration gets if mail programs are told of these ports."""
+    """Return the codes that a configuration gets if the settings name these ports."""
     found = replace(configuration(folder, *edits, **options), client_ports={protocol: ports})
     return codes(run_checks(found))
 

@@ -6,12 +6,12 @@ from domains.models import Domain
 from mailadmin.changes.models import Change
 from mailboxes.models import Mailbox, SenderPermission
 from mailboxes.services.domains import create_domains, delete_domains
+from mailboxes.services.leftovers import purge_orphaned_permissions
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 from mailboxes.services.sender_permissions import (
     create_sender_permissions,
     delete_sender_permissions,
     edit_sender_permission,
-    purge_orphaned_permissions,
     set_sender_permissions,
 )
 from tests.base import World

@@ -108,7 +108,7 @@ class Configuration:
     rows: DatabaseFacts = EMPTY_FACTS
     prefix: str = ""  # of PostfixAdmin's tables
     dovecot_version: str = ""  # 2.3 or 2.4, of the Dovecot that reads these files, if known
-    # Protocol → the ports that mail programs are told to connect to
+    # Protocol → the ports that the settings name to mail programs
     client_ports: Mapping[str, tuple[ServicePort, ...]] = field(default_factory=dict)
 
     @property

@@ -1,4 +1,4 @@
-"""Checks that the servers listen where mail programs are told to connect."""
+"""Checks that the servers listen where mail programs connect by the settings."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ REASON = _("Pages, DNS records and the documents for mail programs name this por
 class PostfixPortNotOffered(ConfigCheck):
     code = "submission-port-not-offered"
     severity = WARNING
-    title = _("Mail programs are told to send by a port that is not offered")
+    title = _("A port that mail programs use for sending is not offered")
     reason = REASON
     fix = _(
         "Add a service for it to master.cf, with smtpd_sasl_auth_enable=yes (and, for TLS from the"
@@ -51,7 +51,7 @@ class PostfixPortNotOffered(ConfigCheck):
 class DovecotPortNotOffered(ConfigCheck):
     code = "client-port-not-offered"
     severity = WARNING
-    title = _("Mail programs are told to connect to a port that is not offered")
+    title = _("A port that mail programs connect to is not offered")
     reason = REASON
     fix = _(
         "Add the protocol to protocols, or the port to its inet_listener, or correct"

@@ -11,11 +11,10 @@ from mailboxes.models import (
     Alias,
     AppPassword,
     AppPasswordLimits,
-    AppPasswordSalt,
     Mailbox,
     SenderPermission,
 )
-from mailboxes.services.app_password_hashes import get_hash_prefix
+from mailboxes.services.app_password_hashes import find_hash_prefix
 
 MAX_SHOWN_NAMES = 20
 NON_UNICODE_CHARSETS = ("latin1", "ascii")
@@ -79,15 +78,10 @@ def load_database_facts() -> DatabaseFacts:
         domain_only_aliases=tuple(_find_domain_only_aliases()[:MAX_SHOWN_NAMES]),
         non_unicode_tables=_find_non_unicode_tables(),
         has_generated_app_passwords=AppPasswordLimits.objects.exists(),
-        app_password_prefix=_find_app_password_prefix(),
+        app_password_prefix=find_hash_prefix(),
         most_salted_app_passwords=AppPassword.objects.count_most_salted(),
         has_sender_permissions=SenderPermission.objects.filter(active=True).exists(),
     )
-
-
-def _find_app_password_prefix() -> str:
-    salt = AppPasswordSalt.objects.values_list("salt", flat=True).first()
-    return get_hash_prefix(salt) if salt else ""
 
 
 def _lowercase_set(names: Iterable[str]) -> frozenset[str]:
