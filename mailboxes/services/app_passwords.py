@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +12,7 @@ from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
 from mailadmin.mails.mail_kinds import MailKind
 from mailadmin.mails.notices import ACCOUNT, EVENT, notify_person
+from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword, AppPasswordLimits, LastLogin, Mailbox
 from mailboxes.services.app_password_hashes import hash_app_password
@@ -40,6 +42,14 @@ def generate_app_password() -> str:
         "".join(secrets.choice(ALPHABET) for _position in range(GROUP_LENGTH))
         for _group in range(GROUPS)
     )
+
+
+def find_free_description(mailbox: str, wanted: str) -> str:
+    """Return a name that no app password of this mailbox has: the wanted one, or with a number."""
+    rows = AppPassword.objects.filter(mailbox=mailbox, description__startswith=wanted)
+    taken = {fold(name) for name in rows.values_list("description", flat=True)}
+    names = chain([wanted], (f"{wanted} {number}" for number in count(2)))
+    return next(name for name in names if fold(name) not in taken)
 
 
 def create_app_password(

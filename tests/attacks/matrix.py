@@ -21,7 +21,7 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.models import SavedFilter
-from mailboxes.models import AppPassword, Mailbox, Plan, SenderPermission
+from mailboxes.models import AppPassword, DeviceLink, Mailbox, Plan, SenderPermission
 from mailboxes.services.domains import create_domains
 from tests.base import PASSWORD, World
 
@@ -35,7 +35,9 @@ NUMBERED_MODELS = {
     "import-refused": Plan,
     "job": Job,
     "mailbox-app-password-revoke": AppPassword,
+    "mailbox-device-link-revoke": DeviceLink,
     "own-app-password-revoke": AppPassword,
+    "own-device-link-revoke": DeviceLink,
     "own-exception-remove": TotpException,
     "passkey-remove": Passkey,
     "session-end": SignedInSession,
