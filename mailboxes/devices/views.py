@@ -9,10 +9,11 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView, View
+from django.views.generic import View
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.proof import ProofToSaveMixin
+from mailadmin.accounts.views import BaseLoginView
 from mailadmin.changes.perform import Actor
 from mailboxes.client_setup.mobileconfig import CONTENT_TYPE
 from mailboxes.devices.forms import DeviceForm
@@ -56,11 +57,10 @@ class DeviceLinkView(View):
         return redirect("device")
 
 
-@method_decorator(login_not_required, name="dispatch")
-class LinkedDeviceView(FormView):
+@method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
+class LinkedDeviceView(BaseLoginView):
     """Set up a device by the link that was opened in this browser, which ends the link."""
 
-    roles = Role.ANYONE
     form_class = DeviceForm
     template_name = "devices/by_link.html"
 

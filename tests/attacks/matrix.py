@@ -241,6 +241,7 @@ class MatrixWorld(World):
             Passkey(name=text, digest=person.pk, credential_id="eA", **owner),
             TotpException(ip="192.0.2.2", username=person.pk, description=text),
             AppPassword(mailbox_id=mailbox.pk, description=text, password_hash="x"),
+            DeviceLink(mailbox_id=mailbox.pk, secret_hash="x", expires=timezone.now()),
         ]
         for row in rows:
             row.save(force_insert=True)

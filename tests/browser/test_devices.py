@@ -74,7 +74,7 @@ def test_the_profile_is_downloaded(visitor):
     visitor.sign_in(BOB)
     password = set_up(visitor, "apple")
     with visitor.page.expect_download() as download:
-        visitor.page.click("form[action='/device/profile/'] button")
+        visitor.page.click("form[action='/login/device/profile/'] button")
     assert download.value.suggested_filename == "mail.mobileconfig"
     assert password in Path(download.value.path()).read_text()
 
@@ -102,7 +102,7 @@ def test_the_owner_continues_on_the_phone_by_a_qr_code(visitor, reader):
     assert address == visitor.page.inner_text("#new-link")
     visitor.page.context.clear_cookies()  # as on another device
     visitor.page.goto(address)
-    assert visitor.page.url.endswith("/device/"), "the code of the link stays in the address"
+    assert visitor.page.url.endswith("/login/device/"), "the code of the link stays in the address"
     assert visitor.cut() == []
     visitor.fill(device="outlook")
     visitor.submit()

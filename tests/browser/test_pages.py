@@ -28,7 +28,7 @@ LONG_NAME = "thelongestlocalpartwithoutanybreakthatanybodyhaseverseen"
 
 PUBLIC_PAGES = [
     *("/login/", "/login/forgot/", "/login/forgot/sent/", "/login/recover/"),
-    "/device/",
+    "/login/device/",
 ]
 PAGES = {
     "root@example.net": [

@@ -23,7 +23,7 @@ CAROL = "carol@example.com"
 OF_BOB, OF_CAROL = f"/mailboxes/{BOB}/device-links/", f"/mailboxes/{CAROL}/device-links/"
 OWN = "/account/device/links/"
 PANEL = "https://panel.example.net"
-URL_RE = re.compile(rf'id="new-link">{PANEL}(/device/[^<]+)<')
+URL_RE = re.compile(rf'id="new-link">{PANEL}(/login/device/[^<]+)<')
 
 
 @pytest.fixture(autouse=True)
@@ -56,14 +56,14 @@ def test_an_admin_hands_over_a_link_that_sets_up_one_device(alice):
     path = create(alice)
     client, response = follow(path)
     assert response.status_code == 200 and BOB in response.content.decode()
-    page = set_up(client, "android", url="/device/")
+    page = set_up(client, "android", url="/login/device/")
     assert SECRET_RE.search(page) and AppPassword.objects.get().mailbox_id == BOB
     assert OutgoingMail.objects.filter(kind="app_password_added", recipient=BOB).exists()
     assert Log.objects.filter(action="add_app_password", username__startswith=BOB).exists()
     assert not DeviceLink.objects.exists()
     for again in (client, follow(path)[0]):
-        assert again.get("/device/").status_code == 410
-        assert again.post("/device/", {"device": "apple"}).status_code == 410
+        assert again.get("/login/device/").status_code == 410
+        assert again.post("/login/device/", {"device": "apple"}).status_code == 410
     assert AppPassword.objects.count() == 1
 
 
@@ -71,18 +71,18 @@ def test_opening_a_link_changes_nothing_and_leaves_the_address_bar(alice):
     path = create(alice)
     for _time in range(3):
         response = Client().get(path)
-        assert response.status_code == 302 and response["Location"] == "/device/"
+        assert response.status_code == 302 and response["Location"] == "/login/device/"
     assert DeviceLink.objects.count() == 1
 
 
 def test_a_refused_name_does_not_use_up_the_link(alice):
     client, _response = follow(create(alice))
-    set_up(client, url="/device/", status=422, description="a\nb")
-    set_up(client, url="/device/", description="Phone")
+    set_up(client, url="/login/device/", status=422, description="a\nb")
+    set_up(client, url="/login/device/", description="Phone")
     client, _response = follow(create(alice))
-    set_up(client, url="/device/", status=422, description="Phone")
+    set_up(client, url="/login/device/", status=422, description="Phone")
     assert DeviceLink.objects.count() == 1
-    set_up(client, url="/device/", description="Tablet")
+    set_up(client, url="/login/device/", description="Tablet")
 
 
 def test_only_a_hash_is_stored(alice):
@@ -104,7 +104,7 @@ def test_the_link_is_sent_by_mail_if_the_admin_says_where(alice):
 def test_the_owner_continues_on_another_device():
     bob = enter(BOB)
     client, _response = follow(create(bob, OWN))
-    set_up(client, url="/device/")
+    set_up(client, url="/login/device/")
     assert AppPassword.objects.get().mailbox_id == BOB
     create(bob, OWN, send_to="x@home.example")
     assert not OutgoingMail.objects.filter(kind="device_link").exists()
@@ -119,15 +119,15 @@ def test_a_made_up_code_opens_nothing(alice, code):
     create(alice)
     client = Client()
     if code:
-        assert client.get(f"/device/{code}/").status_code == 302
-    response = client.get("/device/")
+        assert client.get(f"/login/device/{code}/").status_code == 302
+    response = client.get("/login/device/")
     assert response.status_code == 410 and "Link not valid" in response.content.decode()
 
 
 def test_the_secret_of_one_link_is_not_that_of_another(alice):
     first, second = create(alice), create(alice)
     number, secret = first.strip("/").split("/")[1].split(".")[0], second.rpartition(".")[2]
-    assert follow(f"/device/{number}.{secret}")[1].status_code == 410
+    assert follow(f"/login/device/{number}.{secret}")[1].status_code == 410
 
 
 def test_a_link_expires_and_is_deleted(alice):

@@ -104,7 +104,7 @@ def test_admins_have_no_such_page():
 def test_the_profile_has_the_app_password_inside(bob):
     page = set_up(bob)
     text, request = SECRET_RE.search(page)[1], PROFILE_RE.search(page)[1]
-    response = Client().post("/device/profile/", {"profile": request})
+    response = Client().post("/login/device/profile/", {"profile": request})
     assert response["Content-Type"] == "application/x-apple-aspen-config"
     account = plistlib.loads(response.content)["PayloadContent"][0]
     assert account["EmailAddress"] == BOB
@@ -114,7 +114,7 @@ def test_the_profile_has_the_app_password_inside(bob):
 @pytest.mark.parametrize("change", [lambda text: text[:-1], lambda text: "x" + text, lambda _: ""])
 def test_nobody_else_makes_profiles(bob, change):
     request = PROFILE_RE.search(set_up(bob))[1]
-    response = Client().post("/device/profile/", {"profile": change(request)})
+    response = Client().post("/login/device/profile/", {"profile": change(request)})
     assert response.status_code == 410
     assert "Profile not available" in response.content.decode()
 
@@ -122,7 +122,7 @@ def test_nobody_else_makes_profiles(bob, change):
 def test_a_profile_can_be_downloaded_for_an_hour(bob, monkeypatch):
     request = PROFILE_RE.search(set_up(bob))[1]
     monkeypatch.setattr("mailboxes.devices.setup.PROFILE_SECONDS", -1)
-    assert Client().post("/device/profile/", {"profile": request}).status_code == 410
+    assert Client().post("/login/device/profile/", {"profile": request}).status_code == 410
 
 
 def test_without_known_servers_the_page_says_whom_to_ask(bob, settings):
