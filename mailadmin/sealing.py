@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from cryptography.fernet import Fernet
 
 
+def seal_text(text: str, purpose: bytes) -> str:
+    return get_cipher(purpose).encrypt(text.encode()).decode()
+
+
+def unseal_text(sealed: str, purpose: bytes) -> str:
+    """Return the text; empty if it was not sealed with this key for this purpose."""
+    from cryptography.fernet import InvalidToken
+
+    try:
+        return get_cipher(purpose).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        return ""
+
+
 def get_cipher(purpose: bytes) -> "Fernet":
     """Return the cipher of this panel's secret key for one purpose.
 

@@ -127,15 +127,19 @@ class MobileconfigView(ClientDocumentView):
             return build_not_found()
         login = domain.get_login(address)
         profile = mobileconfig.build_mobileconfig(address, address, domain.name, login=login)
-        return HttpResponse(
-            profile,
-            content_type=mobileconfig.CONTENT_TYPE,
-            headers={"Content-Disposition": 'attachment; filename="mail.mobileconfig"'},
-        )
+        return build_profile_response(profile)
 
 
 def is_panel_secure() -> bool:
     return (settings.MAILADMIN_URL or "").startswith("https://")
+
+
+def build_profile_response(profile: bytes | None) -> HttpResponse:
+    return HttpResponse(
+        profile,
+        content_type=mobileconfig.CONTENT_TYPE,
+        headers={"Content-Disposition": 'attachment; filename="mail.mobileconfig"'},
+    )
 
 
 def build_error(error: tuple[int, str], status: int = 200) -> HttpResponse:

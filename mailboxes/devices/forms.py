@@ -11,7 +11,7 @@ from mailadmin.accounts.recovery.forms import SendableAddressField
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.tables.forms import ValidatedTextForm
-from mailboxes.devices.devices import DEVICES
+from mailboxes.devices.kinds import DEVICE_KINDS
 from mailboxes.devices.setup import DeviceSetup
 from mailboxes.models import AppPassword, DeviceLink, Mailbox
 from mailboxes.services.app_passwords import (
@@ -28,7 +28,7 @@ class DeviceForm(ValidatedTextForm):
     device = forms.ChoiceField(
         label=_("Device"),
         widget=forms.RadioSelect,
-        choices=[(device.name, device.label) for device in DEVICES.values()],
+        choices=[(kind.name, kind.label) for kind in DEVICE_KINDS.values()],
         error_messages={"required": _("Select the device.")},
     )
     description = forms.CharField(
@@ -36,8 +36,8 @@ class DeviceForm(ValidatedTextForm):
         max_length=100,
         required=False,
         help_text=_(
-            "By this name you find the device in the list of app passwords. Leave blank to use the"
-            " kind of device."
+            "The name of the device in the list of app passwords. Leave blank to use the kind of"
+            " device."
         ),
     )
 
@@ -52,35 +52,36 @@ class DeviceForm(ValidatedTextForm):
         self.actor, self.mailbox, self.link = actor, mailbox, link
         super().__init__(*args, **kwargs)
 
-    def clean(self) -> dict[str, Any]:
-        """Name the app password after the device; the column may not hold every name."""
-        cleaned = super().clean()
-        device = DEVICES.get(cleaned.get("device", ""))
-        if device and not cleaned.get("description"):
-            wanted = str(device.app_password_name)
-            cleaned["description"] = find_free_description(self.mailbox.pk, wanted)
-        try:
-            validate_column(get_column_field(AppPassword, "description"), cleaned["description"])
-        except ValidationError as error:
-            self.add_error("description", error)
-        return cleaned
+    def clean_description(self) -> str:
+        """Refuse what the column cannot hold: adopted tables may have another charset."""
+        name: str = self.cleaned_data["description"]
+        if name:
+            validate_column(get_column_field(AppPassword, "description"), name)
+        return name
 
     def save(self) -> DeviceSetup | None:
         """Create the app password and return what to enter; None if it was refused."""
-        name, text = self.cleaned_data["description"], generate_app_password()
-        device = DEVICES[self.cleaned_data["device"]]
-        service = use_device_link if self.link else create_app_password
-        key = self.link.pk if self.link else self.mailbox.pk
+        kind, text = DEVICE_KINDS[self.cleaned_data["device"]], generate_app_password()
+        name = self.cleaned_data["description"] or find_free_description(
+            self.mailbox.pk, str(kind.app_password_name)
+        )
         try:
-            perform(self.actor, service, key, name, device.build_limits(), text)
+            self.create(name, kind.build_limits(), text)
         except ValidationError as error:
             self.add_service_error(error)
             return None
-        return DeviceSetup(device, self.mailbox, name, text)
+        return DeviceSetup(kind, self.mailbox, name, text)
+
+    def create(self, name: str, limits: dict[str, bool], text: str) -> None:
+        """Create the app password, and end the link."""
+        if self.link:
+            perform(self.actor, use_device_link, self.link.pk, name, limits, text)
+        else:
+            perform(self.actor, create_app_password, self.mailbox.pk, name, limits, text)
 
 
-class OwnDeviceLinkForm(ValidatedTextForm):
-    """A new link for another device of the signed-in owner; saving returns it."""
+class DeviceLinkForm(ValidatedTextForm):
+    """A new link; saving returns it."""
 
     def __init__(
         self,
@@ -106,8 +107,8 @@ class OwnDeviceLinkForm(ValidatedTextForm):
         return link
 
 
-class DeviceLinkForm(OwnDeviceLinkForm):
-    """A new link that an admin hands over."""
+class SentDeviceLinkForm(DeviceLinkForm):
+    """A new link that an admin hands over or has sent."""
 
     send_to = SendableAddressField(
         label=_("Send the link to"),

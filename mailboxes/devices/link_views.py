@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from mailadmin.accounts.proof import ProofToSaveMixin
 from mailadmin.changes.perform import perform
 from mailadmin.qr_codes import draw_qr_code
-from mailboxes.devices.forms import DeviceLinkForm, OwnDeviceLinkForm
+from mailadmin.tables.views.base import show_errors
+from mailboxes.devices.forms import DeviceLinkForm, SentDeviceLinkForm
 from mailboxes.models import DeviceLink
 from mailboxes.owner.views import OwnFormMixin
 from mailboxes.services.device_links import (
@@ -34,10 +36,10 @@ class ListedLink(NamedTuple):
 class DeviceLinkListView(ProofToSaveMixin, MailboxFormView):
     """The open links of a mailbox, and a form for a new one; only its response shows it."""
 
-    form_class: type[OwnDeviceLinkForm] = DeviceLinkForm
+    form_class: type[DeviceLinkForm] = SentDeviceLinkForm
     template_name = "devices/links.html"
     tab = "app-passwords"
-    title = gettext_lazy("Set up a device by a link")
+    title = gettext_lazy("Set up a device with a link")
     lifetime = HANDED_OVER_LIFETIME
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -48,13 +50,13 @@ class DeviceLinkListView(ProofToSaveMixin, MailboxFormView):
 
     def list_links(self) -> list[ListedLink]:
         """Return the links that can still be used, the newest first."""
-        links = DeviceLink.objects.filter(mailbox=self.mailbox.pk, expires__gt=timezone.now())
+        links = DeviceLink.objects.open_at(timezone.now()).filter(mailbox=self.mailbox.pk)
         return [ListedLink(row, self.get_revoke_url(row.pk)) for row in links.order_by("-pk")]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(links=self.list_links(), **kwargs)
 
-    def form_valid(self, form: OwnDeviceLinkForm) -> HttpResponse:
+    def form_valid(self, form: DeviceLinkForm) -> HttpResponse:
         link = form.save()
         if link is None:
             return self.form_invalid(form)
@@ -79,15 +81,19 @@ class DeviceLinkRevokeView(MailboxFormView):
         own = DeviceLink.objects.filter(mailbox=self.mailbox.pk)
         if not own.filter(pk=kwargs["pk"]).exists():
             raise Http404
-        perform(self.actor, revoke_device_links, [kwargs["pk"]])
-        messages.success(request, _("The link was revoked."))
+        try:
+            perform(self.actor, revoke_device_links, [kwargs["pk"]])
+        except ValidationError as error:  # it was used in between
+            show_errors(request, error)
+        else:
+            messages.success(request, _("The link was revoked."))
         return redirect(self.get_list_url())
 
 
 class OwnDeviceLinkListView(OwnFormMixin, DeviceLinkListView):
     """The links for other devices of the signed-in owner."""
 
-    form_class = OwnDeviceLinkForm
+    form_class = DeviceLinkForm
     template_name = "devices/own_links.html"
     title = gettext_lazy("Continue on another device")
     lifetime = OWN_LIFETIME

@@ -7,9 +7,9 @@ from django.utils.safestring import SafeString
 
 from mailadmin.qr_codes import draw_qr_code
 from mailboxes.client_setup.mobileconfig import build_mobileconfig
-from mailboxes.client_setup.servers import SMTP, ClientServer, ClientServers, get_client_servers
+from mailboxes.client_setup.servers import ClientServer, ClientServers, get_client_servers
 from mailboxes.client_setup.thunderbird_qr import build_account_text
-from mailboxes.devices.devices import Device
+from mailboxes.devices.kinds import DeviceKind
 from mailboxes.models import Mailbox
 
 PROFILE_SALT = "mailadmin.mailboxes.devices.profile"
@@ -20,7 +20,7 @@ PROFILE_SECONDS = 3600  # in which the profile can be downloaded
 class DeviceSetup:
     """A device of a mailbox with its new app password, which is not stored."""
 
-    device: Device
+    device: DeviceKind
     mailbox: Mailbox
     app_password_name: str
     password: str
@@ -32,11 +32,8 @@ class DeviceSetup:
     @property
     def shown_servers(self) -> list[ClientServer]:
         """Return the servers that are entered into the device; none if they are not known."""
-        if self.servers is None:
-            return []
-        used = [each for each in self.servers.preferred if each.protocol in self.device.protocols]
-        incoming = self.servers.incoming[0].protocol
-        return [each for each in used if each.protocol in (incoming, SMTP)]
+        servers = self.servers.preferred if self.servers else []
+        return [each for each in servers if each.protocol in self.device.used_protocols]
 
     @property
     def account_qr_code(self) -> SafeString | None:

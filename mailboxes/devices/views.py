@@ -1,5 +1,6 @@
 """Set up a device, as the owner of a mailbox or by a link."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -13,16 +14,19 @@ from django.views.generic import View
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.proof import ProofToSaveMixin
+from mailadmin.accounts.recovery.policy import has_links
 from mailadmin.accounts.views import BaseLoginView
 from mailadmin.changes.perform import Actor
-from mailboxes.client_setup.mobileconfig import CONTENT_TYPE
+from mailadmin.sealing import seal_text, unseal_text
+from mailboxes.client_setup.views import build_profile_response
 from mailboxes.devices.forms import DeviceForm
 from mailboxes.devices.setup import build_requested_profile
 from mailboxes.models import DeviceLink
 from mailboxes.owner.views import OwnFormMixin
 from mailboxes.services.device_links import find_open_link
 
-CODE_KEY = "mailadmin_device_link"  # the code of a link, in the data of a session
+CODE_KEY = "mailadmin_device_link"  # the code of a link, encrypted in the data of a session
+CODE_PURPOSE = b"device-link"
 
 
 class OwnDeviceView(ProofToSaveMixin, OwnFormMixin):
@@ -31,6 +35,9 @@ class OwnDeviceView(ProofToSaveMixin, OwnFormMixin):
     form_class = DeviceForm
     template_name = "devices/own.html"
     title = gettext_lazy("Set up a device")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(has_links=has_links(), **kwargs)
 
     def form_valid(self, form: DeviceForm) -> HttpResponse:
         setup = form.save()
@@ -53,7 +60,7 @@ class DeviceLinkView(View):
         if find_open_link(code) is None:
             request.session.pop(CODE_KEY, None)
         else:
-            request.session[CODE_KEY] = code
+            request.session[CODE_KEY] = seal_text(code, CODE_PURPOSE)
         return redirect("device")
 
 
@@ -67,19 +74,22 @@ class LinkedDeviceView(BaseLoginView):
     link: DeviceLink
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        link = find_open_link(request.session.get(CODE_KEY, ""))
-        if link is None:
+        link = find_open_link(unseal_text(request.session.get(CODE_KEY, ""), CODE_PURPOSE))
+        # The page may be that of another link, which was opened in this browser before.
+        if link is None or request.POST.get("link", str(link.pk)) != str(link.pk):
             return render(request, "devices/invalid_link.html", status=410)
         self.link = link
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         mailbox = self.link.mailbox
-        actor = Actor.of_person(self.request, mailbox)
+        actor = replace(
+            Actor.of_person(self.request, mailbox), name=f"link of {self.link.created_by}"
+        )
         return super().get_form_kwargs() | {"actor": actor, "mailbox": mailbox, "link": self.link}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(mailbox=self.link.mailbox, **kwargs)
+        return super().get_context_data(mailbox=self.link.mailbox, link=self.link, **kwargs)
 
     def form_valid(self, form: DeviceForm) -> HttpResponse:
         setup = form.save()
@@ -106,8 +116,4 @@ class DeviceProfileView(View):
         profile = build_requested_profile(request.POST.get("profile", ""))
         if profile is None:
             return render(request, "devices/expired_profile.html", status=410)
-        return HttpResponse(
-            profile,
-            content_type=CONTENT_TYPE,
-            headers={"Content-Disposition": 'attachment; filename="mail.mobileconfig"'},
-        )
+        return build_profile_response(profile)

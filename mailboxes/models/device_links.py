@@ -1,6 +1,7 @@
 """Links by which somebody sets up a device for a mailbox, without signing in."""
 
 import datetime
+from typing import Self
 
 from django.db import models
 from django.utils import timezone
@@ -9,6 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.db.fields import CharField, DateTimeField, NameField, UnknownDate, mail_key
 from mailboxes.models.mail import Mailbox
 from mailboxes.models.related import MailboxOwnedQuerySet
+
+
+class DeviceLinkQuerySet(MailboxOwnedQuerySet):
+    def open_at(self, moment: datetime.datetime) -> Self:
+        """Select the links that have not expired."""
+        return self.filter(expires__gt=moment)
 
 
 class DeviceLink(models.Model):
@@ -22,7 +29,7 @@ class DeviceLink(models.Model):
     expires = DateTimeField(_("expires"))
     url: str  # of a link that was just created; only its hash is stored
 
-    objects = MailboxOwnedQuerySet.as_manager()
+    objects = DeviceLinkQuerySet.as_manager()
 
     class Meta:
         db_table = "mailadmin_device_link"
@@ -36,6 +43,3 @@ class DeviceLink(models.Model):
     @property
     def log_key(self) -> str:
         return str(self.mailbox_id)
-
-    def is_open(self, now: datetime.datetime) -> bool:
-        return self.expires > now

@@ -14,7 +14,7 @@ from mailadmin.mails.mail_kinds import MailKind
 from mailadmin.mails.notices import ACCOUNT, EVENT, notify_person
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
-from mailboxes.models import AppPassword, AppPasswordLimits, LastLogin, Mailbox
+from mailboxes.models import AppPassword, AppPasswordLimits, DeviceLink, LastLogin, Mailbox
 from mailboxes.services.app_password_hashes import hash_app_password
 
 # Without what looks alike; 20 of them are 99 random bits.
@@ -46,7 +46,7 @@ def generate_app_password() -> str:
 
 def find_free_description(mailbox: str, wanted: str) -> str:
     """Return a name that no app password of this mailbox has: the wanted one, or with a number."""
-    rows = AppPassword.objects.filter(mailbox=mailbox, description__startswith=wanted)
+    rows = AppPassword.objects.filter(mailbox=mailbox)
     taken = {fold(name) for name in rows.values_list("description", flat=True)}
     names = chain([wanted], (f"{wanted} {number}" for number in count(2)))
     return next(name for name in names if fold(name) not in taken)
@@ -127,8 +127,9 @@ def revoke_app_passwords(changes: Changes, keys: Sequence[int]) -> None:
 
 
 def revoke_all_app_passwords(changes: Changes, mailboxes: Iterable[str]) -> int:
-    """Revoke all app passwords of these mailboxes; return how many there were."""
+    """Revoke all app passwords of these mailboxes, and links to create one; return their number."""
     owners = changes.find(Mailbox, mailboxes)
+    changes.delete(DeviceLink.objects.filter(mailbox__in=[owner.pk for owner in owners]))
     own = AppPassword.objects.filter(mailbox__in=[owner.pk for owner in owners])
     keys = list(own.values_list("pk", flat=True))
     revoke_app_passwords(changes, keys)

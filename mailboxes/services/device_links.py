@@ -1,7 +1,8 @@
 """Create, use and revoke the links by which somebody sets up a device for a mailbox.
 
 The link creates the app password when it is used, so that none is stored until then. The hash of
-its secret is bound to the mailbox as it is: one created later with the same name has other links.
+its secret is bound to the mailbox as it is: a new password, ended sessions, or a new mailbox of the
+same name make it useless. So does the end of the rights of the admin who created it.
 """
 
 import datetime
@@ -15,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from domains.models import Admin
 from mailadmin.accounts.recovery.policy import has_links
 from mailadmin.changes.perform import Changes
 from mailadmin.db.fields import is_known_date
@@ -22,6 +24,7 @@ from mailadmin.housekeeping import delete_in_batches
 from mailadmin.mails.mail_kinds import MailKind
 from mailadmin.mails.notices import ACCOUNT, build_notice
 from mailadmin.mails.queue import queue_mails
+from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword, DeviceLink, Mailbox
 from mailboxes.services.app_passwords import create_app_password
@@ -41,7 +44,10 @@ DEVICE_LINK = MailKind(
     _(
         "With this link you set up a phone or a mail program for the mailbox %(account)s:\n\n"
         "%(link)s\n\n"
-        "Open it on the device. It can be used once, within three days."
+        "Open it on the iPhone, iPad or computer that you want to set up. For an Android phone,"
+        " open it on a computer: the phone scans a QR code.\n\n"
+        "The link can be used only once, within three days. If you do not expect this email,"
+        " ignore it."
     ),
     ACCOUNT | {"link": "the address of the page that sets up the device"},
     links=frozenset({"link"}),
@@ -57,7 +63,9 @@ def create_device_link(
             _("Links need MAILADMIN_URL, which the operator of the panel has to set.")
         )
     mailbox = changes.find_one(Mailbox, key)
-    open_links = DeviceLink.objects.filter(mailbox=mailbox.pk, expires__gt=changes.at)
+    if not mailbox.active:
+        raise ValidationError(_("The mailbox is inactive."))
+    open_links = DeviceLink.objects.open_at(changes.at).filter(mailbox=mailbox.pk)
     if open_links.count() >= MAX_OPEN_LINKS:
         raise ValidationError(
             _("This mailbox has too many links. Revoke one before you create another.")
@@ -85,12 +93,22 @@ def find_open_link(code: str) -> DeviceLink | None:
     number, _dot, secret = code.partition(".")
     if not (number.isascii() and number.isdecimal() and len(number) <= MAX_NUMBER_LENGTH):
         return None
-    links = DeviceLink.objects.filter(pk=int(number), mailbox__active=True)
-    link = links.select_related("mailbox").first()
-    if link is None or not link.is_open(timezone.now()):
+    links = DeviceLink.objects.open_at(timezone.now()).filter(mailbox__active=True)
+    link = links.select_related("mailbox").filter(pk=int(number)).first()
+    if link is None or not has_present_creator(link):
         return None
     is_valid = constant_time_compare(link.secret_hash, hash_secret(link.mailbox, secret))
     return link if is_valid else None
+
+
+def has_present_creator(link: DeviceLink) -> bool:
+    """Return whether the owner created the link, or an admin who still manages the mailbox."""
+    if fold(link.created_by) == fold(link.mailbox_id):
+        return True
+    admin = Admin.objects.filter(pk=link.created_by, active=True).first()
+    return admin is not None and (
+        Mailbox.objects.visible_to(admin).filter(pk=link.mailbox_id).exists()
+    )
 
 
 def use_device_link(
@@ -98,7 +116,7 @@ def use_device_link(
 ) -> AppPassword:
     """Create an app password by a link, and end the link; refuse one that was used or has ended."""
     mailbox = changes.principal
-    own = DeviceLink.objects.filter(mailbox=mailbox.pk, expires__gt=changes.at)
+    own = DeviceLink.objects.open_at(changes.at).filter(mailbox=mailbox.pk)
     if not own.select_for_update().filter(pk=key).exists():
         raise ValidationError(_("This link is no longer valid."), code="link")
     row = create_app_password(changes, mailbox.pk, description, limits, text)
@@ -123,7 +141,7 @@ def delete_links(changes: Changes, keys: Sequence[int]) -> list[DeviceLink]:
 def hash_secret(mailbox: Mailbox, secret: str) -> str:
     """Return what is stored of a secret."""
     created = int(mailbox.created.timestamp()) if is_known_date(mailbox.created) else 0
-    text = f"{mailbox.pk}\n{created}\n{secret}"
+    text = "\n".join(map(str, (mailbox.pk, created, mailbox.get_session_auth_hash(), secret)))
     return salted_hmac(HASH_SALT, text, algorithm="sha256").hexdigest()
 
 

@@ -120,6 +120,13 @@ on("[data-copy-from]", "click", async (button) => {
 });
 on("[data-print]", "click", () => print());
 
+// The response shows a secret once: a second click would replace it by another page
+on("form[data-once]", "submit", (form, e) => {
+  if (form.dataset.sent) e.preventDefault();
+  form.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => document.querySelectorAll("form[data-once]").forEach((form) => { delete form.dataset.sent; }));
+
 // A whole address pasted as the local part is taken apart, if its domain can be selected
 document.querySelectorAll("input[name=local_part]").forEach((input) => {
   input.addEventListener("change", () => {

@@ -8,13 +8,16 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
+from domains.models import Admin
+from domains.services.admins import edit_admin
+from mailadmin import passwords
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.mails.values import unseal_values
 from mailboxes.models import AppPassword, DeviceLink, Mailbox
 from mailboxes.services.device_links import create_device_link, purge_expired_links, use_device_link
-from mailboxes.services.mailboxes import delete_mailboxes
+from mailboxes.services.mailboxes import delete_mailboxes, edit_mailbox, set_mailboxes
 from tests.base import build_world
 from tests.mailboxes.test_devices import BOB, SECRET_RE, enter, set_up
 
@@ -59,7 +62,8 @@ def test_an_admin_hands_over_a_link_that_sets_up_one_device(alice):
     page = set_up(client, "android", url="/login/device/")
     assert SECRET_RE.search(page) and AppPassword.objects.get().mailbox_id == BOB
     assert OutgoingMail.objects.filter(kind="app_password_added", recipient=BOB).exists()
-    assert Log.objects.filter(action="add_app_password", username__startswith=BOB).exists()
+    by_link = Log.objects.filter(action="add_app_password", data=BOB)
+    assert by_link.get().username.startswith("link of alice@example.org (")
     assert not DeviceLink.objects.exists()
     for again in (client, follow(path)[0]):
         assert again.get("/login/device/").status_code == 410
@@ -182,6 +186,70 @@ def test_a_link_ends_with_its_mailbox(alice):
     assert follow(path)[1].status_code == 410  # PostfixAdmin deleted and created it again
     perform(Actor.console(), delete_mailboxes, [BOB])
     assert not DeviceLink.objects.filter(pk=kept.pk).exists()
+
+
+def end_sessions_of_bob(alice):
+    perform(Actor.console(), set_mailboxes, [BOB], "active", False)
+    perform(Actor.console(), set_mailboxes, [BOB], "active", True)
+
+
+def change_the_password(alice):
+    hashed = passwords.make_hash("another-horse-battery-9")
+    perform(Actor.console(), edit_mailbox, BOB, {"password": hashed})
+
+
+def revoke_all(alice):
+    assert alice.post(f"/mailboxes/{BOB}/app-passwords/revoke/").status_code == 302
+
+
+def dismiss_alice(alice):
+    perform(Actor.console(), edit_admin, "alice@example.org", {"domains": []})
+
+
+def deactivate_alice(alice):
+    Admin.objects.filter(pk="alice@example.org").update(active=False)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [end_sessions_of_bob, change_the_password, revoke_all, dismiss_alice, deactivate_alice],
+)
+def test_a_link_ends_with_what_it_depends_on(alice, end):
+    path = create(alice)
+    client, response = follow(path)
+    assert response.status_code == 200
+    end(alice)
+    assert follow(path)[1].status_code == client.get("/login/device/").status_code == 410
+    assert client.post("/login/device/", {"device": "apple"}).status_code == 410
+
+
+def test_a_form_does_not_use_a_link_that_was_opened_later(alice):
+    create(alice)
+    first = DeviceLink.objects.get()
+    client, response = follow(create(enter("root@example.net"), OF_CAROL))
+    assert CAROL in response.content.decode()
+    response = client.post("/login/device/", {"device": "apple", "link": first.pk})
+    assert response.status_code == 410 and not AppPassword.objects.exists()
+    second = DeviceLink.objects.latest("pk")
+    assert f'name="link" value="{second.pk}"' in client.get("/login/device/").content.decode()
+
+
+def test_the_code_of_an_opened_link_is_encrypted_in_the_session(alice):
+    path = create(alice)
+    client, _response = follow(path)
+    assert path.split("/")[-2] not in str(dict(client.session))
+
+
+def test_an_inactive_mailbox_gets_no_link(alice):
+    Mailbox.objects.filter(pk=BOB).update(active=False)
+    response = alice.post(OF_BOB)
+    assert response.status_code == 422 and "inactive" in response.content.decode()
+
+
+def test_without_the_address_of_the_panel_the_owner_is_not_offered_links(settings):
+    assert "/account/device/links/" in enter(BOB).get("/account/device/").content.decode()
+    settings.MAILADMIN_URL = None
+    assert "/account/device/links/" not in enter(BOB).get("/account/device/").content.decode()
 
 
 def test_the_number_of_links_is_limited(alice):

@@ -7,8 +7,9 @@ import pytest
 from django.test import Client
 
 from domains.models import Admin
+from mailadmin.conf.client_servers import ServicePort
 from mailadmin.mails.models import OutgoingMail
-from mailboxes.devices.devices import DEVICES
+from mailboxes.devices.kinds import DEVICE_KINDS
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.app_password_hashes import hash_app_password
 from tests.base import BACKENDS, build_world, give_proof
@@ -52,13 +53,13 @@ def get_protocols(row):
     return {name for name in AppPassword.PROTOCOLS if getattr(row.limits, name)}
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", DEVICE_KINDS)
 def test_each_device_gets_an_app_password_and_instructions(bob, device):
     page = set_up(bob, device)
     text = SECRET_RE.search(page)[1]
     row = AppPassword.objects.get()
     assert (row.mailbox_id, row.password_hash) == (BOB, hash_app_password(text))
-    assert get_protocols(row) == ({"smtp"} if device == "sender" else {"imap", "pop3", "smtp"})
+    assert get_protocols(row) == ({"smtp"} if device == "sender" else {"imap", "smtp"})
     assert "mail.example.org" in page and "<ol" in page
     assert ("993" in page) is (device != "sender") and "465" in page
     assert OutgoingMail.objects.filter(kind="app_password_added", recipient=BOB).exists()
@@ -66,9 +67,12 @@ def test_each_device_gets_an_app_password_and_instructions(bob, device):
 
 
 def test_only_what_the_settings_offer_is_allowed(bob, settings):
-    settings.MAILADMIN_MAIL_POP3 = ()
-    set_up(bob, "other")
-    assert get_protocols(AppPassword.objects.get()) == {"imap", "smtp"}
+    settings.MAILADMIN_MAIL_IMAP = ()
+    settings.MAILADMIN_MAIL_SIEVE = (ServicePort(4190, "starttls"),)
+    assert "4190" in set_up(bob, "thunderbird")
+    assert get_protocols(AppPassword.objects.get()) == {"pop3", "smtp", "sieve"}
+    assert "4190" not in set_up(bob, "outlook")
+    assert get_protocols(AppPassword.objects.latest("pk")) == {"pop3", "smtp"}
 
 
 def test_an_app_password_is_named_after_its_device_or_as_the_owner_says(bob):
@@ -77,12 +81,20 @@ def test_an_app_password_is_named_after_its_device_or_as_the_owner_says(bob):
     set_up(bob, "outlook", description="At work")
     names = set(AppPassword.objects.values_list("description", flat=True))
     assert names == {"Outlook", "Outlook 2", "Thunderbird", "At work"}
+    AppPassword.objects.filter(description="Thunderbird").update(description="thunderbird")
+    assert "Thunderbird 2" in set_up(bob, "thunderbird")
     assert "already has an app password" in set_up(bob, status=422, description="At work")
 
 
 @pytest.mark.parametrize(
     "values",
-    [{"device": ""}, {"device": "watch"}, {"description": "a\nb"}, {"description": "x" * 101}],
+    [
+        {"device": ""},
+        {"device": "watch"},
+        {"description": "a\nb"},
+        {"description": "x" * 101},
+        {"device": "", "description": "x" * 101},
+    ],
 )
 def test_bad_values_are_refused_beside_the_field(bob, values):
     page = set_up(bob, status=422, **{"device": "apple"} | values)
@@ -127,7 +139,7 @@ def test_a_profile_can_be_downloaded_for_an_hour(bob, monkeypatch):
 
 def test_without_known_servers_the_page_says_whom_to_ask(bob, settings):
     settings.MAILADMIN_MAIL_HOST = ""
-    for device in DEVICES:
+    for device in DEVICE_KINDS:
         page = set_up(bob, device)
         assert "Ask your administrator" in page and "device/profile" not in page
 

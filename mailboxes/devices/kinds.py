@@ -14,7 +14,7 @@ MAIL_PROTOCOLS = (IMAP, POP3, SMTP)
 
 
 @dataclass(frozen=True)
-class Device:
+class DeviceKind:
     """A kind of device or program."""
 
     name: str  # in forms; its instructions are in the template devices/<name>.html
@@ -26,27 +26,30 @@ class Device:
     def template_name(self) -> str:
         return f"devices/{self.name}.html"
 
+    @property
+    def used_protocols(self) -> list[str]:
+        """Return the protocols that are entered into the device: one to read mail, if it does."""
+        offered = [name for name in self.protocols if get_offered_ports()[name]]
+        return [name for name in offered if name != POP3 or IMAP not in offered]
+
     def build_limits(self) -> dict[str, bool]:
-        """Return protocol → whether the app password is good for it: what is offered and used."""
-        return {
-            name: name in self.protocols and bool(ports)
-            for name, ports in get_offered_ports().items()
-        }
+        """Return protocol → whether the app password is good for it."""
+        return {name: name in self.used_protocols for name in get_offered_ports()}
 
 
-DEVICES = {
-    device.name: device
-    for device in (
-        Device("apple", _("iPhone, iPad or Mac"), _("iPhone, iPad or Mac")),
-        Device("android", _("Android phone or tablet"), _("Android")),
-        Device(
+DEVICE_KINDS = {
+    kind.name: kind
+    for kind in (
+        DeviceKind("apple", _("iPhone, iPad or Mac"), _("iPhone, iPad or Mac")),
+        DeviceKind("android", _("Android phone or tablet"), _("Android")),
+        DeviceKind(
             "thunderbird", _("Thunderbird on a computer"), "Thunderbird", (*MAIL_PROTOCOLS, SIEVE)
         ),
-        Device("outlook", _("Outlook"), "Outlook"),
-        Device("other", _("Another mail program"), _("Mail program"), (*MAIL_PROTOCOLS, SIEVE)),
-        Device(
+        DeviceKind("outlook", _("Outlook"), "Outlook"),
+        DeviceKind("other", _("Another mail program"), _("Mail program"), (*MAIL_PROTOCOLS, SIEVE)),
+        DeviceKind(
             "sender",
-            _("A device that only sends mail, such as a printer or scanner"),
+            _("Device that only sends mail, such as a printer or scanner"),
             _("Printer or scanner"),
             (SMTP,),
         ),
