@@ -57,9 +57,11 @@ from mailadmin.routes import path_in_any_case
 from mailadmin.tables.urls import table_urls
 from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFilterDeleteView
 from mailboxes.app_passwords.views import (
+    AppPasswordEditView,
     AppPasswordListView,
     AppPasswordRevokeView,
     MainPasswordView,
+    OwnAppPasswordEditView,
     OwnAppPasswordListView,
     OwnAppPasswordRevokeView,
 )
@@ -174,6 +176,11 @@ urlpatterns = [
         name="own-app-passwords-revoke",
     ),
     path(
+        "account/app-passwords/<int:pk>/",
+        OwnAppPasswordEditView.as_view(),
+        name="own-app-password",
+    ),
+    path(
         "account/app-passwords/<int:pk>/revoke/",
         OwnAppPasswordRevokeView.as_view(),
         name="own-app-password-revoke",
@@ -224,6 +231,11 @@ urlpatterns = [
         "mailboxes/<key:key>/app-passwords/revoke/",
         AppPasswordRevokeView.as_view(),
         name="mailbox-app-passwords-revoke",
+    ),
+    path(
+        "mailboxes/<key:key>/app-passwords/<int:pk>/",
+        AppPasswordEditView.as_view(),
+        name="mailbox-app-password",
     ),
     path(
         "mailboxes/<key:key>/app-passwords/<int:pk>/revoke/",

@@ -1,6 +1,7 @@
 """Create and revoke app passwords, and set their limits."""
 
 import secrets
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -8,17 +9,23 @@ from django.core.exceptions import ValidationError
 
 from mailadmin.accounts.signed_in import describe_client
 from mailadmin.changes.perform import Changes
+from mailadmin.db.bulk import chunks
 from mailadmin.db.models import copy_with_values
 from mailadmin.mails.mail_kinds import MailKind
 from mailadmin.mails.notices import ACCOUNT, EVENT, notify_person
+from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword, AppPasswordLimits, LastLogin, Mailbox
-from mailboxes.services.app_password_hashes import hash_app_password
+from mailboxes.services.app_password_hashes import get_salt, hash_with_salt
 
 # Without what looks alike; 20 of them are 99 random bits.
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 GROUPS, GROUP_LENGTH = 5, 4
 MAX_APP_PASSWORDS = 50  # of one mailbox
+LIMITS_OF_GENERATED_MESSAGE = _("Only app passwords that were generated here have limits.")
+LIMITS_MISSING_MESSAGE = _(
+    "The limits of this password are missing, so it is refused. Revoke it and create another."
+)
 APP_PASSWORD_ADDED = MailKind(
     "app_password_added",
     _("App password added"),
@@ -46,26 +53,63 @@ def create_app_password(
     changes: Changes, key: str, description: str, limits: dict[str, Any], text: str
 ) -> AppPassword:
     """Create an app password for a mailbox; its owner gets a mail."""
-    mailbox = changes.find_one(Mailbox, key)
-    own = AppPassword.objects.filter(mailbox=mailbox.pk)
-    if own.count() >= MAX_APP_PASSWORDS:
-        raise ValidationError(
-            _("This mailbox has too many app passwords. Revoke one before you create another.")
-        )
-    if own.filter(description=description).exists():
-        text_taken = _("This mailbox already has an app password of this name.")
-        raise ValidationError({"description": ValidationError(text_taken, code="taken")})
-    row = AppPassword(
-        mailbox_id=mailbox.pk, description=description, password_hash=hash_app_password(text)
-    )
-    changes.create([row])
-    delete_rows_of_former([row])
-    set_app_password_limits(changes, row, limits)
-    changes.log("add_app_password", mailbox.domain_id, mailbox.pk)
-    notify_person(
-        mailbox, APP_PASSWORD_ADDED.name, {"what": description} | describe_client(changes.actor)
-    )
-    return row
+    row = {"mailbox": key, "description": description, "limits": limits, "text": text}
+    return create_app_passwords(changes, [row])[0]
+
+
+def create_app_passwords(
+    changes: Changes, rows: list[dict[str, Any]], notifies: bool = True
+) -> list[AppPassword]:
+    """Create app passwords; each row has mailbox, description, limits and text.
+
+    The text is in `new_password` of the returned rows, and is not stored.
+    """
+    mailboxes = {m.pk: m for m in changes.find(Mailbox, [row["mailbox"] for row in rows])}
+    owners = {fold(key): mailbox for key, mailbox in mailboxes.items()}
+    _check_room_and_names(rows)
+    salt = get_salt()
+    created = [_build_app_password(row, owners[fold(row["mailbox"])], salt) for row in rows]
+    changes.create(created)
+    delete_rows_of_former(created)
+    for row, new in zip(rows, created, strict=True):
+        set_app_password_limits(changes, new, row["limits"])
+        _log(changes, new, "add_app_password")
+    for new in created if notifies else ():
+        values = {"what": new.description} | describe_client(changes.actor)
+        notify_person(owners[fold(new.mailbox_id)], APP_PASSWORD_ADDED.name, values)
+    return created
+
+
+def _build_app_password(row: dict[str, Any], mailbox: Mailbox, salt: str) -> AppPassword:
+    stored = hash_with_salt(row["text"], salt)
+    new = AppPassword(mailbox_id=mailbox.pk, description=row["description"], password_hash=stored)
+    new.new_password = row["text"]
+    return new
+
+
+def _check_room_and_names(rows: Sequence[dict[str, Any]]) -> None:
+    """Refuse more app passwords than a mailbox may have, and a name that it has already."""
+    names = find_names({row["mailbox"] for row in rows})
+    for row in rows:
+        taken, name = names[fold(row["mailbox"])], row["description"]
+        if len(taken) >= MAX_APP_PASSWORDS:
+            raise ValidationError(
+                _("This mailbox has too many app passwords. Revoke one before you create another.")
+            )
+        if fold(name) in map(fold, taken):
+            text_taken = _("This mailbox already has an app password of this name.")
+            raise ValidationError({"description": ValidationError(text_taken, code="taken")})
+        taken.append(name)
+
+
+def find_names(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Return mailbox → the names of its app passwords."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for part in chunks(keys):
+        rows = AppPassword.objects.filter(mailbox__in=part)
+        for key, name in rows.values_list("mailbox_id", "description"):
+            names[fold(key)].append(name or "")
+    return names
 
 
 def delete_rows_of_former(rows: Iterable[AppPassword]) -> None:
@@ -73,16 +117,27 @@ def delete_rows_of_former(rows: Iterable[AppPassword]) -> None:
 
     PostfixAdmin deletes the app password alone, and a database may give its number again.
     """
-    for row in rows:
-        AppPasswordLimits.objects.filter(pk=row.pk).delete()
-        LastLogin.objects.filter(mailbox=row.mailbox_id, app_password=row.pk).delete()
+    for part in chunks(rows):
+        keys, owners = [row.pk for row in part], {row.mailbox_id for row in part}
+        AppPasswordLimits.objects.filter(pk__in=keys).delete()
+        LastLogin.objects.filter(mailbox__in=owners, app_password__in=keys).delete()
 
 
-def edit_app_password_limits(changes: Changes, key: int, limits: dict[str, Any]) -> None:
+def edit_app_password_limits(changes: Changes, key: int, limits: dict[str, Any]) -> AppPassword:
     """Change limits of a generated app password."""
     row = changes.find_one(AppPassword, key)
+    if not row.is_generated:
+        raise ValidationError(LIMITS_OF_GENERATED_MESSAGE)
+    if row.known_limits is None:
+        raise ValidationError(LIMITS_MISSING_MESSAGE)
     if set_app_password_limits(changes, row, limits):
         _log(changes, row, "edit_app_password")
+    return row
+
+
+def edit_app_password(changes: Changes, key: int, values: dict[str, Any]) -> AppPassword:
+    """Edit an app password; its owner, its name and its text cannot change."""
+    return edit_app_password_limits(changes, key, values["limits"])
 
 
 def set_app_password_limits(changes: Changes, row: AppPassword, limits: dict[str, Any]) -> bool:
@@ -91,11 +146,13 @@ def set_app_password_limits(changes: Changes, row: AppPassword, limits: dict[str
     new = copy_with_values(current or AppPasswordLimits(app_password=row), limits)
     if not new.protocol_names:
         raise ValidationError({"protocols": _("Select at least one protocol.")})
+    stored = current or new
+    stored.app_password = row  # the caller has the limits with it
     if current is None:
         changes.create([new])
         keep_younger_than_mailbox(row)
         return True
-    return bool(changes.update([current], **limits))
+    return bool(changes.update([stored], **limits))
 
 
 def keep_younger_than_mailbox(row: AppPassword) -> None:

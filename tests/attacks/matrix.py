@@ -21,7 +21,8 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.models import SavedFilter
-from mailboxes.models import AppPassword, Mailbox, Plan, SenderPermission
+from mailboxes.models import AppPassword, AppPasswordLimits, Mailbox, Plan, SenderPermission
+from mailboxes.models.app_passwords import GENERATED_PREFIX
 from mailboxes.services.domains import create_domains
 from tests.base import PASSWORD, World
 
@@ -34,7 +35,9 @@ NUMBERED_MODELS = {
     "import-plan": Plan,
     "import-refused": Plan,
     "job": Job,
+    "mailbox-app-password": AppPassword,
     "mailbox-app-password-revoke": AppPassword,
+    "own-app-password": AppPassword,
     "own-app-password-revoke": AppPassword,
     "own-exception-remove": TotpException,
     "passkey-remove": Passkey,
@@ -238,10 +241,13 @@ class MatrixWorld(World):
             Plan(owner=person.pk, source=text, state=Plan.State.READY, **owner),
             Passkey(name=text, digest=person.pk, credential_id="eA", **owner),
             TotpException(ip="192.0.2.2", username=person.pk, description=text),
-            AppPassword(mailbox_id=mailbox.pk, description=text, password_hash="x"),
+            AppPassword(
+                mailbox_id=mailbox.pk, description=text, password_hash=GENERATED_PREFIX + text
+            ),
         ]
         for row in rows:
             row.save(force_insert=True)
+        AppPasswordLimits.objects.create(app_password=rows[-1])
         return {type(row): row.pk for row in rows}
 
     @classmethod
