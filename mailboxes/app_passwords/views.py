@@ -11,12 +11,13 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.generic import View
 
 from mailadmin.accounts.proof import SAFE_METHODS, RecentProofMixin, has_recent_proof
 from mailadmin.changes.perform import perform
 from mailadmin.qr_codes import draw_qr_code
 from mailadmin.tables.actions import Services
-from mailadmin.tables.views.base import show_errors
+from mailadmin.tables.views.base import TableView, show_errors
 from mailboxes.app_passwords.forms import AppPasswordForm, AppPasswordTableForm, MainPasswordForm
 from mailboxes.last_logins import LastUse, find_last_uses
 from mailboxes.models import AppPassword, AppPasswordLimits
@@ -142,6 +143,20 @@ class AppPasswordEditView(RecentProofMixin, MailboxFormView):
 
     def get_success_url(self) -> str:
         return reverse("mailbox-app-passwords", args=[self.mailbox.pk])
+
+
+class AppPasswordView(TableView, View):
+    """Redirect from one app password of the table to where it is edited, or listed."""
+
+    screen = "list"
+
+    def get(self, request: HttpRequest, key: str) -> HttpResponse:
+        row = self.get_object()
+        if row.mailbox_id is None:
+            return redirect(self.table.url("list"))
+        if row.known_limits is None:
+            return redirect("mailbox-app-passwords", row.mailbox_id)
+        return redirect("mailbox-app-password", row.mailbox_id, row.pk)
 
 
 class AppPasswordRevokeView(MailboxFormView):

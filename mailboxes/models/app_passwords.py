@@ -57,7 +57,7 @@ class AppPassword(models.Model):
         indexes = [models.Index(fields=["mailbox"], name="mailadmin_app_password_of")]
 
     def __str__(self) -> str:
-        return f"{self.mailbox_id} {self.description}"
+        return f"{self.mailbox_id or '–'} {self.description or '–'}"
 
     @property
     def log_key(self) -> str:

@@ -207,7 +207,9 @@ class MatrixWorld(World):
     @classmethod
     def build_keys(cls):
         """Return table → (a row of alice's, one of dave's)."""
-        now, pairs = timezone.now(), {"log": [], "totp-exceptions": [], "sender-permissions": []}
+        now = timezone.now()
+        slugs = ("log", "totp-exceptions", "sender-permissions", "app-passwords")
+        pairs = {slug: [] for slug in slugs}
         for name in ("example.org", "example.com"):
             more = {"action": "create_alias", "data": f"x@{name}", "timestamp": now}
             pairs["log"].append(Log.objects.create(domain_id=name, username="root", **more).pk)
@@ -220,6 +222,8 @@ class MatrixWorld(World):
                 mailbox_domain_id=name,
             )
             pairs["sender-permissions"].append(permission.pk)
+            app_password = AppPassword.objects.create(mailbox=permission.mailbox, description=name)
+            pairs["app-passwords"].append(app_password.pk)
         return pairs | {
             "domains": ["example.org", "example.com"],
             "mailboxes": ["bob@example.org", "carol@example.com"],
