@@ -22,6 +22,7 @@ from mailboxes.models import AppPassword
 from mailboxes.services.app_passwords import (
     create_app_passwords,
     edit_app_password,
+    edit_app_passwords,
     revoke_app_passwords,
 )
 
@@ -88,7 +89,10 @@ class AppPasswordTable(Table):
     }
     empty_text = gettext_lazy("No app passwords. They are created on the pages of mailboxes.")
     services = Services(
-        create=create_app_passwords, edit=edit_app_password, delete=revoke_app_passwords
+        create=create_app_passwords,
+        edit=edit_app_password,
+        edit_many=edit_app_passwords,
+        delete=revoke_app_passwords,
     )
 
     def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
@@ -103,11 +107,15 @@ class AppPasswordTable(Table):
         """Add the limits and the last uses, by a query for each."""
         found = list(rows)
         prefetch_related_objects(found, "limits")
-        last_used = find_last_used(found)
-        for row in found:
+        new = [row for row in found if not hasattr(row, "last_used")]
+        last_used = find_last_used(new) if new else {}
+        for row in new:
             row.created = row.known_limits.created if row.known_limits else None
             row.last_used = last_used.get(row.pk)
         return found
+
+    def prefetch_forms(self, rows: list[Any]) -> list[Any]:
+        return self.prefetch_values(rows, None)
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
         return self.prefetch_values(rows, principal)

@@ -1,18 +1,21 @@
 """Create and revoke app passwords, and set their limits."""
 
+import datetime
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import prefetch_related_objects
+from django.utils import timezone
 
 from mailadmin.accounts.signed_in import describe_client
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.db.models import copy_with_values
 from mailadmin.mails.mail_kinds import MailKind
-from mailadmin.mails.notices import ACCOUNT, EVENT, notify_person
+from mailadmin.mails.notices import ACCOUNT, EVENT, queue_notices
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword, AppPasswordLimits, LastLogin, Mailbox
@@ -71,13 +74,39 @@ def create_app_passwords(
     created = [_build_app_password(row, owners[fold(row["mailbox"])], salt) for row in rows]
     changes.create(created)
     delete_rows_of_former(created)
-    for row, new in zip(rows, created, strict=True):
-        set_app_password_limits(changes, new, row["limits"])
+    limits = [
+        _build_limits(AppPasswordLimits(), new, row["limits"])
+        for row, new in zip(rows, created, strict=True)
+    ]
+    changes.create(limits)
+    keep_younger_than_mailboxes(created, changes.at)
+    for new in created:
         _log(changes, new, "add_app_password")
-    for new in created if notifies else ():
-        values = {"what": new.description} | describe_client(changes.actor)
-        notify_person(owners[fold(new.mailbox_id)], APP_PASSWORD_ADDED.name, values)
+    if notifies:
+        _notify_owners(changes, [(owners[fold(new.mailbox_id)], new) for new in created])
     return created
+
+
+def _notify_owners(changes: Changes, pairs: Iterable[tuple[Mailbox, AppPassword]]) -> None:
+    client = {name: value or "–" for name, value in describe_client(changes.actor).items()}
+    values: dict[str, Any] = client | {"when": timezone.now()}
+    notices = [(mailbox, values | {"what": new.description}) for mailbox, new in pairs]
+    queue_notices(APP_PASSWORD_ADDED.name, notices)
+
+
+def _build_limits(
+    limits: AppPasswordLimits, row: AppPassword, values: dict[str, Any]
+) -> AppPasswordLimits:
+    """Return a copy of the limits with these values, as those of an app password."""
+    new = copy_with_values(limits, values)
+    new.app_password = row  # which then has them
+    _check_protocols(new)
+    return new
+
+
+def _check_protocols(limits: AppPasswordLimits) -> None:
+    if not limits.protocol_names:
+        raise ValidationError({"protocols": _("Select at least one protocol.")})
 
 
 def _build_app_password(row: dict[str, Any], mailbox: Mailbox, salt: str) -> AppPassword:
@@ -124,45 +153,64 @@ def delete_rows_of_former(rows: Iterable[AppPassword]) -> None:
 
 
 def edit_app_password_limits(changes: Changes, key: int, limits: dict[str, Any]) -> AppPassword:
-    """Change limits of a generated app password."""
-    row = changes.find_one(AppPassword, key)
-    if not row.is_generated:
-        raise ValidationError(LIMITS_OF_GENERATED_MESSAGE)
-    if row.known_limits is None:
-        raise ValidationError(LIMITS_MISSING_MESSAGE)
-    if set_app_password_limits(changes, row, limits):
-        _log(changes, row, "edit_app_password")
-    return row
+    """Change limits of a generated app password, and none that are not given."""
+    return edit_app_passwords(changes, [(key, {"limits": limits})])[0]
 
 
 def edit_app_password(changes: Changes, key: int, values: dict[str, Any]) -> AppPassword:
     """Edit an app password; its owner, its name and its text cannot change."""
-    return edit_app_password_limits(changes, key, values["limits"])
+    return edit_app_passwords(changes, [(key, values)])[0]
+
+
+def edit_app_passwords(
+    changes: Changes, edits: Sequence[tuple[int, dict[str, Any]]]
+) -> list[AppPassword]:
+    """Edit many app passwords."""
+    rows = changes.find(AppPassword, [key for key, _values in edits])
+    prefetch_related_objects(rows, "limits")
+    given = {row.pk: values["limits"] for row, (_key, values) in zip(rows, edits, strict=True)}
+    current = {row.pk: get_editable_limits(row) for row in rows}
+    for row in rows:
+        _check_protocols(copy_with_values(current[row.pk], given[row.pk]))
+    changed = changes.update_each((current[row.pk], given[row.pk]) for row in rows)
+    changed_keys = {limits.pk for limits in changed}
+    for row in rows:
+        if row.pk in changed_keys:
+            _log(changes, row, "edit_app_password")
+    return rows
+
+
+def get_editable_limits(row: AppPassword) -> AppPasswordLimits:
+    """Return the limits of an app password; refuse one that has none."""
+    if not row.is_generated:
+        raise ValidationError(LIMITS_OF_GENERATED_MESSAGE)
+    if row.known_limits is None:
+        raise ValidationError(LIMITS_MISSING_MESSAGE)
+    return row.known_limits
 
 
 def set_app_password_limits(changes: Changes, row: AppPassword, limits: dict[str, Any]) -> bool:
     """Set limits of a generated app password, and none that are not given; tell if they changed."""
     current = AppPasswordLimits.objects.filter(pk=row.pk).first()
-    new = copy_with_values(current or AppPasswordLimits(app_password=row), limits)
-    if not new.protocol_names:
-        raise ValidationError({"protocols": _("Select at least one protocol.")})
-    stored = current or new
-    stored.app_password = row  # the caller has the limits with it
-    if current is None:
-        changes.create([new])
-        keep_younger_than_mailbox(row)
-        return True
-    return bool(changes.update([stored], **limits))
+    new = _build_limits(current or AppPasswordLimits(), row, limits)
+    if current is not None:
+        return bool(changes.update([current], **limits))
+    changes.create([new])
+    keep_younger_than_mailboxes([row], changes.at)
+    return True
 
 
-def keep_younger_than_mailbox(row: AppPassword) -> None:
-    """Date limits after their mailbox: another program may have created it by another clock.
+def keep_younger_than_mailboxes(rows: Iterable[AppPassword], at: datetime.datetime) -> None:
+    """Date new limits after their mailboxes: another program may have another clock.
 
     Dovecot refuses older ones, as those of an earlier mailbox of the name.
     """
-    created = Mailbox.objects.filter(pk=row.mailbox_id).values_list("created", flat=True).first()
-    if created is not None:
-        AppPasswordLimits.objects.filter(pk=row.pk, created__lt=created).update(created=created)
+    for part in chunks(rows):
+        owners = {row.mailbox_id for row in part}
+        ahead = Mailbox.objects.filter(pk__in=owners, created__gt=at)
+        for key, created in ahead.values_list("pk", "created"):
+            keys = [row.pk for row in part if fold(row.mailbox_id) == fold(key)]
+            AppPasswordLimits.objects.filter(pk__in=keys).update(created=created)
 
 
 def revoke_app_passwords(changes: Changes, keys: Sequence[int]) -> None:
