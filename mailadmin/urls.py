@@ -83,6 +83,18 @@ from mailboxes.detail import (
     MailboxDetailView,
     MailboxReadyView,
 )
+from mailboxes.devices.link_views import (
+    DeviceLinkListView,
+    DeviceLinkRevokeView,
+    OwnDeviceLinkListView,
+    OwnDeviceLinkRevokeView,
+)
+from mailboxes.devices.views import (
+    DeviceLinkView,
+    DeviceProfileView,
+    LinkedDeviceView,
+    OwnDeviceView,
+)
 from mailboxes.domain_detail import DomainDetailView
 from mailboxes.mailserver.views import (
     ExplainApiView,
@@ -118,6 +130,9 @@ urlpatterns = [
     path("login/forgot/sent/", RecoveryRequestedView.as_view(), name="recovery-requested"),
     path("login/recover/", RecoveryView.as_view(), name="recover"),
     path("login/recover/<str:code>/", RecoveryLinkView.as_view(), name="recover-link"),
+    path("login/device/", LinkedDeviceView.as_view(), name="device"),
+    path("login/device/profile/", DeviceProfileView.as_view(), name="device-profile"),
+    path("login/device/<str:code>/", DeviceLinkView.as_view(), name="device-link"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("healthz", HealthView.as_view(), name="healthz"),
     path("readyz", ReadinessView.as_view(), name="readyz"),
@@ -186,6 +201,13 @@ urlpatterns = [
         OwnAppPasswordRevokeView.as_view(),
         name="own-app-password-revoke",
     ),
+    path("account/device/", OwnDeviceView.as_view(), name="own-device"),
+    path("account/device/links/", OwnDeviceLinkListView.as_view(), name="own-device-links"),
+    path(
+        "account/device/links/<int:pk>/revoke/",
+        OwnDeviceLinkRevokeView.as_view(),
+        name="own-device-link-revoke",
+    ),
     path("account/recovery-address/", RecoveryAddressView.as_view(), name="recovery-address"),
     path("account/confirm/", ConfirmView.as_view(), name="confirm"),
     path("account/confirm/passkey/", ConfirmPasskeyView.as_view(), name="confirm-passkey"),
@@ -242,6 +264,16 @@ urlpatterns = [
         "mailboxes/<key:key>/app-passwords/<int:pk>/revoke/",
         AppPasswordRevokeView.as_view(),
         name="mailbox-app-password-revoke",
+    ),
+    path(
+        "mailboxes/<key:key>/device-links/",
+        DeviceLinkListView.as_view(),
+        name="mailbox-device-links",
+    ),
+    path(
+        "mailboxes/<key:key>/device-links/<int:pk>/revoke/",
+        DeviceLinkRevokeView.as_view(),
+        name="mailbox-device-link-revoke",
     ),
     path("mailboxes/<key:key>/vacation/", VacationView.as_view(), name="mailbox-vacation"),
     path(

@@ -21,6 +21,7 @@ class MailboxesConfig(AppConfig):
             Alias,
             AliasTarget,
             CachedStat,
+            DeviceLink,
             DomainMailLogin,
             LastLogin,
             Mailbox,
@@ -52,6 +53,7 @@ class MailboxesConfig(AppConfig):
         register_compared_fields(CachedStat, "domain")
         register_compared_fields(StandaloneAlias, "alias", "domain")
         register_compared_fields(AliasTarget, "name", "domain", "alias")
+        register_compared_fields(DeviceLink, "mailbox")
         register_compared_fields(LastLogin, "mailbox")
         register_compared_fields(MailboxMailLogin, "mailbox")
         register_compared_fields(DomainMailLogin, "domain")
@@ -63,6 +65,7 @@ class MailboxesConfig(AppConfig):
         from domains.services.locks import DELETION_JOB_KIND
         from mailadmin import registry
         from mailboxes.services import (
+            device_links,
             expiry_reminders,
             leftovers,
             login_purge,
@@ -79,7 +82,8 @@ class MailboxesConfig(AppConfig):
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
         registry.register_job_step("plan", job_steps.next_plan_step, max_held=3)
-        registry.register_mail_kinds(WELCOME, expiry_reminders.PASSWORD_EXPIRES, APP_PASSWORD_ADDED)
+        registry.register_mail_kinds(WELCOME, expiry_reminders.PASSWORD_EXPIRES)
+        registry.register_mail_kinds(APP_PASSWORD_ADDED, device_links.DEVICE_LINK)
         registry.register_job_step("welcome", run_welcome_step)
         registry.register_housekeeping(purge_failed_welcome_jobs)
         registry.register_housekeeping(recount_tallies)
@@ -90,6 +94,9 @@ class MailboxesConfig(AppConfig):
             password_schemes.store_scheme_counts, password_schemes.COUNT_INTERVAL
         )
         registry.register_housekeeping(login_purge.purge_last_logins, login_purge.PURGE_INTERVAL)
+        registry.register_housekeeping(
+            device_links.purge_expired_links, device_links.PURGE_INTERVAL
+        )
         registry.register_housekeeping(reindex_alias_targets)
         registry.register_housekeeping(
             leftovers.purge_orphaned_permissions, leftovers.PURGE_INTERVAL

@@ -27,6 +27,8 @@ ACTION_LABELS = {
     "add_app_password": _("app password added"),
     "edit_app_password": _("app password changed"),
     "delete_app_password": _("app password deleted"),
+    "create_device_link": _("link to set up a device created"),
+    "delete_device_link": _("link to set up a device revoked"),
     "create_fetchmail": _("fetchmail entry created"),
     "edit_fetchmail": _("fetchmail entry changed"),
     "delete_fetchmail": _("fetchmail entry deleted"),
@@ -49,6 +51,7 @@ ACTION_TABLES = {
     "dkim": {"dkimkey", "dkimsigning"},
     "totp_exception": {"totpexception"},
     "sender_permission": {"senderpermission"},
+    "device_link": {"devicelink"},
 }
 
 

@@ -23,6 +23,7 @@ MENU_ENTRIES = (
         position=20,
         is_enabled=lambda: settings.MAILADMIN_VACATION,
     ),
+    MenuEntry(_("Set up a device"), "phone", "own-device", Role.MAILBOX, position=25),
     MenuEntry(_("Password"), "key", "own-password", Role.MAILBOX, position=30),
     MenuEntry(_("Two-factor authentication"), "phone", "second-factors", Role.ADMINS, "access", 75),
     MenuEntry(_("Passwords"), "key", "passwords", Role.ADMINS, "access", 70),

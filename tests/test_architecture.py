@@ -21,6 +21,7 @@ FOR_MAIL_PROGRAMS = {"autoconfig", "autoconfig-of-domain", "mobileconfig", "auto
 FOR_MAIL_PROGRAMS |= {"autodiscover-json", "autodiscover-json-address"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
 PUBLIC |= PROVIDER | FOR_MAIL_PROGRAMS | {"recovery-requested", "recover-link"}
+PUBLIC |= {"device-link", "device-profile"}
 WITHOUT_LOGIN = {
     "login",
     "login-passkey",
@@ -30,6 +31,9 @@ WITHOUT_LOGIN = {
     "recovery-requested",
     "recover",
     "recover-link",
+    "device",
+    "device-link",
+    "device-profile",
     "healthz",
     "readyz",
     "metrics",

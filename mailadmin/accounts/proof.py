@@ -54,3 +54,15 @@ class RecentProofMixin(RoleRequiredMixin):
     def get_page_after_proof(self) -> str:
         """Return the page to open after the proof: a POST cannot be sent again."""
         return self.request.get_full_path()
+
+
+class ProofToSaveMixin(RecentProofMixin):
+    """A page that opens without proof, and whose form is the dangerous step."""
+
+    def needs_proof(self, request: HttpRequest) -> bool:
+        return request.method not in SAFE_METHODS
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        kwargs.setdefault("has_proof", has_recent_proof(self.request))
+        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]  # of the view
+        return context

@@ -14,7 +14,8 @@ from mailadmin.html_formats import HTMLFormat
 WIDGET_CLASSES = {
     "select": "form-select",
     "checkbox": "form-check-input",
-    "checkboxselectmultiple": "",
+    "checkboxselectmultiple": "choices",
+    "radioselect": "choices",
 }
 FIELD_HTML = HTMLFormat('<div class="mb-3{}">{}{}{}</div>\n')
 LABEL_HTML = HTMLFormat('<label class="form-label" for="{}">{}{}</label>')

@@ -9,6 +9,7 @@ from mailboxes.models.app_passwords import (
     MailboxMailLogin,
 )
 from mailboxes.models.cached_stats import CachedStat
+from mailboxes.models.device_links import DeviceLink
 from mailboxes.models.goto import is_vacation_target, vacation_target
 from mailboxes.models.mail import (
     Alias,
@@ -33,6 +34,7 @@ __all__ = [
     "AppPasswordLimits",
     "AppPasswordSalt",
     "CachedStat",
+    "DeviceLink",
     "DomainMailLogin",
     "EnumField",
     "ExpiryReminder",

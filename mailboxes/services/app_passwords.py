@@ -4,6 +4,7 @@ import datetime
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain, count
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -50,6 +51,14 @@ def generate_app_password() -> str:
         "".join(secrets.choice(ALPHABET) for _position in range(GROUP_LENGTH))
         for _group in range(GROUPS)
     )
+
+
+def find_free_description(mailbox: str, wanted: str) -> str:
+    """Return a name that no app password of this mailbox has: the wanted one, or with a number."""
+    rows = AppPassword.objects.filter(mailbox=mailbox, description__startswith=wanted)
+    taken = {fold(name) for name in rows.values_list("description", flat=True)}
+    names = chain([wanted], (f"{wanted} {number}" for number in count(2)))
+    return next(name for name in names if fold(name) not in taken)
 
 
 def create_app_password(

@@ -21,7 +21,14 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.models import SavedFilter
-from mailboxes.models import AppPassword, AppPasswordLimits, Mailbox, Plan, SenderPermission
+from mailboxes.models import (
+    AppPassword,
+    AppPasswordLimits,
+    DeviceLink,
+    Mailbox,
+    Plan,
+    SenderPermission,
+)
 from mailboxes.models.app_passwords import GENERATED_PREFIX
 from mailboxes.services.domains import create_domains
 from tests.base import PASSWORD, World
@@ -37,8 +44,10 @@ NUMBERED_MODELS = {
     "job": Job,
     "mailbox-app-password": AppPassword,
     "mailbox-app-password-revoke": AppPassword,
+    "mailbox-device-link-revoke": DeviceLink,
     "own-app-password": AppPassword,
     "own-app-password-revoke": AppPassword,
+    "own-device-link-revoke": DeviceLink,
     "own-exception-remove": TotpException,
     "passkey-remove": Passkey,
     "session-end": SignedInSession,
@@ -245,6 +254,7 @@ class MatrixWorld(World):
             Plan(owner=person.pk, source=text, state=Plan.State.READY, **owner),
             Passkey(name=text, digest=person.pk, credential_id="eA", **owner),
             TotpException(ip="192.0.2.2", username=person.pk, description=text),
+            DeviceLink(mailbox_id=mailbox.pk, secret_hash="x", expires=timezone.now()),
             AppPassword(
                 mailbox_id=mailbox.pk, description=text, password_hash=GENERATED_PREFIX + text
             ),

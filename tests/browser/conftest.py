@@ -87,6 +87,8 @@ class Visitor:
                 continue  # asked for without JavaScript only
             if isinstance(value, bool):
                 place.set_checked(value)
+            elif place.get_attribute("type") == "radio":
+                self.page.check(f"main [name={name}][value={value}]")
             elif place.evaluate("e => e.tagName") == "SELECT":
                 place.select_option(value)
             else:

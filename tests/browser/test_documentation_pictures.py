@@ -34,9 +34,11 @@ class Picture(NamedTuple):
     path: str
     viewport: dict[str, int] = {"width": 1180, "height": 760}
     form: dict[str, str] = {}
+    next_url: str = "**/ready/"  # of the page that follows
 
 
 PHONE = {"width": 390, "height": 844}
+APP_PASSWORD = "k7mq-2wzd-x9hp-r4tb-n6vc"
 INVITATION = {"local_part": "dora", "name": "Dora Maar", "invitation_to": "dora@elsewhere.example"}
 PICTURES = {
     "home": Picture("root@example.net", "/"),
@@ -47,6 +49,10 @@ PICTURES = {
     "explain": Picture("root@example.net", "/explain/?address=info@example.org"),
     "invitation": Picture(
         "alice@example.org", "/mailboxes/create/?domain=example.org", form=INVITATION
+    ),
+    "device": Picture("bob@example.org", "/account/device/", PHONE | {"height": 740}),
+    "device-settings": Picture(
+        "bob@example.org", "/account/device/", PHONE | {"height": 1340}, {"device": "android"}, ""
     ),
     "owner": Picture("bob@example.org", "/", PHONE),
     "second-factors": Picture("bob@example.org", "/account/factors/", PHONE | {"height": 560}),
@@ -92,14 +98,15 @@ def open_page(visitor, picture):
     if picture.form:
         visitor.fill(**picture.form)
         visitor.submit()
-        visitor.page.wait_for_url("**/ready/")
+        visitor.page.wait_for_url(picture.next_url or f"**{picture.path}")
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_shows_its_page(visitor, settings, name):
+def test_a_picture_shows_its_page(visitor, settings, monkeypatch, name):
     picture, file = PICTURES[name], FOLDER / f"{name}.png"
     settings.MAILADMIN_URL = "https://mail.example.org"
     settings.MAILADMIN_MAIL_HOST = "mail.example.org"
+    monkeypatch.setattr("mailboxes.devices.forms.generate_app_password", lambda: APP_PASSWORD)
     create_rows()
     open_page(visitor, picture)
     visitor.page.wait_for_load_state("networkidle")

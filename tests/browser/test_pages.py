@@ -27,7 +27,10 @@ AXE = next(Path(__file__).parent.parent.glob("vendor/axe-core-*/axe.min.js"))
 LONG_DOMAIN = "a-very-long-name-that-somebody-registered-in-haste-and-kept.example.org"
 LONG_NAME = "thelongestlocalpartwithoutanybreakthatanybodyhaseverseen"
 
-PUBLIC_PAGES = ["/login/", "/login/forgot/", "/login/forgot/sent/", "/login/recover/"]
+PUBLIC_PAGES = [
+    *("/login/", "/login/forgot/", "/login/forgot/sent/", "/login/recover/"),
+    "/login/device/",
+]
 PAGES = {
     "root@example.net": [
         "/",
@@ -49,6 +52,8 @@ PAGES = {
         f"/mailboxes/?domain={LONG_DOMAIN}",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/vacation/",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/forwarding/",
+        f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/app-passwords/",
+        f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/device-links/",
         "/aliases/",
         "/aliases/create/",
         f"/aliases/list@{LONG_DOMAIN}/",
@@ -101,6 +106,9 @@ PAGES = {
         "/",
         "/account/forwarding/",
         "/account/vacation/",
+        "/account/app-passwords/",
+        "/account/device/",
+        "/account/device/links/",
         "/account/recovery-address/",
         "/account/sessions/",
         "/account/factors/",
