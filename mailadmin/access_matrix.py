@@ -83,7 +83,7 @@ class DeclaredPage:
             roles = getattr(self.view, "roles", None)
             return roles if isinstance(roles, Role) else Role(0)
         _verb, screen = self.screens.get(method.upper(), ("", getattr(self.view, "screen", "")))
-        return self.table.roles_of(screen)
+        return self.table.api_roles_of(screen) if self.is_api else self.table.roles_of(screen)
 
     def describe_rows(self, method: str) -> str:
         """Return whose rows are behind a method."""

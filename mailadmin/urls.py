@@ -57,9 +57,12 @@ from mailadmin.routes import path_in_any_case
 from mailadmin.tables.urls import table_urls
 from mailadmin.tables.views.saved_filters import SavedFilterCreateView, SavedFilterDeleteView
 from mailboxes.app_passwords.views import (
+    AppPasswordEditView,
     AppPasswordListView,
     AppPasswordRevokeView,
+    AppPasswordView,
     MainPasswordView,
+    OwnAppPasswordEditView,
     OwnAppPasswordListView,
     OwnAppPasswordRevokeView,
 )
@@ -189,6 +192,11 @@ urlpatterns = [
         name="own-app-passwords-revoke",
     ),
     path(
+        "account/app-passwords/<int:pk>/",
+        OwnAppPasswordEditView.as_view(),
+        name="own-app-password",
+    ),
+    path(
         "account/app-passwords/<int:pk>/revoke/",
         OwnAppPasswordRevokeView.as_view(),
         name="own-app-password-revoke",
@@ -248,6 +256,11 @@ urlpatterns = [
         name="mailbox-app-passwords-revoke",
     ),
     path(
+        "mailboxes/<key:key>/app-passwords/<int:pk>/",
+        AppPasswordEditView.as_view(),
+        name="mailbox-app-password",
+    ),
+    path(
         "mailboxes/<key:key>/app-passwords/<int:pk>/revoke/",
         AppPasswordRevokeView.as_view(),
         name="mailbox-app-password-revoke",
@@ -290,6 +303,11 @@ urlpatterns = [
     *(url for table in registry.menu() for url in resource_urls(table)),
     re_path("^api/", api_not_found, name="api-not-found"),
     *(url for table in registry.menu() for url in table_urls(table)),
+    path(
+        "app-passwords/<key:key>/",
+        AppPasswordView.as_view(table=registry.tables["app-passwords"]),
+        name="app-password",
+    ),
     path("domains/<key:key>/admins/", DomainAdminsView.as_view(), name="domain-admins"),
     path("domains/<key:key>/dns/", DomainRecordsView.as_view(), name="domain-dns"),
     path("domains/<key:key>/", DomainDetailView.as_view(), name="domain"),

@@ -13,6 +13,7 @@ class MailboxesConfig(AppConfig):
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
         from mailboxes import log_actions
+        from mailboxes.app_passwords.tables import AppPasswordTable
         from mailboxes.client_setup.checks import check_profile_key
         from mailboxes.domain_tables import AliasDomainTable, DomainTable
         from mailboxes.menu import MENU_ENTRIES
@@ -23,6 +24,7 @@ class MailboxesConfig(AppConfig):
             DeviceLink,
             DomainMailLogin,
             LastLogin,
+            Mailbox,
             MailboxMailLogin,
             SenderPermission,
             StandaloneAlias,
@@ -39,10 +41,12 @@ class MailboxesConfig(AppConfig):
             MailboxTable(),
             AliasTable(),
             SenderPermissionTable(),
+            AppPasswordTable(),
         ):
             registry.register_table(table)
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
         registry.register_change_titles(log_actions.CHANGE_TITLES)
+        registry.register_completed_options(Mailbox, "mailbox", "field_mailbox")
         registry.register_derived_rows(Alias, ALIAS_TARGETS)
         checks.register(check_profile_key)
         register_contents_counter(count_contents)

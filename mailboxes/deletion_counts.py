@@ -8,7 +8,7 @@ from django.utils.text import capfirst
 
 from mailadmin.names import fold
 from mailadmin.tables.cascade import count_by_table
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, AppPassword, Mailbox
 from mailboxes.services.contents import get_contents
 from mailboxes.services.limits import find_trusted_tallies
 
@@ -20,14 +20,17 @@ def count_with_contents(
 ) -> list[tuple[str, int]]:
     """Return (name of the table, rows): what is in the domains, and their other rows.
 
-    Mailboxes and aliases of large domains are not counted: their tallies are taken.
+    Mailboxes and aliases of large domains are not counted: their tallies are taken. Nor are app
+    passwords of large domains, whose table names no domain.
     """
     tallies = find_trusted_tallies(domains)
     large = {fold(state.pk) for state in tallies}
 
     def get_querysets(part: Sequence[str]) -> list[QuerySet]:
         counted = [name for name in part if fold(name) not in large]
-        return [*(get_contents(counted) if counted else ()), *get_others(part)]
+        app_passwords = AppPassword._base_manager.filter(mailbox__domain__in=counted)
+        contents = [*get_contents(counted), app_passwords] if counted else []
+        return [*contents, *get_others(part)]
 
     counts: Counter[str] = Counter()
     for model, name in TALLIES:

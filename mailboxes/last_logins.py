@@ -1,10 +1,11 @@
 """When somebody last signed in to a mailbox, as Dovecot has recorded it."""
 
 import datetime
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
 
 from mailadmin.tables.filters import is_number_of_days
@@ -24,6 +25,16 @@ class LastUse(NamedTuple):
 def find_last_uses(mailbox: Mailbox) -> dict[int, LastUse]:
     """Return the last sign-in by each app password, by its id; that by the main password is 0."""
     return {row.app_password: build_last_use(row) for row in list_recent(mailbox)}
+
+
+def find_last_used(rows: Iterable[AppPassword]) -> dict[int, datetime.datetime]:
+    """Return when each of these app passwords was last used to read mail, by its id."""
+    if not settings.MAILADMIN_LAST_LOGIN_DAYS:
+        return {}
+    owners = {row.pk: row.mailbox_id for row in rows if row.mailbox_id}
+    found = LastLogin.objects.filter(mailbox__in=set(owners.values()), app_password__in=owners)
+    times = found.order_by().values_list("app_password").annotate(last=Max("at"))
+    return {number: build_moment(last) for number, last in times}
 
 
 def find_last_logins(mailbox: Mailbox) -> list[LastUse]:
@@ -48,6 +59,9 @@ def filter_unused(rows: QuerySet, days: str) -> QuerySet:
 
 
 def build_last_use(row: LastLogin) -> LastUse:
-    at = datetime.datetime.fromtimestamp(row.at, timezone.get_current_timezone())
     name = AppPassword.PROTOCOLS.get(row.protocol, row.protocol.upper())
-    return LastUse(at, name, row.address)
+    return LastUse(build_moment(row.at), name, row.address)
+
+
+def build_moment(seconds: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds, timezone.get_current_timezone())

@@ -28,6 +28,7 @@ class FieldType:
     maximum: float | None = None
     max_length: int | None = None
     is_nullable: bool = False
+    choices: tuple[str, ...] = ()  # of the members of an array
 
 
 PYTHON_TYPES = {
@@ -58,6 +59,9 @@ def get_field_type(field: forms.Field) -> FieldType:
             return FieldType("boolean", description)
         case LineListField():
             return FieldType("array", description)
+        case forms.MultipleChoiceField():
+            choices = tuple(dict(getattr(field, "choices", ())))
+            return FieldType("array", description, choices=choices)
         case forms.DecimalField() | forms.IntegerField():
             return get_number_type(field, description)
     return FieldType("string", description, max_length=getattr(field, "max_length", None) or None)

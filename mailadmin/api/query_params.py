@@ -1,15 +1,12 @@
 """Check the filters and the page size of a list request."""
 
-import contextlib
 import re
 from collections.abc import Collection, Mapping
 
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
-from mailadmin.accounts.stored_schemes import is_scheme_filter
 from mailadmin.api.problems import build_validation_problem
-from mailadmin.tables.filters import is_number_of_days
+from mailadmin.tables.filters import find_invalid_filters
 
 DEFAULT_PAGE_SIZE = 100
 MAX_ROWS = 1000  # of a page, and of a list that is sent
@@ -21,32 +18,10 @@ def check_filters(params: Mapping[str, str], filter_names: Collection[str]) -> N
     """Refuse unknown filters: a misspelled one would show more rows than were asked for."""
     known = {*filter_names, *PAGE_PARAMS}
     errors = {name: [_("Unknown filter.")] for name in params if name not in known}
-    for name, is_valid in FILTER_VALIDATORS.items():
-        if name in params and not is_valid(params[name]):
-            errors[name] = [_("This value is not valid for this filter.")]
+    for name in find_invalid_filters(params):
+        errors[name] = [_("This value is not valid for this filter.")]
     if errors:
         raise build_validation_problem(errors)
-
-
-def is_flag(text: str) -> bool:
-    """Return whether this is 0 or 1."""
-    return text in ("0", "1")
-
-
-def is_iso_date(text: str) -> bool:
-    """Return whether this is a day such as 2026-01-31."""
-    with contextlib.suppress(ValueError):
-        return parse_date(text) is not None
-    return False
-
-
-FILTER_VALIDATORS = {
-    "active": is_flag,
-    "from": is_iso_date,
-    "until": is_iso_date,
-    "scheme": is_scheme_filter,
-    "unused": is_number_of_days,
-}
 
 
 def parse_limit(params: Mapping[str, str]) -> int:

@@ -2,19 +2,19 @@
 
 import functools
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 
 from mailadmin.accounts.models import Role
 from mailadmin.api import creation_jobs
 from mailadmin.api.base import ApiView
+from mailadmin.api.created_rows import build_created_response, build_new_rows
 from mailadmin.api.field_types import check_types
 from mailadmin.api.idempotency import IdempotencyKey, ReplayedRequest
 from mailadmin.api.jobs import build_job_response
@@ -63,14 +63,14 @@ class TableResourceView(ApiView):
     @property
     def roles(self) -> Role:  # type: ignore[override]  # of the table
         """Return the roles that open some screen of the table."""
-        return functools.reduce(operator.or_, self.table.roles.values())
+        return functools.reduce(operator.or_, self.table.api_roles.values())
 
     def get_required_access(self) -> Access:
         verb, screen = self.access_by_method.get(str(self.request.method), ("read", "list"))
         return Access(self.table.slug, verb, screen)
 
     def allows_screen(self, screen: str, principal: TokenPrincipal) -> bool:
-        return self.table.allows(screen, principal)
+        return principal.role in self.table.api_roles_of(screen)
 
     def get_row(self) -> Model:
         """Return the row of exactly this key, else of the key as people write it."""
@@ -159,21 +159,22 @@ class RowListResourceView(TableResourceView):
         return IdempotencyKey(self.principal.token, key, body)
 
     def create_rows(self, sent: dict | list, key: IdempotencyKey | None) -> dict:
-        """Make one row, or the rows of a list, and return the response to store."""
-        build_response = self.response_builder(sent)
+        """Make one row, or the rows of a list, and return the response."""
 
         def store_response(_changes: Changes, rows: list[Model]) -> None:
             if key:
-                key.store(build_response(rows))
+                key.store(build_new_rows(self.table, self.principal, sent, rows, is_stored=True))
 
         form_class = self.table.form_class
         if isinstance(sent, list):
             forms = (form_class.from_values(values, self.actor) for values in sent)
             if creation_jobs.takes_too_long(sent):
                 return self.start_job(list(forms), sent, key)
-            return build_response(save_or_refuse(self.table, forms, store_response))
-        form = form_class.from_values(sent, self.actor)
-        return build_response([save_form(self.table, form, store_response)])
+            rows = save_or_refuse(self.table, forms, store_response)
+        else:
+            form = form_class.from_values(sent, self.actor)
+            rows = [save_form(self.table, form, store_response)]
+        return build_new_rows(self.table, self.principal, sent, rows)
 
     def start_job(
         self, forms: list[TableForm], sent: list[dict], key: IdempotencyKey | None
@@ -191,19 +192,6 @@ class RowListResourceView(TableResourceView):
         except ValidationError as error:
             raise build_validation_problem(validation_texts(error)) from error
         return build_job_response(job)
-
-    def response_builder(self, sent: dict | list) -> Callable[[list[Model]], dict]:
-        """Return what builds the response to new rows, in the form in which they were sent."""
-
-        def build_response(rows: list[Model]) -> dict:
-            values = self.serialize_saved_rows(rows)
-            if isinstance(sent, list):
-                return {"body": {"items": values}, "headers": {}}
-            location = reverse(f"api-{self.table.slug}-row", args=[rows[0].pk])
-            headers = {"Location": location, "ETag": quote_etag(self.get_etag(rows[0]))}
-            return {"body": values[0], "headers": headers}
-
-        return build_response
 
     # Several at once
 
@@ -240,12 +228,6 @@ class RowListResourceView(TableResourceView):
         if errors:
             raise build_rows_problem(errors)
         return [rows[key] for key in keys]
-
-
-def build_created_response(stored: dict, headers: dict[str, str] | None = None) -> HttpResponse:
-    """Build the response to a POST from what is stored of it."""
-    status = stored.get("status", 201)
-    return json_response(stored["body"], status, stored["headers"] | (headers or {}))
 
 
 def drop_key(table: Table, values: dict[str, object]) -> dict[str, object]:

@@ -6,7 +6,6 @@ from django import forms
 
 from mailadmin.accounts.models import Role
 from mailadmin.api.field_types import (
-    STRING,
     FieldType,
     get_column_type,
     get_field_type,
@@ -33,7 +32,7 @@ def build_schema(field: FieldType) -> dict[str, object]:
     """Return the JSON Schema of a value."""
     schema = {
         "type": [field.type, "null"] if field.is_nullable else field.type,
-        "items": TEXT if field.type == "array" else None,
+        "items": build_member_schema(field) if field.type == "array" else None,
         "format": field.format or get_integer_format(field),
         "maximum": field.maximum,
         "minimum": field.minimum,
@@ -41,6 +40,11 @@ def build_schema(field: FieldType) -> dict[str, object]:
         "maxLength": field.max_length,
     }
     return {name: value for name, value in schema.items() if value not in (None, "")}
+
+
+def build_member_schema(field: FieldType) -> dict[str, object]:
+    """Return the JSON Schema of a member of an array."""
+    return {**TEXT, "enum": list(field.choices)} if field.choices else {**TEXT}
 
 
 def get_integer_format(field: FieldType) -> str:
@@ -81,23 +85,27 @@ def get_component_name(table: Table) -> str:
     return table.model.__name__
 
 
+def get_key_type(table: Table) -> str:
+    return "integer" if table.key_type is int else "string"
+
+
 def build_table_schemas(table: Table) -> dict[str, dict]:
     """Return the components of a table: of its rows, and of what its screens take."""
     name = get_component_name(table)
     schemas = {name: build_row_schema(table), f"{name}Page": build_page_schema(table)}
-    if "create" in table.roles or "edit" in table.roles:
+    if "create" in table.api_roles or "edit" in table.api_roles:
         items = {"items": build_list(component_ref(name))}
         schemas[f"{name}List"] = build_object(items, ["items"])
-    if "create" in table.roles:
+    if "create" in table.api_roles:
         new = component_ref(f"New{name}")
         schemas[f"New{name}"] = build_new_schema(table)
         schemas[f"New{name}OrList"] = {"oneOf": [new, build_list(new)]}
         schemas[f"{name}OrList"] = {"oneOf": [component_ref(name), component_ref(f"{name}List")]}
-    if "edit" in table.roles:
+    if "edit" in table.api_roles:
         changes = get_changes_types(table)
-        key = table.key_column
+        key, key_type = table.key_column, FieldType(get_key_type(table))
         schemas[f"Patched{name}Changes"] = build_field_object(changes)
-        schemas[f"{name}ChangesByKey"] = build_field_object({**changes, key: STRING}, [key])
+        schemas[f"{name}ChangesByKey"] = build_field_object({**changes, key: key_type}, [key])
     return schemas
 
 
@@ -105,7 +113,8 @@ def build_row_schema(table: Table) -> dict[str, object]:
     """Return the schema of a row in a response; required are the columns that all admins see."""
     types, seen_by_all = get_row_types(table), table.api_columns(Role.ADMIN)
     required = [name for name in types if name in seen_by_all]
-    return build_field_object({**types, "warnings": WARNINGS_FIELD}, required)
+    new = {n: FieldType("string", t, is_nullable=True) for n, t in table.new_value_texts.items()}
+    return build_field_object({**types, **new, "warnings": WARNINGS_FIELD}, required)
 
 
 def get_row_types(table: Table) -> dict[str, FieldType]:
@@ -116,7 +125,8 @@ def get_row_types(table: Table) -> dict[str, FieldType]:
 
 def get_shown_type(table: Table, name: str) -> FieldType:
     """Return the type of one column as it is shown."""
-    column, field = table.public_fields().get(name), get_form_fields(table).get(name)
+    columns = {**table.public_fields(), **table.computed_fields}
+    column, field = columns.get(name), get_form_fields(table).get(name)
     if column is not None and (field is None or column.null):
         return get_column_type(column)
     if field is None:
@@ -158,10 +168,9 @@ def add_password_hash(fields: dict[str, FieldType]) -> dict[str, FieldType]:
 
 def build_page_schema(table: Table) -> dict[str, object]:
     """Return the schema of a page of rows."""
-    key_type = "integer" if table.key_type is int else "string"
     properties = {
         "items": build_list(component_ref(get_component_name(table))),
-        "next": build_schema(FieldType(key_type, NEXT_HELP, is_nullable=True)),
+        "next": build_schema(FieldType(get_key_type(table), NEXT_HELP, is_nullable=True)),
     }
     return build_object(properties, properties)
 

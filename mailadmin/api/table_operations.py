@@ -25,6 +25,7 @@ from mailadmin.api.schemas import (
     build_list,
     component_ref,
     get_component_name,
+    get_key_type,
     get_row_types,
 )
 from mailadmin.tables.forms import program_fields
@@ -37,15 +38,15 @@ EXAMPLE_VALUES = {"boolean": True, "array": [], "integer": 0, "number": 0, "stri
 def row_list_operations(table: Table) -> dict[str, dict]:
     """Return the operations of all rows: method → operation."""
     operations = {"get": list_operation(table)}
-    operations |= {"post": create_operation(table)} if "create" in table.roles else {}
-    return operations | ({"patch": bulk_edit_operation(table)} if "edit" in table.roles else {})
+    operations |= {"post": create_operation(table)} if "create" in table.api_roles else {}
+    return operations | ({"patch": bulk_edit_operation(table)} if "edit" in table.api_roles else {})
 
 
 def row_operations(table: Table) -> dict[str, dict]:
     """Return the operations of one row: method → operation."""
     operations = {"get": read_operation(table)}
-    operations |= {"patch": edit_operation(table)} if "edit" in table.roles else {}
-    return operations | ({"delete": delete_operation(table)} if "delete" in table.roles else {})
+    operations |= {"patch": edit_operation(table)} if "edit" in table.api_roles else {}
+    return operations | ({"delete": delete_operation(table)} if "delete" in table.api_roles else {})
 
 
 def build_operation_id(verb: str, table: Table, suffix: str = "") -> str:
@@ -192,8 +193,7 @@ def delete_operation(table: Table) -> dict:
 
 
 def key_parameter(table: Table) -> dict:
-    key_type = "integer" if table.key_type is int else "string"
-    return path_parameter("key", "The key of the row.", {"type": key_type})
+    return path_parameter("key", "The key of the row.", {"type": get_key_type(table)})
 
 
 def row_response(table: Table) -> dict:

@@ -21,7 +21,7 @@ def resource_url(
     methods = [
         method.lower()
         for method, (_verb, screen) in view_class.access_by_method.items()
-        if screen in table.roles
+        if screen in table.api_roles
     ]
     view = view_class.as_view(table=table, http_method_names=[*methods, "head"])
     return path(f"api/v1/{table.slug}{route}", view, name=f"api-{table.slug}-{name}")

@@ -1,12 +1,10 @@
 """The command of a table: `list`, `show`, `add`, `edit` and `delete` by its form and services."""
 
-import argparse
 import getpass
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django import forms
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
@@ -15,8 +13,14 @@ from mailadmin import registry
 from mailadmin.changes.perform import Actor
 from mailadmin.console import make_printable, report_database_errors
 from mailadmin.tables.actions import DELETE
+from mailadmin.tables.cli_options import (
+    add_filter_options,
+    build_option_kwargs,
+    option_strings,
+    to_filter_text,
+)
 from mailadmin.tables.cli_output import print_row, print_rows
-from mailadmin.tables.form_fields import LineListField
+from mailadmin.tables.filters import find_invalid_filters
 from mailadmin.tables.forms import TableForm, program_fields
 from mailadmin.tables.saving import EditOvertaken, retry_on_conflict
 from mailadmin.tables.serialization import (
@@ -70,15 +74,7 @@ class TableCommand(BaseCommand):
         deleted.set_defaults(run=self.delete)
 
     def add_list_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--domain", help="only rows of this domain")
-        parser.add_argument(
-            "--search", dest="q", metavar="TEXT", help="only rows that contain this text"
-        )
-        parser.add_argument(
-            "--active",
-            action=argparse.BooleanOptionalAction,
-            help="only active rows (--no-active: only inactive ones)",
-        )
+        add_filter_options(parser, self.table.filter_names)
         parser.add_argument("--columns", metavar="A,B", help="columns to print")
         self.add_output_arguments(parser)
 
@@ -142,12 +138,19 @@ class TableCommand(BaseCommand):
     def is_terminal(self) -> bool:
         return self.stdout.isatty() and not self.options["json"]
 
+    def get_filters(self) -> dict[str, str]:
+        """Return the filters that were given; refuse values that would match nothing."""
+        given = {name: self.options.get(name) for name in self.table.filter_names}
+        params = {name: to_filter_text(value) for name, value in given.items()}
+        filters = self.table.filters(params)
+        if wrong := find_invalid_filters(filters):
+            text = _("This value is not valid for this filter.")
+            raise CommandError(f"{wrong[0]}: {text}", returncode=2)
+        return filters
+
     def iter_rows(self) -> Iterator[dict[str, Any]]:
         """Yield the values of each row, read a page at a time."""
-        active = {None: "", True: "1", False: "0"}[self.options["active"]]
-        params = {name: self.options[name] or "" for name in ("domain", "q")}
-        filters = self.table.filters(params | {"active": active})
-        after = None
+        filters, after = self.get_filters(), None
         while True:
             page = self.table.page(self.principal, filters, PAGE_SIZE, after=after)
             yield from serialize_rows(self.table, page.rows, self.principal)
@@ -178,7 +181,7 @@ class TableCommand(BaseCommand):
         if "password" in program_fields(form_class, "create"):
             values |= self.read_password(is_required=not values.get("invitation_to"))
         row = self.save(form_class.from_values(values, self.actor))
-        self.report_saved(_("%(row)s was created."), row)
+        self.report_saved(_("%(row)s was created."), row, self.table.get_new_values(row))
 
     def edit(self, key: str) -> None:
         values = self.given_values() | self.read_password()
@@ -227,14 +230,20 @@ class TableCommand(BaseCommand):
             raise CommandError("\n".join(format_errors(form_errors(form))))
         return row
 
-    def report_saved(self, text: str, row: Any) -> None:
-        """Report what was done; print the saved row where the output is not a terminal."""
+    def report_saved(self, text: str, row: Any, new: Mapping[str, Any] | None = None) -> None:
+        """Report what was done; print the saved row where the output is not a terminal.
+
+        `new` are the values of a new row that are shown now and never again.
+        """
         for warning in self.table.warnings(self.principal, [row]).get(row.pk, []):
             self.stderr.write(make_printable(_("Warning: %(text)s") % {"text": warning}))
         if self.options["json"] or not self.stdout.isatty():
-            self.print_row(row)
-        else:
-            self.stdout.write(make_printable(text % {"row": row}))
+            values = self.get_values(row) | dict(new or {})
+            print_row(self.stdout, values, self.options["json"])
+            return
+        self.stdout.write(make_printable(text % {"row": row}))
+        for name, value in (new or {}).items():
+            self.stdout.write(make_printable(f"{name}: {value}"))
 
     def delete(self, key: str) -> None:
         row = self.get_row(key)
@@ -263,28 +272,6 @@ class TableCommand(BaseCommand):
         answer = input(make_printable(_("Delete %(row)s? [y/N] ") % {"row": row}))
         if answer.strip().lower() not in ("y", "yes", _("yes")):
             raise CommandError(_("Nothing was deleted."))
-
-
-def option_strings(name: str) -> list[str]:
-    """Return the option of a field with dashes, and as the column is named."""
-    return list(dict.fromkeys([f"--{name.replace('_', '-')}", f"--{name}"]))
-
-
-def build_option_kwargs(field: forms.Field) -> dict[str, Any]:
-    help_text = str(field.help_text or field.label or "").replace("%", "%%")
-    match field:
-        case forms.BooleanField():
-            return {"action": argparse.BooleanOptionalAction, "default": None, "help": help_text}
-        case LineListField():
-            return {"type": parse_comma_list, "metavar": "A,B", "help": help_text}
-    return {
-        "metavar": "TEXT" if isinstance(field.widget, forms.TextInput) else "N",
-        "help": help_text,
-    }
-
-
-def parse_comma_list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def read_first_line() -> str:

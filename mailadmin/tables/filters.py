@@ -1,11 +1,14 @@
 """The search of lists."""
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_date
 
+from mailadmin.accounts.stored_schemes import is_scheme_filter
 from mailadmin.db.fields import fits_column
 from mailadmin.names import try_normalize_domain
 
@@ -59,3 +62,33 @@ def build_search_condition(
 def is_number_of_days(text: str) -> bool:
     """Return whether this is a number of days, at least one."""
     return DAYS_RE.fullmatch(text) is not None and int(text) > 0
+
+
+def is_flag(text: str) -> bool:
+    """Return whether this is 0 or 1."""
+    return text in ("0", "1")
+
+
+def is_iso_date(text: str) -> bool:
+    """Return whether this is a day such as 2026-01-31."""
+    with contextlib.suppress(ValueError):
+        return parse_date(text) is not None
+    return False
+
+
+FILTER_VALIDATORS: Mapping[str, Callable[[str], bool]] = {
+    "active": is_flag,
+    "from": is_iso_date,
+    "until": is_iso_date,
+    "scheme": is_scheme_filter,
+    "unused": is_number_of_days,
+}
+
+
+def find_invalid_filters(params: Mapping[str, str]) -> list[str]:
+    """Return the filters whose values are none: they would match nothing, or everything."""
+    return [
+        name
+        for name, is_valid in FILTER_VALIDATORS.items()
+        if name in params and not is_valid(params[name])
+    ]

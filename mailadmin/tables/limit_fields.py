@@ -46,7 +46,12 @@ def normalize_network(text: str) -> str:
 
 
 class LastDayField(forms.DateField):
-    """The last day on which something is valid; the value is the end of that day."""
+    """The last day on which something is valid; the value is the end of that day.
+
+    The day on which `current_end` falls leaves that as it is, also if it is over.
+    """
+
+    current_end: datetime.datetime | None = None
 
     def __init__(self, **options: Any) -> None:
         widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
@@ -56,7 +61,17 @@ class LastDayField(forms.DateField):
         day = super().clean(value)
         if day is None:
             return None
+        if self.current_end and format_last_day(self.current_end) == day.isoformat():
+            return self.current_end
         if not timezone.localdate() <= day <= LAST_POSSIBLE_DAY:
             raise ValidationError(_("This date is in the past or too far in the future."))
         after = datetime.datetime.combine(day + datetime.timedelta(days=1), datetime.time())
         return timezone.make_aware(after)
+
+
+def format_last_day(end: datetime.datetime | None) -> str:
+    """Return the last day before this moment, as forms and programs write it; empty for none."""
+    if end is None:
+        return ""
+    last = end - datetime.timedelta(microseconds=1)
+    return timezone.localtime(last).date().isoformat()

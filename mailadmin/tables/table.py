@@ -1,7 +1,7 @@
 """`Table`, the declaration of one table. Pages, API, commands and imports hold such an object."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +24,7 @@ from mailadmin.tables.filters import search_rows
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
 from mailadmin.tables.parts import PartsMixin
+from mailadmin.tables.values import ValuesMixin
 from mailadmin.translation import Count, LazyPlural, gettext_lazy, ngettext_lazy
 
 BULK_JOB_KIND = "bulk"
@@ -33,7 +34,7 @@ WRITE_SCREENS = ("create", "edit", "toggle", "bulk", "delete", "import")
 DATE_COLUMNS = ("created", "modified")  # exported, and ignored by imports
 
 
-class Table(PartsMixin):
+class Table(PartsMixin, ValuesMixin):
     """Declare a table by overriding attributes; the methods answer pages, API and commands.
 
     A table knows no request, no response and no template.
@@ -55,6 +56,7 @@ class Table(PartsMixin):
     search_fields: Sequence[str] = ()
     filter_names: Sequence[str] = ("domain", "active", "q")
     roles: Mapping[str, Role] = {}  # screen → who may open it; a screen not named does not exist
+    program_roles: Mapping[str, Role] = {}  # of screens that have no page, for the API
     toggles: Mapping[str, Text] = {"active": gettext_lazy("active")}
     actions: Sequence[Action] = (ACTIVATE, DEACTIVATE, DELETE)
     newest_first = False
@@ -63,13 +65,6 @@ class Table(PartsMixin):
     count_text: LazyPlural = ngettext_lazy("%(count)s row", "%(count)s rows", "count")
     empty_text: Text = gettext_lazy("Nothing here yet.")
     not_searched_text: Text = ""  # where too many are deleted to look for inbound references
-    # Column → who gets it in files and by the API; empty: all public columns.
-    export_roles: Mapping[str, Role] = {}
-    extra_columns: Sequence[str] = ()  # only in the API
-    # Column → its value in files and the API, where that is not the model's column.
-    computed_values: Mapping[str, Callable[[Any], Any]] = {}
-    example_values: Mapping[str, Any] = {}  # a new row, for the API document
-
     # Roles and scope
 
     def is_enabled(self) -> bool:
@@ -79,6 +74,15 @@ class Table(PartsMixin):
     def roles_of(self, screen: str) -> Role:
         """Return who may open a screen."""
         return self.roles.get(screen, Role(0)) if self.is_enabled() else Role(0)
+
+    @property
+    def api_roles(self) -> Mapping[str, Role]:
+        """Return screen → who may use it by the API."""
+        return {**self.roles, **self.program_roles}
+
+    def api_roles_of(self, screen: str) -> Role:
+        """Return who may use a screen by the API."""
+        return self.api_roles.get(screen, Role(0)) if self.is_enabled() else Role(0)
 
     def allows(self, screen: str, principal: Any) -> bool:
         """Return whether this principal may open a screen."""
@@ -181,44 +185,6 @@ class Table(PartsMixin):
     @functools.cached_property
     def has_state(self) -> bool:
         return any(field.name == "active" for field in self.model._meta.fields)
-
-    def public_fields(self) -> dict[str, models.Field]:
-        """Return the columns of the table that hold no secret."""
-        fields = self.model._meta.concrete_fields
-        return {str(field.column): field for field in fields if not getattr(field, "secret", False)}
-
-    def export_columns(self, role: Role) -> list[str]:
-        """Return the columns of a file for this role."""
-        names = [name for name, roles in self.export_roles.items() if role in roles]
-        return names or list(self.public_fields())
-
-    def api_columns(self, role: Role) -> list[str]:
-        """Return the columns that the API shows to this role."""
-        return list(dict.fromkeys([*self.export_columns(role), *self.extra_columns]))
-
-    def terminal_columns(self) -> list[str]:
-        """Return the columns to print on a terminal: those of the list page."""
-        names = [getattr(column, "name", column) for column in self.columns]
-        shown = self.api_columns(Role.SUPERADMIN)
-        return [name for name in names if name in shown]
-
-    def export_value(self, row: Any, name: str) -> Any:
-        """Return the value of a column in a CSV file."""
-        return self.read_value(row, name)
-
-    def api_value(self, row: Any, name: str) -> Any:
-        """Return the value of a column in the API, as the form would take it."""
-        return self.read_value(row, name)
-
-    def read_value(self, row: Any, name: str) -> Any:
-        """Return the value of a column as it is stored, or as this table computes it."""
-        if name in self.computed_values:
-            return self.computed_values[name](row)
-        return self.public_fields()[name].value_from_object(row)
-
-    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> Iterable[Any]:
-        """Return the rows with what their values need from other tables, in one query."""
-        return rows
 
     def prefetch_forms(self, rows: list[Any]) -> list[Any]:
         """Return the rows with what their forms need from other tables, in one query."""

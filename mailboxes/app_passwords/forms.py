@@ -1,4 +1,4 @@
-"""The forms of a new app password, and of where the main password works."""
+"""The forms of app passwords, and of where the main password works."""
 
 from typing import Any, ClassVar
 
@@ -9,28 +9,35 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.tables.form_sections import Section
-from mailadmin.tables.forms import ValidatedTextForm
-from mailadmin.tables.limit_fields import LastDayField, NetworkListField
+from mailadmin.tables.forms import TableForm, ValidatedTextForm
+from mailadmin.tables.limit_fields import LastDayField, NetworkListField, format_last_day
 from mailboxes.models import AppPassword, Mailbox
+from mailboxes.sender_permission_forms import MailboxChoiceField
 from mailboxes.services.app_passwords import create_app_password, generate_app_password
 from mailboxes.services.mail_logins import get_mail_login_rules, set_mailbox_mail_login
 
 MAX_NETWORKS = 20  # of one app password
 
 
-class AppPasswordForm(ValidatedTextForm):
-    """The name and the limits of a new app password."""
+LIMIT_FIELDS = ("protocols", "networks", "expires")
+LIMITS_SECTION = Section(_("Limits"), LIMIT_FIELDS)
 
-    sections = (
-        Section("", ("description",)),
-        Section(_("Limits"), ("protocols", "networks", "expires")),
-    )
 
-    description = forms.CharField(
-        label=_("Name"),
-        max_length=100,
-        help_text=_("The device or program that will use the password, for example: Phone"),
-    )
+class AppPasswordNameField(forms.CharField):
+    """The name of an app password, by which its owner knows the device."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            label=_("Name"),
+            max_length=100,
+            help_text=_("The device or program that will use the password, for example: Phone"),
+            **options,
+        )
+
+
+class AppPasswordLimitsForm(ValidatedTextForm):
+    """What an app password is good for."""
+
     protocols = forms.MultipleChoiceField(
         label=_("Protocols"),
         widget=forms.CheckboxSelectMultiple,
@@ -47,6 +54,22 @@ class AppPasswordForm(ValidatedTextForm):
         help_text=_("The last day on which the password works. Leave blank for no expiry date.")
     )
 
+    def get_limits(self) -> dict[str, Any]:
+        """Return the limits, as services take them."""
+        values = self.cleaned_data
+        protocols = {name: name in values["protocols"] for name in AppPassword.PROTOCOLS}
+        return protocols | {"networks": ",".join(values["networks"]), "expires": values["expires"]}
+
+
+class AppPasswordForm(AppPasswordLimitsForm):
+    """The name and the limits of a new app password."""
+
+    sections = (Section("", ("description",)), LIMITS_SECTION)
+
+    description = AppPasswordNameField()
+
+    field_order = ["description", *LIMIT_FIELDS]
+
     def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
         self.actor, self.mailbox = actor, mailbox
         super().__init__(*args, **kwargs)
@@ -56,12 +79,6 @@ class AppPasswordForm(ValidatedTextForm):
         name = self.cleaned_data["description"]
         validate_column(get_column_field(AppPassword, "description"), name)
         return name
-
-    def get_limits(self) -> dict[str, Any]:
-        """Return the limits, as services take them."""
-        values = self.cleaned_data
-        protocols = {name: name in values["protocols"] for name in AppPassword.PROTOCOLS}
-        return protocols | {"networks": ",".join(values["networks"]), "expires": values["expires"]}
 
     def save(self) -> str | None:
         """Create the password and return its text, which is not stored; None if it was refused."""
@@ -73,6 +90,54 @@ class AppPasswordForm(ValidatedTextForm):
             self.add_service_error(error)
             return None
         return text
+
+
+class AppPasswordTableForm(AppPasswordLimitsForm, TableForm):
+    """An app password as programs create it, and the limits of one on its page."""
+
+    sections = (Section("", ("mailbox", "description")), LIMITS_SECTION)
+    create_only_fields = ("mailbox", "description")
+
+    mailbox = MailboxChoiceField(label=_("Mailbox"))
+    description = AppPasswordNameField()
+
+    class Meta:
+        model = AppPassword
+        fields = ["description"]  # the service checks the others
+
+    field_order = ["mailbox", "description", *LIMIT_FIELDS]
+
+    def __init__(self, *args: Any, instance: Any = None, **kwargs: Any) -> None:
+        if instance is not None:
+            kwargs["initial"] = get_limit_values(instance) | (kwargs.get("initial") or {})
+        super().__init__(*args, instance=instance, **kwargs)
+        expires, limits = self.fields["expires"], self.instance.known_limits
+        if isinstance(expires, LastDayField) and limits is not None:
+            expires.current_end = limits.expires
+
+    def get_shown_values(self, row: Any) -> dict[str, Any]:
+        return get_limit_values(row)
+
+    def get_service_values(self) -> dict[str, Any]:
+        """Return the limits; of a new app password also its owner, its name and its text."""
+        values = {"limits": self.get_limits()}
+        if self.is_edit:
+            return values
+        owner, name = self.cleaned_data["mailbox"].pk, self.cleaned_data["description"]
+        return values | {"mailbox": owner, "description": name, "text": generate_app_password()}
+
+
+def get_limit_values(row: AppPassword) -> dict[str, Any]:
+    """Return the limits as the form shows them; PostfixAdmin's are good for everything."""
+    limits = row.known_limits
+    if limits is None:
+        names = [] if row.is_generated else list(AppPassword.PROTOCOLS)
+        return {"protocols": names, "networks": [], "expires": ""}
+    return {
+        "protocols": [name for name in AppPassword.PROTOCOLS if getattr(limits, name)],
+        "networks": limits.network_names,
+        "expires": format_last_day(limits.expires),
+    }
 
 
 class MainPasswordForm(ValidatedTextForm):

@@ -1,4 +1,4 @@
-"""List, create and revoke the app passwords of one mailbox, as its owner or as an admin."""
+"""List, create, edit and revoke the app passwords of one mailbox, as its owner or as an admin."""
 
 from typing import Any, NamedTuple
 
@@ -8,19 +8,26 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.generic import View
 
 from mailadmin.accounts.proof import SAFE_METHODS, RecentProofMixin, has_recent_proof
 from mailadmin.changes.perform import perform
 from mailadmin.qr_codes import draw_qr_code
-from mailadmin.tables.views.base import show_errors
-from mailboxes.app_passwords.forms import AppPasswordForm, MainPasswordForm
+from mailadmin.tables.actions import Services
+from mailadmin.tables.views.base import TableView, show_errors
+from mailboxes.app_passwords.forms import AppPasswordForm, AppPasswordTableForm, MainPasswordForm
 from mailboxes.last_logins import LastUse, find_last_uses
 from mailboxes.models import AppPassword, AppPasswordLimits
 from mailboxes.owner.views import OwnFormMixin
 from mailboxes.services.app_password_hashes import find_hash_prefix
-from mailboxes.services.app_passwords import revoke_all_app_passwords, revoke_app_passwords
+from mailboxes.services.app_passwords import (
+    edit_app_password,
+    revoke_all_app_passwords,
+    revoke_app_passwords,
+)
 from mailboxes.services.mail_logins import get_mail_login_rules
 from mailboxes.views import MailboxFormView
 
@@ -32,6 +39,7 @@ class ListedAppPassword(NamedTuple):
     limits: AppPasswordLimits | None  # None if PostfixAdmin has made it
     is_of_other_salt: bool  # it comes from another installation, and Dovecot refuses it
     last_use: LastUse | None
+    edit_url: str  # empty if it has no limits
     revoke_url: str
 
 
@@ -52,6 +60,9 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
             return reverse("mailbox-app-passwords-revoke", args=[self.mailbox.pk])
         return reverse("mailbox-app-password-revoke", args=[self.mailbox.pk, number])
 
+    def get_edit_url(self, number: int) -> str:
+        return reverse("mailbox-app-password", args=[self.mailbox.pk, number])
+
     def list_app_passwords(self) -> list[ListedAppPassword]:
         """Return the app passwords with their limits and last uses, the newest first."""
         rows = AppPassword.objects.filter(mailbox=self.mailbox.pk).select_related("limits")
@@ -62,6 +73,7 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
                 row.known_limits,
                 row.is_generated and not str(row.password_hash).startswith(prefix),
                 uses.get(row.pk),
+                self.get_edit_url(row.pk) if row.known_limits else "",
                 self.get_revoke_url(row.pk),
             )
             for row in rows.order_by("-pk")
@@ -90,6 +102,61 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
             form=blank, new=text, new_name=form.cleaned_data["description"], qr=draw_qr_code(text)
         )
         return self.render_to_response(context)
+
+
+class AppPasswordEditView(RecentProofMixin, MailboxFormView):
+    """Change what a generated app password is good for."""
+
+    form_class = AppPasswordTableForm
+    template_name = "mailboxes/app_password_edit.html"
+    tab = "app-passwords"
+    title = gettext_lazy("Edit app password")
+    saved_text = gettext_lazy("The app password was saved.")
+
+    def needs_proof(self, request: HttpRequest) -> bool:
+        return request.method not in SAFE_METHODS
+
+    @cached_property
+    def app_password(self) -> AppPassword:
+        """Return the app password of the URL; only those of this mailbox that have limits."""
+        rows = AppPassword.objects.filter(mailbox=self.mailbox.pk, pk=self.kwargs["pk"])
+        row = rows.select_related("limits").first()
+        if row is None or row.known_limits is None:
+            raise Http404
+        return row
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        kwargs = super().get_form_kwargs()
+        del kwargs["mailbox"]
+        return kwargs | {"instance": self.app_password}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            app_password=self.app_password,
+            list_url=self.get_success_url(),
+            has_proof=has_recent_proof(self.request),
+            **kwargs,
+        )
+
+    def save_form(self, form: AppPasswordTableForm) -> Any:
+        return form.save(Services(edit=edit_app_password))
+
+    def get_success_url(self) -> str:
+        return reverse("mailbox-app-passwords", args=[self.mailbox.pk])
+
+
+class AppPasswordView(TableView, View):
+    """Redirect from one app password of the table to where it is edited, or listed."""
+
+    screen = "list"
+
+    def get(self, request: HttpRequest, key: str) -> HttpResponse:
+        row = self.get_object()
+        if row.mailbox_id is None:
+            return redirect(self.table.url("list"))
+        if row.known_limits is None:
+            return redirect("mailbox-app-passwords", row.mailbox_id)
+        return redirect("mailbox-app-password", row.mailbox_id, row.pk)
 
 
 class AppPasswordRevokeView(MailboxFormView):
@@ -154,10 +221,22 @@ class OwnAppPasswordListView(OwnFormMixin, AppPasswordListView):
         rules = get_mail_login_rules(self.mailbox)
         return {"is_app_passwords_only": rules.app_passwords_only}
 
+    def get_edit_url(self, number: int) -> str:
+        return reverse("own-app-password", args=[number])
+
     def get_revoke_url(self, number: int | None = None) -> str:
         if number is None:
             return reverse("own-app-passwords-revoke")
         return reverse("own-app-password-revoke", args=[number])
+
+
+class OwnAppPasswordEditView(OwnFormMixin, AppPasswordEditView):
+    """Change an app password of the signed-in mailbox owner."""
+
+    template_name = "mailboxes/own_app_password_edit.html"
+
+    def get_success_url(self) -> str:
+        return reverse("own-app-passwords")
 
 
 class OwnAppPasswordRevokeView(OwnFormMixin, AppPasswordRevokeView):

@@ -46,6 +46,7 @@ class AppPassword(models.Model):
     mailbox = mail_key(Mailbox, "username", related_name="app_passwords", null=True, db_index=False)
     description = CharField(max_length=255, null=True)  # noqa: DJ001 (as it is)
     password_hash = CharField(max_length=255, null=True, secret=True)  # noqa: DJ001 (as it is)
+    new_password = ""  # of a row that was just created; it is not stored
 
     objects = AppPasswordQuerySet.as_manager()
 
@@ -56,7 +57,7 @@ class AppPassword(models.Model):
         indexes = [models.Index(fields=["mailbox"], name="mailadmin_app_password_of")]
 
     def __str__(self) -> str:
-        return f"{self.mailbox_id} {self.description}"
+        return f"{self.mailbox_id or '–'} {self.description or '–'}"
 
     @property
     def log_key(self) -> str:
@@ -74,6 +75,11 @@ class AppPassword(models.Model):
     def is_generated(self) -> bool:
         """Return whether the panel generated it; PostfixAdmin's are typed by people."""
         return (self.password_hash or "").startswith(GENERATED_PREFIX)
+
+    @property
+    def kind(self) -> str:
+        """Return who made it: `generated` by the panel, or `postfixadmin`."""
+        return "generated" if self.is_generated else "postfixadmin"
 
 
 class AppPasswordSalt(models.Model):

@@ -37,7 +37,11 @@ def find_hash_prefix() -> str:
 
 def hash_app_password(text: str) -> str:
     """Return what is stored for an app password."""
-    salt = get_salt()
+    return hash_with_salt(text, get_salt())
+
+
+def hash_with_salt(text: str, salt: str) -> str:
+    """Return the same for a salt that was read before."""
     digest = text.encode()
     for _round in range(ROUNDS):
         digest = hashlib.sha256(salt.encode() + digest).digest()

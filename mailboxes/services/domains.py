@@ -8,7 +8,7 @@ from domains.models import DkimSigning, Domain
 from domains.services import domains
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
-from mailboxes.models import AppPassword, DomainMailLogin, Mailbox, SenderPermission
+from mailboxes.models import DomainMailLogin, Mailbox, SenderPermission
 from mailboxes.models.cached_stats import CachedStat
 from mailboxes.services.default_aliases import create_default_aliases
 from mailboxes.services.mail_logins import set_domain_mail_login
@@ -56,8 +56,6 @@ def delete_domains(changes: Changes, keys: list[str]) -> None:
 
 def get_indirect_dependents(keys: Sequence[str]) -> Iterator[QuerySet]:
     """Yield what depends on the mailboxes and keys of these domains, found without joins."""
-    of_domains = Q(*(Q(mailbox__username__endswith=f"@{key}") for key in keys), _connector=Q.OR)
-    yield AppPassword._base_manager.filter(of_domains)
     others = SenderPermission._base_manager.exclude(domain__in=keys)
     yield others.filter(mailbox_domain__in=keys)
     yield DkimSigning._base_manager.filter(dkim__domain_name__in=keys)

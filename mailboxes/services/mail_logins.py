@@ -1,5 +1,6 @@
 """Whether mail programs may use the main password of mailboxes, or need app passwords."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -7,6 +8,7 @@ from django.core.exceptions import ValidationError
 from domains.models import Domain
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
+from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import DomainMailLogin, Mailbox, MailboxMailLogin
 
@@ -47,6 +49,16 @@ def get_mail_login_rules(mailbox: Mailbox) -> MailLoginRules:
     )
     own, of_domain = rows.first() or (None, None)
     return MailLoginRules(own, bool(of_domain))
+
+
+def find_app_passwords_only(mailboxes: Sequence[Mailbox]) -> set[str]:
+    """Return those of many mailboxes whose mail programs need app passwords, by two queries."""
+    own_rows = MailboxMailLogin.objects.filter(mailbox__in=[each.pk for each in mailboxes])
+    own = {fold(key): only for key, only in own_rows.values_list("pk", "app_passwords_only")}
+    names = {each.domain_id for each in mailboxes}
+    found = DomainMailLogin.objects.filter(domain__in=names, app_passwords_only=True)
+    of_domain = {fold(key) for key in found.values_list("pk", flat=True)}
+    return {m.pk for m in mailboxes if own.get(fold(m.pk), fold(m.domain_id) in of_domain)}
 
 
 def set_mailbox_mail_login(changes: Changes, key: str, app_passwords_only: bool | None) -> None:

@@ -21,7 +21,15 @@ from mailadmin.changes.models import Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.models import SavedFilter
-from mailboxes.models import AppPassword, DeviceLink, Mailbox, Plan, SenderPermission
+from mailboxes.models import (
+    AppPassword,
+    AppPasswordLimits,
+    DeviceLink,
+    Mailbox,
+    Plan,
+    SenderPermission,
+)
+from mailboxes.models.app_passwords import GENERATED_PREFIX
 from mailboxes.services.domains import create_domains
 from tests.base import PASSWORD, World
 
@@ -34,8 +42,10 @@ NUMBERED_MODELS = {
     "import-plan": Plan,
     "import-refused": Plan,
     "job": Job,
+    "mailbox-app-password": AppPassword,
     "mailbox-app-password-revoke": AppPassword,
     "mailbox-device-link-revoke": DeviceLink,
+    "own-app-password": AppPassword,
     "own-app-password-revoke": AppPassword,
     "own-device-link-revoke": DeviceLink,
     "own-exception-remove": TotpException,
@@ -206,7 +216,9 @@ class MatrixWorld(World):
     @classmethod
     def build_keys(cls):
         """Return table → (a row of alice's, one of dave's)."""
-        now, pairs = timezone.now(), {"log": [], "totp-exceptions": [], "sender-permissions": []}
+        now = timezone.now()
+        slugs = ("log", "totp-exceptions", "sender-permissions", "app-passwords")
+        pairs = {slug: [] for slug in slugs}
         for name in ("example.org", "example.com"):
             more = {"action": "create_alias", "data": f"x@{name}", "timestamp": now}
             pairs["log"].append(Log.objects.create(domain_id=name, username="root", **more).pk)
@@ -219,6 +231,8 @@ class MatrixWorld(World):
                 mailbox_domain_id=name,
             )
             pairs["sender-permissions"].append(permission.pk)
+            app_password = AppPassword.objects.create(mailbox=permission.mailbox, description=name)
+            pairs["app-passwords"].append(app_password.pk)
         return pairs | {
             "domains": ["example.org", "example.com"],
             "mailboxes": ["bob@example.org", "carol@example.com"],
@@ -240,11 +254,14 @@ class MatrixWorld(World):
             Plan(owner=person.pk, source=text, state=Plan.State.READY, **owner),
             Passkey(name=text, digest=person.pk, credential_id="eA", **owner),
             TotpException(ip="192.0.2.2", username=person.pk, description=text),
-            AppPassword(mailbox_id=mailbox.pk, description=text, password_hash="x"),
             DeviceLink(mailbox_id=mailbox.pk, secret_hash="x", expires=timezone.now()),
+            AppPassword(
+                mailbox_id=mailbox.pk, description=text, password_hash=GENERATED_PREFIX + text
+            ),
         ]
         for row in rows:
             row.save(force_insert=True)
+        AppPasswordLimits.objects.create(app_password=rows[-1])
         return {type(row): row.pk for row in rows}
 
     @classmethod

@@ -10,8 +10,9 @@ from domains.services.transports import create_transports
 from mailadmin import passwords
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.mails.models import OutgoingMail
-from mailboxes.models import Mailbox, Plan, SenderPermission
+from mailboxes.models import AppPassword, Mailbox, Plan, SenderPermission
 from mailboxes.services.aliases import create_aliases
+from mailboxes.services.app_passwords import create_app_passwords
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.services.sender_permissions import create_sender_permissions
@@ -79,6 +80,10 @@ PAGES = {
         f"/sender-permissions/create/?address=list@{LONG_DOMAIN}",
         "/sender-permissions/latest/edit/",
         "/sender-permissions/latest/delete/",
+        "/app-passwords/",
+        "/app-passwords/latest/",
+        "/app-passwords/latest/delete/",
+        f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/app-passwords/",
         "/import/",
         "/import/latest/",
         "/export/",
@@ -109,6 +114,7 @@ PAGES = {
         "/account/factors/",
         "/account/factors/totp/",
         "/account/factors/exceptions/",
+        "/account/app-passwords/",
         "/domains/",
     ],
 }
@@ -138,6 +144,10 @@ def long_names(world, tmp_path, settings):
         create_sender_permissions,
         [{"address": address, "mailbox": Mailbox(pk=login)} for address, login in rows],
     )
+    limits = {"networks": ",".join(f"2001:db8:{n:x}::/48" for n in range(20)), "pop3": False}
+    row = {"description": "d" * 100, "limits": limits, "text": "abcd-4711"}
+    app_passwords = [row | {"mailbox": key} for key in ("bob@example.org", long_name)]
+    perform(console, create_app_passwords, app_passwords, False)
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
     mails_to_long_names()
 
@@ -173,7 +183,8 @@ def visits(visitor):
         visitor.sign_in(person)
         for path in pages:
             if "latest" in path:
-                model = SenderPermission if "sender-permissions" in path else Plan
+                models = {"sender-permissions": SenderPermission, "app-passwords": AppPassword}
+                model = models.get(path.split("/")[1], Plan)
                 path = path.replace("latest", str(model.objects.latest("pk").pk))
             visitor.go(path)
             yield path

@@ -1,9 +1,11 @@
 """Which of the sign-ins that Dovecot records are kept."""
 
 import datetime
+import io
 import time
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from domains.models import Admin
@@ -99,6 +101,12 @@ def unused(client, days):
     return {name for name in ("bob@example.org", "carol@example.com") if f'"{name}"' in page}
 
 
+def listed(*words):
+    """Return the addresses that the command lists."""
+    call_command("mailbox", "list", *words, stdout=(out := io.StringIO()))
+    return [line.split("\t")[0] for line in out.getvalue().splitlines()[1:]]
+
+
 def test_mailboxes_are_filtered_by_their_last_sign_in(client, settings):
     Mailbox.objects.update(created=timezone.now() - datetime.timedelta(days=200))
     client.force_login(Admin.objects.get(pk="root@example.net"), backend=BACKENDS[Admin])
@@ -108,6 +116,12 @@ def test_mailboxes_are_filtered_by_their_last_sign_in(client, settings):
     assert unused(client, "90") == {"carol@example.com"}
     assert unused(client, "365") == set()  # they are not that old
     assert unused(client, "x") == unused(client, "0") == unused(client, "99999") == set()
+    assert listed("--unused", "90") == ["carol@example.com"]
+    assert listed("--unused", "90", "--domain", "example.org") == []
+    for days in ("x", "0"):
+        with pytest.raises(CommandError) as refused:
+            listed("--unused", days)
+        assert (refused.value.returncode, str(refused.value)[:7]) == (2, "unused:")
     settings.MAILADMIN_LAST_LOGIN_DAYS = 0
     assert unused(client, "30") == set()
     assert "filter-unused" not in client.get("/mailboxes/").content.decode()

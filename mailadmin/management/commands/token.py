@@ -14,7 +14,8 @@ from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import report_database_errors
 from mailadmin.db.fields import get_column_field
 from mailadmin.names import try_normalize_address
-from mailadmin.tables.cli import format_errors, parse_comma_list
+from mailadmin.tables.cli import format_errors
+from mailadmin.tables.cli_options import parse_comma_list
 from mailadmin.tables.cli_output import print_row, print_rows
 from mailadmin.tables.serialization import error_texts, to_json_value
 

@@ -11,14 +11,16 @@ from django.utils.functional import Promise
 from domains.models import AliasDomain, Domain, Transport
 from domains.patterns import WILDCARD_PATTERN
 from domains.services.transports import filter_transports_by_domains
+from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.mailserver.checks.paths import get_location_path
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.generator.files import PANEL_FOLDER
 from mailboxes.mailserver.verifier.programs import LiveDovecot, LivePostfix
-from mailboxes.models import Alias, Mailbox, SenderPermission
+from mailboxes.models import Alias, AppPassword, Mailbox, SenderPermission
 from mailboxes.postfix.maps import build_postfix_maps
 from mailboxes.postfix.queries import is_queried_for_key, run_query
+from mailboxes.services.mail_logins import find_app_passwords_only
 
 # parameter → kinds of keys that are looked up in it
 KEY_KINDS_BY_PARAMETER = {
@@ -227,20 +229,31 @@ class DovecotComparison:
         logins = self.live.find_login_users(batch.keys)
         single = [key for key in batch.keys if not WILDCARD_CHARS & set(key)]
         users = self.live.fetch_users(single) if single else {}
-        expiring = set(Domain.objects.filter(password_expiry__gt=0).values_list("pk", flat=True))
         counts[str(_("sign-in"))] += len(batch.keys)
         counts[str(_("home, mail and quota"))] += len(single)
         self.skipped += len(batch.keys) - len(single)
         mailboxes = list(Mailbox.objects.filter(pk__in=batch.keys))
+        yield from self._compare_logins(mailboxes, logins)
         for mailbox in mailboxes:
-            is_expired = mailbox.domain_id in expiring and mailbox.password_has_expired()
-            expected = mailbox.active and not is_expired
-            yield from compare_yes_no(
-                mailbox.pk, _("sign-in"), expected, mailbox.pk.lower() in logins
-            )
             if not WILDCARD_CHARS & set(mailbox.pk):
                 yield from self._compare_user(mailbox, users.get(mailbox.pk.lower(), ("", "", "")))
         yield from self._compare_senders(mailboxes)
+
+    def _compare_logins(self, mailboxes: list[Mailbox], logins: set[str]) -> Iterator[Difference]:
+        """Check who can sign in with the main password.
+
+        Where it is refused, an app password of PostfixAdmin's may be found in its place.
+        """
+        expiring = set(Domain.objects.filter(password_expiry__gt=0).values_list("pk", flat=True))
+        without = find_app_passwords_only(mailboxes)
+        salted = AppPassword.objects.salted().filter(mailbox__in=[each.pk for each in mailboxes])
+        replaced = {fold(key) for key in salted.values_list("mailbox_id", flat=True)}
+        for mailbox in mailboxes:
+            is_expired = mailbox.domain_id in expiring and mailbox.password_has_expired()
+            is_usable = not is_expired and mailbox.pk not in without
+            if is_usable or not mailbox.active or fold(mailbox.pk) not in replaced:
+                expected, found = mailbox.active and is_usable, fold(mailbox.pk) in logins
+                yield from compare_yes_no(mailbox.pk, _("sign-in"), expected, found)
 
     def _compare_senders(self, mailboxes: list[Mailbox]) -> Iterator[Difference]:
         """Check that mailboxes that may not send cannot sign in to SMTP."""

@@ -6,7 +6,6 @@ import itertools
 import secrets
 import smtplib
 import ssl
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from mailadmin.translation import gettext_lazy
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.config_parser.services import MasterService
+from mailboxes.mailserver.verifier.app_passwords import compare_app_passwords, is_accepted_in_time
 from mailboxes.mailserver.verifier.comparing import Difference, compare_yes_no
 from mailboxes.mailserver.verifier.parameters import iter_smtpd_servers
 from mailboxes.mailserver.verifier.programs import LiveDovecot
@@ -35,13 +35,13 @@ from mailboxes.mailserver.verifier.smtp import (
     get_listen_address,
 )
 from mailboxes.models import Mailbox
+from mailboxes.services.mail_logins import needs_app_passwords
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
 
 MAX_SAMPLE_DOMAINS = 10  # one mailbox of each is tried with a wrong password
 MAX_PARALLEL_LOGINS = 8  # a refusal takes seconds
 ACCOUNT_PREFIX, ACCOUNT_NAME = "mailadminverify", "mailadmin mailserver verify"
 STALE_ACCOUNT_AGE = datetime.timedelta(hours=1)
-MAX_ATTEMPTS, RETRY_SECONDS = 3, 1  # a replica may take a moment to receive an account
 RIGHT_PASSWORD_LABEL = gettext_lazy("sign-in with the correct password")
 WRONG_PASSWORD_LABEL = gettext_lazy("sign-in with a wrong password")
 AUTH_ACCEPTED, AUTH_REJECTED = 235, 535
@@ -53,6 +53,7 @@ class ProbeAccount(NamedTuple):
     username: str
     password: str
     kind: str
+    signs_in: bool = True  # not where mail programs need app passwords
 
 
 PlannedAccount = tuple[ProbeAccount, PasswordHashKind]  # without a domain
@@ -85,6 +86,7 @@ class LoginProbe:
                 yield from self._check_account(account)
             for account in accounts[:1]:
                 yield from self._check_smtp_auth(account, counts)
+                yield from compare_app_passwords(self.dovecot, account.username, counts)
 
     def _check_wrong_passwords(self, users: list[str]) -> Iterator[Difference]:
         with ThreadPoolExecutor(MAX_PARALLEL_LOGINS) as pool:
@@ -94,17 +96,10 @@ class LoginProbe:
                 yield from compare_yes_no(user, WRONG_PASSWORD_LABEL, False, is_accepted)
 
     def _check_account(self, account: ProbeAccount) -> Iterator[Difference]:
-        is_accepted = self._is_accepted(account)
-        yield from compare_yes_no(account.kind, RIGHT_PASSWORD_LABEL, True, is_accepted)
+        is_accepted = is_accepted_in_time(self.dovecot, account.username, account.password)
+        yield from compare_yes_no(account.kind, RIGHT_PASSWORD_LABEL, account.signs_in, is_accepted)
         is_accepted = self.dovecot.accepts(account.username, account.password[::-1])
         yield from compare_yes_no(account.kind, WRONG_PASSWORD_LABEL, False, is_accepted)
-
-    def _is_accepted(self, account: ProbeAccount) -> bool:
-        for number in range(MAX_ATTEMPTS):
-            if self.dovecot.accepts(account.username, account.password):
-                return True
-            time.sleep(RETRY_SECONDS if number < MAX_ATTEMPTS - 1 else 0)
-        return False
 
     def _check_smtp_auth(self, account: ProbeAccount, counts: Counter[str]) -> Iterator[Difference]:
         """Check that Postfix accepts the account where mail is submitted."""
@@ -115,7 +110,8 @@ class LoginProbe:
             if service is None or not view.is_yes("smtpd_sasl_auth_enable"):
                 continue
             counts["AUTH"] += 1
-            for password, expected in ((account.password, AUTH_ACCEPTED), ("wrong", AUTH_REJECTED)):
+            of_right = AUTH_ACCEPTED if account.signs_in else AUTH_REJECTED
+            for password, expected in ((account.password, of_right), ("wrong", AUTH_REJECTED)):
                 reply = probe_auth(self.postfix, service, view, account.username, password)
                 if not reply.startswith(str(expected)):
                     yield Difference(f"master.cf: {name}", "AUTH", str(expected), reply)
@@ -143,14 +139,22 @@ class LoginProbe:
     def _create_accounts(
         self, planned: list[PlannedAccount], domains: list[str] | None
     ) -> list[ProbeAccount]:
-        """Create the accounts in the first domain whose limits allow it."""
-        for domain in sample_domains(domains) if planned else ():
+        """Create the accounts in the first domain whose limits allow it.
+
+        Domains in which mail programs need app passwords come last.
+        """
+        sample = sorted(sample_domains(domains), key=needs_app_passwords)
+        for domain in sample if planned else ():
             rows = [build_mailbox_row(account, kind, domain) for account, kind in planned]
             try:
                 perform(Actor.console(), create_mailboxes, rows)
             except ValidationError:
                 continue
-            return [a._replace(username=f"{a.username}@{domain.pk}") for a, _kind in planned]
+            signs_in = not needs_app_passwords(domain)
+            return [
+                account._replace(username=f"{account.username}@{domain.pk}", signs_in=signs_in)
+                for account, _kind in planned
+            ]
         self.skipped.append(
             _("sign-in with a correct password: all domains have reached their limits")
         )

@@ -197,9 +197,9 @@ class LiveDovecot:
                 found[user.lower()] = home, mail, quota
         return found
 
-    def accepts(self, user: str, password: str) -> bool:
+    def accepts(self, user: str, password: str, service: str = "imap") -> bool:
         """Try to sign in; the password is not shown in the list of processes."""
-        options = ["-x", f"{self.service_field}=imap", "--", user]
+        options = ["-x", f"{self.service_field}={service}", "--", user]
         result = run_program([*self.command, "auth", "test", *options], password)
         if result.returncode not in (0, EX_NOPERM):
             raise ServerUnavailable(

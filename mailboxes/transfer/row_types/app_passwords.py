@@ -12,7 +12,11 @@ from mailadmin.tables.limit_fields import normalize_network
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import AppPassword
 from mailboxes.models.app_passwords import GENERATED_PREFIX, MAX_NETWORKS_LENGTH
-from mailboxes.services.app_passwords import delete_rows_of_former, set_app_password_limits
+from mailboxes.services.app_passwords import (
+    LIMITS_OF_GENERATED_MESSAGE,
+    delete_rows_of_former,
+    set_app_password_limits,
+)
 from mailboxes.transfer.row_types import related_services
 from mailboxes.transfer.row_types.base import ModelRow, RowValues
 from mailboxes.transfer.row_types.fields import (
@@ -26,8 +30,6 @@ from mailboxes.transfer.row_types.fields import (
     serialize_datetime,
 )
 from mailboxes.transfer.row_types.related import MailboxRelatedRowType
-
-LIMITS_OF_GENERATED_MESSAGE = _("Only app passwords that were generated here have limits.")
 
 
 class NetworksField(ClearableLineField):

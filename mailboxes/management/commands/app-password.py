@@ -1,0 +1,7 @@
+"""`app-password list | show | add | edit | delete`"""
+
+from mailadmin.tables.cli import TableCommand
+
+
+class Command(TableCommand):
+    slug = "app-passwords"
