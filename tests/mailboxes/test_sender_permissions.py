@@ -89,6 +89,22 @@ class SenderPermissionTests(TableTests, SenderPermissionWorld):
             self.assertContains(self.open("list"), address)
             self.assertEqual(self.open("edit", row.pk).status_code, 200)
 
+    def test_pages_have_each_permission_of_a_domain_once(self):
+        """Whether the address, the mailbox or both are in it."""
+        self.permit("info@example.com", self.bob)
+        self.permit("sales@example.org", self.carol)
+        self.permit("info@example.com", self.carol)
+        for admin in (self.alice, self.root):
+            found, after = [], ""
+            while after is not None:
+                query = {"domain": "example.org", "limit": 1, "after": after}
+                page = self.api(admin).get(self.slug, **query).json()
+                found += [row["address"] for row in page["items"]]
+                after = page["next"]
+            self.assertEqual(
+                found, ["billing@example.org", "info@example.com", "sales@example.org"]
+            )
+
     def test_a_foreign_mailbox_of_an_own_address_is_no_link(self):
         self.permit("sales@example.org", self.carol)
         self.sign_in(self.alice)
