@@ -18,6 +18,7 @@ from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.address_forms import AddressFormMixin
+from mailboxes.app_passwords.revocation import REVOKE_FIELD, RevocationMixin
 from mailboxes.goto_fields import GotoMixin, get_goto_initial
 from mailboxes.models import Alias, Mailbox
 from mailboxes.quota_hints import QuotaHint, get_new_mailbox_hint
@@ -25,17 +26,22 @@ from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
 
-class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
+class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm):
     limit_name = "mailboxes"
     sections = (
         Section(_("Identity"), ("local_part", "domain", "name")),
         Section(
-            _("Password"), ("password", "password2", "invitation_to", "email_other", "welcome_mail")
+            _("Password"),
+            (
+                *("password", "password2", REVOKE_FIELD),
+                *("invitation_to", "email_other", "welcome_mail"),
+            ),
         ),
         Section(_("Limits"), ("quota",)),
         Section(_("Access"), ("active", "smtp_active")),
     )
     create_only_fields = ("local_part", "domain", "welcome_mail", "invitation_to")
+    edit_only_fields = (REVOKE_FIELD,)
     kept_fields = ("quota",)
     api_defaults = {"welcome_mail": False}
 
@@ -63,6 +69,7 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
         "domain",
         "password",
         "password2",
+        REVOKE_FIELD,
         "name",
         "quota",
         "active",
@@ -100,6 +107,7 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
     def _prepare_edit(self) -> None:
         self.guarded_fields = ("password", "email_other")
         self.set_password_address(self.instance.pk)
+        self.offer_revocation(self.instance)
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         quota: Any = self.fields["quota"]
         quota.help_text = SimpleLazyObject(self._get_edit_help_text)
@@ -150,6 +158,8 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
             username = self.instance.pk
             if "quota" not in self.changed_data:  # which keeps it exact to the byte
                 del values["quota"]
+            if not self.revokes_app_passwords:
+                values.pop(REVOKE_FIELD, None)
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
         return self.replace_password_with_hash(values, username)

@@ -27,6 +27,7 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
+from mailboxes.services.app_passwords import revoke_all_app_passwords
 from mailboxes.services.leftovers import delete_leftovers
 from mailboxes.services.limits import (
     check_domain_quota,
@@ -150,6 +151,7 @@ def edit_mailboxes(changes: Changes, edits: list[tuple[str, dict]]) -> list[Mail
         }
     )
     end_sessions(m for m, own in columns if m.pk in changed and own.get("active") is False)
+    revoke_all_app_passwords(changes, [k for k, own in edits if own.get("revoke_app_passwords")])
     followed = {fold(alias.pk) for alias in _sync_alias_active(changes, mailboxes)}
     edited = [m for m in mailboxes if m.pk in changed or fold(m.pk) in followed]
     for mailbox in edited:
@@ -161,7 +163,7 @@ def edit_mailboxes(changes: Changes, edits: list[tuple[str, dict]]) -> list[Mail
 
 def _get_edited_columns(changes: Changes, values: dict, domain: Domain | None) -> dict:
     """Return the columns to set: a quota in bytes, and when a new password expires."""
-    columns = dict(values)
+    columns = {name: value for name, value in values.items() if name != "revoke_app_passwords"}
     if "quota" in values:
         columns["quota"] = megabytes_to_bytes(values["quota"])
     if "password" in values:
@@ -218,8 +220,14 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
 
 
-def set_password(changes: Changes, model: type[Principal], key: str, stored: str) -> Principal:
-    """Set the password hash of an admin or a mailbox."""
+def set_password(
+    changes: Changes,
+    model: type[Principal],
+    key: str,
+    stored: str,
+    revokes_app_passwords: bool = False,
+) -> Principal:
+    """Set the password hash of an admin or a mailbox, whose app passwords can end with it."""
     person = changes.find_one(model, key)
     values: dict[str, object] = {"password": stored}
     if isinstance(person, Mailbox):
@@ -228,6 +236,8 @@ def set_password(changes: Changes, model: type[Principal], key: str, stored: str
         )
     changes.update([person], **values)
     changes.log("edit_password", getattr(person, "domain_id", ""), key)
+    if revokes_app_passwords and isinstance(person, Mailbox):
+        revoke_all_app_passwords(changes, [person.pk])
     return person
 
 
