@@ -1,6 +1,7 @@
 """Forms of mailboxes and aliases."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,8 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.quota_hints import QuotaHint, get_new_mailbox_hint
 from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
+
+LOGIN_RULE_FIELD = "app_passwords_only"
 
 
 class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm):
@@ -59,6 +62,12 @@ class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm)
         widget=forms.NumberInput(attrs={"data-unit": _("MB")}),
     )
     welcome_mail = forms.BooleanField(label=_("Send welcome email"), required=False, initial=True)
+    # For programs; people have a page for it
+    app_passwords_only = forms.NullBooleanField(
+        label=_("Mail programs need app passwords"),
+        required=False,
+        help_text=_("Null: as for the domain. Only superadmins can except from its rule."),
+    )
 
     class Meta:
         model = Mailbox
@@ -81,6 +90,7 @@ class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        del self.fields[LOGIN_RULE_FIELD]
         self.fields["name"].help_text = _("Shown to administrators only.")
         self.fields["smtp_active"].help_text = _(
             "If not selected, the mailbox can receive mail but not send it."
@@ -116,6 +126,8 @@ class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm)
         """Leave out how large the mailbox may be: it takes queries, and no program reads it."""
         super().adapt_for_api(values)
         self.fields["quota"].help_text = ""
+        if LOGIN_RULE_FIELD in values:
+            self.fields[LOGIN_RULE_FIELD] = deepcopy(self.base_fields[LOGIN_RULE_FIELD])
 
     def _get_edit_help_text(self) -> str:
         """Return how large the mailbox may be."""

@@ -273,6 +273,8 @@ def option_strings(name: str) -> list[str]:
 def build_option_kwargs(field: forms.Field) -> dict[str, Any]:
     help_text = str(field.help_text or field.label or "").replace("%", "%%")
     match field:
+        case forms.NullBooleanField():
+            return {"type": parse_choice, "metavar": "yes|no|default", "help": help_text}
         case forms.BooleanField():
             return {"action": argparse.BooleanOptionalAction, "default": None, "help": help_text}
         case LineListField():
@@ -281,6 +283,19 @@ def build_option_kwargs(field: forms.Field) -> dict[str, Any]:
         "metavar": "TEXT" if isinstance(field.widget, forms.TextInput) else "N",
         "help": help_text,
     }
+
+
+CHOICES: dict[str, bool | str] = {
+    "yes": True,
+    "no": False,
+    "default": "",
+}  # of a boolean that may have no value
+
+
+def parse_choice(text: str) -> bool | str:
+    if text not in CHOICES:
+        raise argparse.ArgumentTypeError(f"enter one of: {', '.join(CHOICES)}")
+    return CHOICES[text]
 
 
 def parse_comma_list(text: str) -> list[str]:
