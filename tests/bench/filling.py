@@ -173,6 +173,10 @@ SELECT CONCAT(IF(n, CONCAT('as.', person), ''), '@', domain), domain, username, 
     {born}, (n + d) % 13 <> 12
 FROM person WHERE n % 10 = 0 ORDER BY username;
 
+INSERT INTO mailadmin_last_login (username, protocol, app_password, address, at)
+SELECT username, 'imap', 0, '192.0.2.7', UNIX_TIMESTAMP(NOW() - INTERVAL IF(n % 4, 200, 5) DAY)
+FROM person ORDER BY username;
+
 INSERT INTO quota2 (username, bytes, messages)
 SELECT username, (1 + n % 4) * 1024 * 10240 * IF((n + d) % 199 = 198, 95, (n * 7 + d) % 80),
     n % 5000
@@ -222,7 +226,8 @@ LEFT JOIN (SELECT domain, COUNT(*) AS aliases FROM alias GROUP BY domain) AS nam
 LEFT JOIN (SELECT domain, SUM(bytes) AS used FROM person JOIN quota2 USING (username)
     GROUP BY domain) AS usages USING (domain) ORDER BY domain;
 ANALYZE TABLE domain, mailbox, alias, alias_domain, quota2, vacation, log, domain_admins,
-    mailadmin_domain_state, mailadmin_change, mailadmin_sender_permission;
+    mailadmin_domain_state, mailadmin_change, mailadmin_sender_permission,
+    mailadmin_last_login;
 """
 
 

@@ -74,6 +74,8 @@ PAGES = [
     Page("mailboxes, last page", "/mailboxes/?before=zzz"),
     Page("mailboxes, from the middle", "/mailboxes/?after=karl."),
     Page("mailboxes, inactive", "/mailboxes/?active=0"),
+    Page("mailboxes, unused", "/mailboxes/?unused=90"),
+    Page("mailboxes of the largest, unused", f"/mailboxes/?domain={LARGEST}&unused=90"),
     Page("mailboxes of the largest", f"/mailboxes/?domain={LARGEST}", busy=True),
     Page("mailboxes of the largest, middle", f"/mailboxes/?domain={LARGEST}&after=karl."),
     Page("mailboxes of the largest, inactive", f"/mailboxes/?domain={LARGEST}&active=0"),
