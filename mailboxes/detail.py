@@ -116,7 +116,7 @@ class AddressSendersView(AddressMixin, TemplateView):
         return super().get_context_data(
             address=address,
             mailbox=mailbox,
-            permissions=find_permissions(principal, address) if mailbox else [],
+            permissions=find_permissions(principal, mailbox) if mailbox else [],
             aliases=find_sender_aliases(principal, address) if mailbox else [],
             explanation=explain_senders(principal, address),
             **kwargs,

@@ -21,6 +21,7 @@ from domains.services.transports import (
 )
 from mailadmin import registry
 from mailadmin.changes.models import Log
+from mailadmin.db.pagination import fetch_first_rows, rows_of_value
 from mailadmin.tables.views.detail import RowOverviewView
 from mailboxes.dashboard.activity import RECENT_LINES, group_lines
 from mailboxes.domain_tables import DomainTable
@@ -72,13 +73,14 @@ class DomainDetailView(RowOverviewView):
                 build_either_domain_filter([domain.pk])
             ),
             admins=dict.fromkeys(admins.values_list("admin_id", flat=True)),
-            groups=group_lines(
-                Log.objects.visible_to(person)
-                .filter(domain=domain.pk)
-                .order_by("-timestamp", "-pk")[:RECENT_LINES],
-                person,
-            ),
+            groups=group_lines(fetch_recent_lines(domain, person), person),
             verbs=registry.action_labels,
             transports=get_effective_transports(Transport.objects.visible_to(person), domain),
             **kwargs,
         )
+
+
+def fetch_recent_lines(domain: Domain, person: Any) -> list[Log]:
+    """Return the last log lines of a domain."""
+    lines = rows_of_value(Log.objects.visible_to(person), "domain", domain.pk)
+    return fetch_first_rows(Log, [lines], ("timestamp", "pk"), RECENT_LINES, ascending=False)

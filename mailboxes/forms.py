@@ -1,6 +1,7 @@
 """Forms of mailboxes and aliases."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -18,24 +19,32 @@ from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.address_forms import AddressFormMixin
+from mailboxes.app_passwords.revocation import REVOKE_FIELD, RevocationMixin
 from mailboxes.goto_fields import GotoMixin, get_goto_initial
 from mailboxes.models import Alias, Mailbox
 from mailboxes.quota_hints import QuotaHint, get_new_mailbox_hint
 from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
 
+LOGIN_RULE_FIELD = "app_passwords_only"
 
-class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
+
+class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm):
     limit_name = "mailboxes"
     sections = (
         Section(_("Identity"), ("local_part", "domain", "name")),
         Section(
-            _("Password"), ("password", "password2", "invitation_to", "email_other", "welcome_mail")
+            _("Password"),
+            (
+                *("password", "password2", REVOKE_FIELD),
+                *("invitation_to", "email_other", "welcome_mail"),
+            ),
         ),
         Section(_("Limits"), ("quota",)),
         Section(_("Access"), ("active", "smtp_active")),
     )
     create_only_fields = ("local_part", "domain", "welcome_mail", "invitation_to")
+    edit_only_fields = (REVOKE_FIELD,)
     kept_fields = ("quota",)
     api_defaults = {"welcome_mail": False}
 
@@ -53,6 +62,12 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
         widget=forms.NumberInput(attrs={"data-unit": _("MB")}),
     )
     welcome_mail = forms.BooleanField(label=_("Send welcome email"), required=False, initial=True)
+    # For programs; people have a page for it
+    app_passwords_only = forms.NullBooleanField(
+        label=_("Mail programs need app passwords"),
+        required=False,
+        help_text=_("Null: as for the domain. Only superadmins can except from its rule."),
+    )
 
     class Meta:
         model = Mailbox
@@ -63,6 +78,7 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
         "domain",
         "password",
         "password2",
+        REVOKE_FIELD,
         "name",
         "quota",
         "active",
@@ -74,6 +90,7 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        del self.fields[LOGIN_RULE_FIELD]
         self.fields["name"].help_text = _("Shown to administrators only.")
         self.fields["smtp_active"].help_text = _(
             "If not selected, the mailbox can receive mail but not send it."
@@ -100,6 +117,7 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
     def _prepare_edit(self) -> None:
         self.guarded_fields = ("password", "email_other")
         self.set_password_address(self.instance.pk)
+        self.offer_revocation(self.instance)
         self.initial["quota"] = quota_to_form_value(self.instance.quota)
         quota: Any = self.fields["quota"]
         quota.help_text = SimpleLazyObject(self._get_edit_help_text)
@@ -108,6 +126,8 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
         """Leave out how large the mailbox may be: it takes queries, and no program reads it."""
         super().adapt_for_api(values)
         self.fields["quota"].help_text = ""
+        if LOGIN_RULE_FIELD in values:
+            self.fields[LOGIN_RULE_FIELD] = deepcopy(self.base_fields[LOGIN_RULE_FIELD])
 
     def _get_edit_help_text(self) -> str:
         """Return how large the mailbox may be."""
@@ -150,6 +170,8 @@ class MailboxForm(AddressFormMixin, InvitationMixin, TableForm):
             username = self.instance.pk
             if "quota" not in self.changed_data:  # which keeps it exact to the byte
                 del values["quota"]
+            if not self.revokes_app_passwords:
+                values.pop(REVOKE_FIELD, None)
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
         return self.replace_password_with_hash(values, username)

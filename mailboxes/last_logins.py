@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 
 from mailadmin.tables.filters import is_number_of_days
@@ -50,12 +51,15 @@ def list_recent(mailbox: Mailbox) -> list[LastLogin]:
 
 
 def filter_unused(rows: QuerySet, days: str) -> QuerySet:
-    """Select mailboxes whose mail nobody has read for so many days; new ones are not unused."""
+    """Select mailboxes whose mail nobody has read for so many days; new ones are not unused.
+
+    The last sign-ins are looked up mailbox by mailbox: for EXISTS, MariaDB collects all of them.
+    """
     if not is_number_of_days(days) or not settings.MAILADMIN_LAST_LOGIN_DAYS:
         return rows.none()
     since = timezone.now() - datetime.timedelta(days=int(days))
     read = LastLogin.objects.filter(mailbox=OuterRef("pk"), at__gte=int(since.timestamp()))
-    return rows.filter(~Exists(read), created__lt=since)
+    return rows.filter(IsNull(Subquery(read.values("at")[:1]), True), created__lt=since)
 
 
 def build_last_use(row: LastLogin) -> LastUse:

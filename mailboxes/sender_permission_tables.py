@@ -1,5 +1,6 @@
 """The table of sender permissions."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,9 +8,11 @@ from django.db.models import QuerySet
 
 from domains.models import Domain
 from mailadmin.accounts.models import Role
-from mailadmin.names import fold
+from mailadmin.db.pagination import Part, Partition
+from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import Services
 from mailadmin.tables.columns import Column
+from mailadmin.tables.parts import MAX_DOMAIN_QUERIES
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext_lazy, ngettext_lazy
 from mailboxes import cells
@@ -21,6 +24,8 @@ from mailboxes.services.sender_permissions import (
     edit_sender_permission,
     set_sender_permissions,
 )
+
+DOMAIN_COLUMNS = ("domain", "mailbox_domain")
 
 
 class SenderPermissionTable(Table):
@@ -76,3 +81,23 @@ class SenderPermissionTable(Table):
 
     def filter_by_domain(self, rows: Any, name: str) -> QuerySet:
         return rows.filter_by_domains([name])
+
+    def split(self, rows: QuerySet, filters: Mapping[str, str], principal: Any) -> list[Part]:
+        """Have the rows of domains read from two indexes: those of addresses and of mailboxes.
+
+        For a condition of both columns databases would collect and sort all rows that match.
+        """
+        names = get_domain_names(filters, principal)
+        if "q" in filters or not names:
+            return super().split(rows, filters, principal)
+        if len(names) > MAX_DOMAIN_QUERIES:
+            return [rows.filter(**{f"{column}__in": names}) for column in DOMAIN_COLUMNS]
+        return [Partition(rows, column, names) for column in DOMAIN_COLUMNS]
+
+
+def get_domain_names(filters: Mapping[str, str], principal: Any) -> list[str]:
+    """Return the domains whose rows a list shows; none if it shows all, or those of a query."""
+    if domain := filters.get("domain"):
+        return [try_normalize_domain(domain)]
+    names = principal.managed_domains() if principal.role is Role.ADMIN else None
+    return names if isinstance(names, list) else []

@@ -1,12 +1,12 @@
 """The tables of mailboxes and aliases."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
 from django.db.models.lookups import IsNull
 
 from domains.quotas import file_quota
@@ -42,6 +42,7 @@ from mailboxes.services.domain_warnings import (
 )
 from mailboxes.services.known_counts import get_known_count
 from mailboxes.services.logged_aliases import find_logged_aliases
+from mailboxes.services.mail_logins import get_own_rule
 from mailboxes.services.mailboxes import (
     create_mailboxes,
     delete_mailboxes,
@@ -111,10 +112,12 @@ class MailboxTable(PersonTable):
         dict.fromkeys(
             ["username", "name", "quota", "active", "smtp_active", "email_other"], Role.ADMINS
         )
+        | {"app_passwords_only": Role.ADMINS}
         | dict.fromkeys(["maildir", "phone", "password_expiry"], Role.SUPERADMIN)
         | dict.fromkeys(DATE_COLUMNS, Role.ADMINS)
     )
     extra_columns = ("local_part", "domain")
+    computed_values = {"app_passwords_only": get_own_rule}
     example_values = {
         "local_part": "bob",
         "domain": "example.org",
@@ -165,6 +168,17 @@ class MailboxTable(PersonTable):
 
     def inbound_references(self, keys: Sequence[str], principal: Any) -> list[ReferenceGroup]:
         return deletion_references.find_address_references(principal, keys)
+
+    def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
+        rows = list(super().prefetch_values(rows, principal))
+        prefetch_related_objects(rows, "mail_login")
+        return rows
+
+    def prefetch_forms(self, rows: list[Any]) -> list[Any]:
+        """Do not count app passwords: forms say to people only how many there are."""
+        for row in rows:
+            row.app_password_count = 0
+        return rows
 
     def head_values(self, row: Any) -> dict[str, Any]:
         vacation = VACATIONS.first(key=row.pk)

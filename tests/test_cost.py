@@ -130,7 +130,8 @@ def test_a_search_of_some_domains_reads_no_other_rows(costs):
     assert read == {}
 
 
-@pytest.mark.parametrize("method", ["GET", pytest.param("POST", marks=pytest.mark.mysql)])
+@pytest.mark.mysql
+@pytest.mark.parametrize("method", ["GET", "POST"])
 def test_rows_read_do_not_grow_with_the_database(costs, method):
     """If both show the same number of rows."""
     grown = {
@@ -141,7 +142,8 @@ def test_rows_read_do_not_grow_with_the_database(costs, method):
     assert grown == {}
 
 
-@pytest.mark.parametrize("method", ["GET", pytest.param("POST", marks=pytest.mark.mysql)])
+@pytest.mark.mysql
+@pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_page_reads_more_of_a_long_log_than_it_shows(log_costs, method):
     """Its log is fifty times as long; a page may show more of it, as some lines are rare."""
     grown = {

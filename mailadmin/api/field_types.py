@@ -56,7 +56,8 @@ def get_field_type(field: forms.Field) -> FieldType:
     description = field.help_text or field.label or ""
     match field:
         case forms.BooleanField():
-            return FieldType("boolean", description)
+            is_nullable = isinstance(field, forms.NullBooleanField)
+            return FieldType("boolean", description, is_nullable=is_nullable)
         case LineListField():
             return FieldType("array", description)
         case forms.MultipleChoiceField():
@@ -128,6 +129,8 @@ def find_row_errors(types: Mapping[str, FieldType], row: object) -> dict[str, li
 
 def find_type_errors(field_type: FieldType, value: Any) -> Iterator[str]:
     """Yield what is wrong with the type and the bounds of one value."""
+    if value is None and field_type.is_nullable:
+        return
     if value is None:
         yield _("This field may not be null.")
     elif not has_type(value, field_type.type):

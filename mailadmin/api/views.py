@@ -13,7 +13,7 @@ from django.views.generic import FormView, TemplateView, View
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
-from mailadmin.accounts.proof import SAFE_METHODS, RecentProofMixin, has_recent_proof
+from mailadmin.accounts.proof import ProofToSaveMixin
 from mailadmin.api.forms import TokenForm, get_table_choices
 from mailadmin.api.models import Token
 from mailadmin.api.problems import PROBLEM_TYPE
@@ -22,16 +22,13 @@ from mailadmin.api.tokens import TOKEN_VERBS, delete_token
 from mailadmin.changes.perform import perform
 
 
-class TokenListView(RecentProofMixin, FormView):
+class TokenListView(ProofToSaveMixin, FormView):
     """One's own tokens, and a form for a new one, whose text only the response shows."""
 
     roles = Role.ADMINS
     template_name = "account/tokens.html"
     form_class = TokenForm
     success_url = reverse_lazy("tokens")
-
-    def needs_proof(self, request: HttpRequest) -> bool:
-        return request.method not in SAFE_METHODS
 
     def get_form_kwargs(self) -> dict:
         return super().get_form_kwargs() | {"actor": self.actor, "owner": self.request.user}
@@ -43,7 +40,6 @@ class TokenListView(RecentProofMixin, FormView):
             tokens=own,
             table_labels=labels,
             permission_labels=TOKEN_VERBS,
-            has_proof=has_recent_proof(self.request),
             **kwargs,
         )
 

@@ -19,10 +19,10 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.actors import add_actors, get_actor_name
 from mailadmin.changes.formatting import render_change_values, summarize_change
 from mailadmin.changes.models import Change, Log
-from mailadmin.db.pagination import Part, Partition
+from mailadmin.db.pagination import Part, Partition, rows_of_value
 from mailadmin.formatting import cached_in_language, format_datetime, unicode_address
 from mailadmin.html_formats import HTMLFormat
-from mailadmin.names import fold
+from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import Text
 from mailadmin.tables.cells import RowRenderer
 from mailadmin.tables.columns import Column
@@ -122,6 +122,8 @@ class LogTable(Table):
         """Have the lines read username by username, if the filter matches few of them."""
         admin = get_admin_filter(filters, principal)
         names = find_usernames(admin) if admin and admin.isascii() else []
+        if not names and "domain" in filters and "q" not in filters:
+            return [rows_of_value(rows, "domain", try_normalize_domain(filters["domain"]))]
         if not names:
             return super().split(rows, filters, principal)
         if len(names) == 1:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import connections, models
+from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
@@ -268,6 +268,16 @@ class TimestampField(DateTimeField):
 def is_known_date(moment: datetime.datetime | None) -> bool:
     """Return False for PostfixAdmin's two unknown dates, 0000-00-00 and 2000-01-01."""
     return moment is not None and is_known_year(timezone.localtime(moment).year)
+
+
+def as_stored(moment: datetime.datetime) -> datetime.datetime:
+    """Return a moment as the database has it and compares it: whole seconds without a zone."""
+    return timezone.make_naive(moment, connection.timezone).replace(microsecond=0, fold=0)
+
+
+def is_older(moment: datetime.datetime | None, other: datetime.datetime | None) -> bool:
+    """Tell whether the database takes a moment for an earlier one; an unknown one is the first."""
+    return other is not None and (moment is None or as_stored(moment) < as_stored(other))
 
 
 def is_known_year(year: int) -> bool:

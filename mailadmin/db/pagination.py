@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.lookups import GreaterThan
 
 from mailadmin.db.compiled import fill_placeholders, make_placeholder
-from mailadmin.db.index_hints import ordered_by_secondary_index
+from mailadmin.db.index_hints import ignore_unordered_indexes, is_mysql, ordered_by_secondary_index
 
 Order = tuple[str, ...]
 Statement = tuple[str, Sequence[Any]]  # SQL and its parameters
@@ -46,6 +46,16 @@ class IndexedSearch:
 
 
 Part = QuerySet | Partition | IndexedSearch
+
+
+def rows_of_value(rows: QuerySet, lookup: str, value: str) -> Part:
+    """Return the rows of one value of a column, which an index has in order.
+
+    MySQL may read all rows in order, however few have the value, unless their keys come first.
+    """
+    if is_mysql():
+        return Partition(rows, lookup, [value])
+    return rows.filter(**{lookup: value})
 
 
 def parts_after(
@@ -152,7 +162,10 @@ def iter_statements(part: Part, order: Order, count: int, ascending: bool) -> It
         yield from compile_first_keys(every, order, count, ascending)
         return
     rows = every.filter(**{part.lookup: PLACEHOLDER})
-    compiled = compile_first_keys(rows, order, count, ascending)
+    compiled = [
+        (ignore_unordered_indexes(sql, rows, part.lookup, order), parameters)
+        for sql, parameters in compile_first_keys(rows, order, count, ascending)
+    ]
     for value in part.values:
         if value.isascii():
             for sql, parameters in compiled:

@@ -27,6 +27,9 @@ FILTER_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 OPTION_NAMES = {"q": "search"}  # where a person would not guess the name of the filter
 
+# Values of a boolean that may have none
+CHOICES: Mapping[str, bool | str] = {"yes": True, "no": False, "default": ""}
+
 
 def add_filter_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Add an option for each filter of a table."""
@@ -48,6 +51,8 @@ def option_strings(name: str) -> list[str]:
 def build_option_kwargs(field: forms.Field) -> dict[str, Any]:
     help_text = str(field.help_text or field.label or "").replace("%", "%%")
     match field:
+        case forms.NullBooleanField():
+            return {"type": parse_choice, "metavar": "yes|no|default", "help": help_text}
         case forms.BooleanField():
             return {"action": argparse.BooleanOptionalAction, "default": None, "help": help_text}
         case LineListField() | forms.MultipleChoiceField():
@@ -56,6 +61,12 @@ def build_option_kwargs(field: forms.Field) -> dict[str, Any]:
         "metavar": "TEXT" if isinstance(field.widget, forms.TextInput) else "N",
         "help": help_text,
     }
+
+
+def parse_choice(text: str) -> bool | str:
+    if text not in CHOICES:
+        raise argparse.ArgumentTypeError(f"enter one of: {', '.join(CHOICES)}")
+    return CHOICES[text]
 
 
 def parse_comma_list(text: str) -> list[str]:

@@ -166,4 +166,4 @@ class MainPasswordForm(ValidatedTextForm):
         try:
             perform(self.actor, set_mailbox_mail_login, self.mailbox.pk, value)
         except ValidationError as error:
-            self.add_service_error(error)
+            self.add_error("main_password", error.messages)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import View
 
-from mailadmin.accounts.proof import SAFE_METHODS, RecentProofMixin, has_recent_proof
+from mailadmin.accounts.proof import ProofToSaveMixin, RecentProofMixin
 from mailadmin.changes.perform import perform
 from mailadmin.qr_codes import draw_qr_code
 from mailadmin.tables.actions import Services
@@ -43,16 +43,13 @@ class ListedAppPassword(NamedTuple):
     revoke_url: str
 
 
-class AppPasswordListView(RecentProofMixin, MailboxFormView):
+class AppPasswordListView(ProofToSaveMixin, MailboxFormView):
     """The app passwords of a mailbox, and a form for a new one; only its response shows it."""
 
     form_class = AppPasswordForm
     template_name = "mailboxes/app_passwords.html"
     tab = "app-passwords"
     title = gettext_lazy("App passwords")
-
-    def needs_proof(self, request: HttpRequest) -> bool:
-        return request.method not in SAFE_METHODS
 
     def get_revoke_url(self, number: int | None = None) -> str:
         """Return the URL that revokes one app password, or all of them."""
@@ -83,7 +80,6 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
         return super().get_context_data(
             app_passwords=self.list_app_passwords(),
             revoke_all_url=self.get_revoke_url(),
-            has_proof=has_recent_proof(self.request),
             records_uses=settings.MAILADMIN_LAST_LOGIN_DAYS > 0,
             **self.get_main_password_context(),
             **kwargs,
@@ -104,7 +100,7 @@ class AppPasswordListView(RecentProofMixin, MailboxFormView):
         return self.render_to_response(context)
 
 
-class AppPasswordEditView(RecentProofMixin, MailboxFormView):
+class AppPasswordEditView(ProofToSaveMixin, MailboxFormView):
     """Change what a generated app password is good for."""
 
     form_class = AppPasswordTableForm
@@ -112,9 +108,6 @@ class AppPasswordEditView(RecentProofMixin, MailboxFormView):
     tab = "app-passwords"
     title = gettext_lazy("Edit app password")
     saved_text = gettext_lazy("The app password was saved.")
-
-    def needs_proof(self, request: HttpRequest) -> bool:
-        return request.method not in SAFE_METHODS
 
     @cached_property
     def app_password(self) -> AppPassword:
@@ -134,7 +127,6 @@ class AppPasswordEditView(RecentProofMixin, MailboxFormView):
         return super().get_context_data(
             app_password=self.app_password,
             list_url=self.get_success_url(),
-            has_proof=has_recent_proof(self.request),
             **kwargs,
         )
 

@@ -1,14 +1,14 @@
 """App passwords: one for each mail program, with limits that Dovecot honours."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import Count, Max
+from django.db.models import Count, Exists, Max, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin.accounts.models import ScopedQuerySet, VisibleQuerySet
+from mailadmin.accounts.models import Role, ScopedQuerySet, VisibleQuerySet
 from mailadmin.db.fields import CharField, DateTimeField, NameField, UnknownDate, mail_key
 from mailadmin.db.models import get_table_name
 from mailboxes.models.mail import Mailbox
@@ -96,8 +96,14 @@ class AppPasswordSalt(models.Model):
 
 
 class AppPasswordLimitsQuerySet(ScopedQuerySet):
-    domain_lookup = "app_password__mailbox__domain"
     owner_lookup = "app_password__mailbox"
+
+    def visible_to(self, principal: Any) -> Self:
+        """Select the limits of the app passwords in scope."""
+        if getattr(principal, "role", None) != Role.ADMIN:
+            return super().visible_to(principal)
+        own = AppPassword.objects.filter(pk=OuterRef("pk"))
+        return self.filter(Exists(own.visible_to(principal)))
 
 
 class AppPasswordLimits(models.Model):

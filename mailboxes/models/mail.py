@@ -87,6 +87,10 @@ class Mailbox(Principal, TimestampedModel):
             self.set_derived_fields()
         super().clean_fields(exclude)
 
+    @cached_property
+    def app_password_count(self) -> int:
+        return self.app_passwords.count()
+
     def set_derived_fields(self) -> None:
         """Set address and maildir of a new mailbox from its local part and domain."""
         self.username = f"{self.local_part}@{self.domain_id}".lower()

@@ -1,13 +1,15 @@
 """Rows that other programs keep beside mailboxes: usage, fetchmail."""
 
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
-from mailadmin.accounts.models import ScopedQuerySet, VisibleQuerySet
+from mailadmin.accounts.models import Role, ScopedQuerySet, VisibleQuerySet
+from mailadmin.db.compared_columns import AsColumn, have_same_collation
 from mailadmin.db.fields import (
     CharField,
     CurrentTime,
@@ -62,6 +64,19 @@ class OldUsage(models.Model):
 class MailboxOwnedQuerySet(ScopedQuerySet):
     domain_lookup = "mailbox__domain"
     owner_lookup = "mailbox"
+
+    def visible_to(self, principal: Any) -> Self:
+        """Select the rows in scope; by the key of each mailbox if a join could not use it.
+
+        A newer PostfixAdmin adds tables to an older database in another charset. Then a join
+        would read all mailboxes in scope, whichever row is asked for.
+        """
+        own: Any = self.model._meta.get_field("mailbox")
+        key = Mailbox._meta.pk
+        if getattr(principal, "role", None) != Role.ADMIN or have_same_collation(own, key):
+            return super().visible_to(principal)
+        mailboxes = Mailbox._base_manager.filter(domain__in=principal.managed_domains())
+        return self.filter(Exists(mailboxes.filter(pk=AsColumn(OuterRef(own.attname), key))))
 
 
 class EnumField(NameField):

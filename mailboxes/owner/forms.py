@@ -14,13 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.backends import count_proof
 from mailadmin.accounts.models import Role
-from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.accounts.signed_in import record_session
 from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
 from mailadmin.names import fold, validate_address
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ConflictCheckedForm
+from mailboxes.app_passwords.revocation import REVOKE_FIELD, RevocationMixin
 from mailboxes.forms import get_goto_initial
 from mailboxes.goto_fields import GotoMixin
 from mailboxes.models import Alias, Mailbox, Vacation
@@ -167,7 +167,7 @@ class VacationForm(ConflictCheckedForm):
         return self.run_service(set_vacation, self.mailbox.pk, self.get_service_values())
 
 
-class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
+class PasswordChangeForm(RevocationMixin, ConflictCheckedForm):
     """The current password, and the new one twice."""
 
     old_password = forms.CharField(
@@ -176,7 +176,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         max_length=1024,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
-    field_order = ["old_password", "password", "password2"]
+    field_order = ["old_password", "password", "password2", REVOKE_FIELD]
 
     def __init__(self, *args: Any, actor: Actor, request: HttpRequest, **kwargs: Any) -> None:
         self.actor, self.request = actor, request
@@ -186,6 +186,7 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         self.fields["password2"].label = _("Confirm new password")
         self.require_password()
         self.set_password_address(self.actor.principal.pk)
+        self.offer_revocation(self.actor.principal)
 
     def clean_old_password(self) -> str:
         """Count wrong guesses as the login does."""
@@ -205,7 +206,9 @@ class PasswordChangeForm(NewPasswordMixin, ConflictCheckedForm):
         """Change the password; other sessions end, this one continues."""
         person = self.actor.principal
         stored = self.get_password_values(person.username)["password"]
-        saved = self.run_service(set_password, person._meta.model, person.pk, stored)
+        saved = self.run_service(
+            set_password, person._meta.model, person.pk, stored, self.revokes_app_passwords
+        )
         if saved:
             person.password = stored
             update_session_auth_hash(self.request, person)

@@ -12,16 +12,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
-from mailadmin.accounts.password_forms import NewPasswordMixin
 from mailadmin.accounts.recovery.links import OpenLink, find_open_link, split_code
 from mailadmin.accounts.recovery.views import CODE_KEY
 from mailadmin.accounts.views import BaseLoginView
 from mailadmin.changes.perform import Actor
+from mailboxes.app_passwords.revocation import REVOKE_FIELD, RevocationMixin
 from mailboxes.services.recovery import recover_password
 
 
-class RecoveryForm(NewPasswordMixin):
-    """A new password, typed twice."""
+class RecoveryForm(RevocationMixin):
+    """A new password, typed twice. App passwords end as well, unless their owner keeps them."""
 
     def __init__(self, *args: Any, actor: Actor, secret: str, **kwargs: Any) -> None:
         self.actor, self.secret = actor, secret
@@ -32,11 +32,16 @@ class RecoveryForm(NewPasswordMixin):
         self.fields["password"].widget.attrs["autofocus"] = True
         self.require_password()
         self.set_password_address(actor.principal.pk)
+        self.initial[REVOKE_FIELD] = True
+        self.offer_revocation(actor.principal)
 
     def save(self) -> None:
         person = self.actor.principal
         stored = self.get_password_values(person.pk)["password"]
-        self.run_service(recover_password, person._meta.model, person.pk, self.secret, stored)
+        revokes = self.revokes_app_passwords
+        self.run_service(
+            recover_password, person._meta.model, person.pk, self.secret, stored, revokes
+        )
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")

@@ -28,12 +28,12 @@ VACATION_SERVICE = "mailadmin-autoreply"  # in master.cf
 NOT_ALL_ROW_CONDITION = "domain.domain <> 'ALL'"
 # The least that Postfix must be allowed: table → statement → columns
 POSTFIX_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
-    "domain": {"SELECT": ("domain", "active", "backupmx", "transport")},
+    "domain": {"SELECT": ("domain", "active", "backupmx", "transport", "created")},
     "alias_domain": {"SELECT": ("alias_domain", "target_domain", "active")},
     "alias": {"SELECT": ("address", "goto", "active")},
-    "mailbox": {"SELECT": ("username", "domain", "maildir", "quota", "active")},
+    "mailbox": {"SELECT": ("username", "domain", "maildir", "quota", "active", "created")},
     "mailadmin_transport": {"SELECT": ("pattern", "transport", "active")},
-    "mailadmin_sender_permission": {"SELECT": ("address", "mailbox", "active")},
+    "mailadmin_sender_permission": {"SELECT": ("address", "mailbox", "active", "created")},
 }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from domains.models import Domain
 from mailboxes.models import Alias, Mailbox, SenderPermission
 from mailboxes.postfix.queries import (
     HAS_TARGETS_CONDITION,
@@ -22,7 +23,8 @@ from mailboxes.postfix.queries import (
     iter_key_expressions,
 )
 
-PERMITTED_LOGIN = "senderpermission.mailbox"
+PERMISSION = "senderpermission"
+PERMITTED_LOGIN = f"{PERMISSION}.mailbox"
 
 
 def build_sender_login_map(builder: QueryBuilder) -> PostfixMap:
@@ -62,7 +64,8 @@ def iter_permission_selects(builder: QueryBuilder) -> Iterator[LookupSelect]:
         own = builder.equals(SenderPermission, "address", address)
         is_alias = builder.exists(Alias, "address", address, "other.active = 1")
         applies = (f"({own} OR {build_no_extension(builder)} OR {is_alias})", "")
-        active_if = (applies, *get_permission_conditions(builder), *unclaimed)
+        domain = TARGET_DOMAIN if unclaimed else ":domain"
+        active_if = (applies, *get_permission_conditions(builder, domain), *unclaimed)
         yield builder.select_of_domain(
             SenderPermission, PERMITTED_LOGIN, active_if, bool(unclaimed), with_key=True
         )
@@ -85,11 +88,26 @@ def iter_catch_all_selects(builder: QueryBuilder) -> Iterator[LookupSelect]:
         )
 
 
-def get_permission_conditions(builder: QueryBuilder) -> Conditions:
-    """Return what makes a permission count: it and its mailbox are active."""
-    is_active = builder.exists(Mailbox, "username", PERMITTED_LOGIN, "other.active = 1")
-    reason = _("the mailbox of the sender permission is inactive or missing")
-    return builder.active("senderpermission"), (is_active, reason)
+def get_permission_conditions(builder: QueryBuilder, domain: str) -> Conditions:
+    """Return what makes a permission count: it and its mailbox are active.
+
+    One that is older than the mailbox or the domain of its address is that of a former one, which
+    another program has deleted.
+    """
+    of_mailbox = (Mailbox, "username", PERMITTED_LOGIN)
+    is_active = builder.exists(*of_mailbox, "other.active = 1")
+    is_younger = " AND ".join(
+        builder.exists(*place, f"other.created <= {PERMISSION}.created")
+        for place in (of_mailbox, (Domain, "domain", domain))
+    )
+    return (
+        builder.active(PERMISSION),
+        (is_active, _("the mailbox of the sender permission is inactive or missing")),
+        (
+            f"({is_younger})",
+            _("the sender permission is older than its mailbox or domain, which was created again"),
+        ),
+    )
 
 
 def build_no_extension(builder: QueryBuilder) -> str:

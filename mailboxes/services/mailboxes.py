@@ -1,7 +1,7 @@
 """Create, edit and delete mailboxes, each with the alias of its own address."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -27,6 +27,7 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
+from mailboxes.services.app_passwords import revoke_all_app_passwords
 from mailboxes.services.leftovers import delete_leftovers
 from mailboxes.services.limits import (
     check_domain_quota,
@@ -36,30 +37,26 @@ from mailboxes.services.limits import (
     is_quota_increase,
     sum_assigned_quota,
 )
+from mailboxes.services.mail_logins import set_mail_logins
 from mailboxes.welcome_mail import queue_welcome_mails
 
+RULE = "app_passwords_only"
+# Values of forms and files that mailboxes have no column for
+OTHER_VALUES = ("welcome_mail", "invitation_to", "revoke_app_passwords", RULE)
 DEFAULT_PASSWORD_EXPIRY_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
 
 
 def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     """Create mailboxes, each with its own alias. Quotas are in MB, passwords are hashes."""
-    domains = lock_writable_domains(changes, [row["domain"].pk for row in rows])
-    _refuse_maildir(changes, rows)
-    mailboxes = [_build_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
-    _refuse_delimiter_in_local_part(mailboxes)
-    refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
-    for domain, new in group_by_domain(mailboxes, domains):
-        check_row_limit(domain, "mailboxes", len(new))
-        check_quotas(domain, new, changes.principal)
-    for mailbox, row in zip(mailboxes, rows, strict=True):
-        mailbox.clean_fields(exclude=_get_unchecked_fields(row))
+    mailboxes = _build_mailboxes(changes, rows)
     delete_leftovers(changes, [mailbox.pk for mailbox in mailboxes])
     changes.create(mailboxes)
     changes.create(_build_own_alias(mailbox) for mailbox in mailboxes)
+    _set_login_rules(changes, mailboxes, rows)
     adjust_tallies_of_domains(
         {
-            domain.pk: {"mailboxes": len(new), "quota_assigned": sum_assigned_quota(new)}
-            for domain, new in group_by_domain(mailboxes, domains)
+            domain: {"mailboxes": len(new), "quota_assigned": sum_assigned_quota(new)}
+            for domain, new in group_by_domain(mailboxes)
         }
     )
     for mailbox in mailboxes:
@@ -73,12 +70,23 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     return mailboxes
 
 
+def _build_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
+    """Lock the domains and return the new mailboxes, of which no rule refuses any."""
+    domains = lock_writable_domains(changes, [row["domain"].pk for row in rows])
+    _refuse_maildir(changes, rows)
+    mailboxes = [_build_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
+    _refuse_delimiter_in_local_part(mailboxes)
+    refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
+    for domain, new in group_by_domain(mailboxes, domains):
+        check_row_limit(domain, "mailboxes", len(new))
+        check_quotas(domain, new, changes.principal)
+    for mailbox, row in zip(mailboxes, rows, strict=True):
+        mailbox.clean_fields(exclude=_get_unchecked_fields(row))
+    return mailboxes
+
+
 def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
-    own = {
-        k: v
-        for k, v in row.items()
-        if k not in ("welcome_mail", "invitation_to", "quota", "domain")
-    }
+    own = {k: v for k, v in row.items() if k not in (*OTHER_VALUES, "quota", "domain")}
     dates = dict.fromkeys(("created", "modified", "token_validity"), changes.at)
     dates["password_expiry"] = get_password_expiry(changes, domain)
     mailbox = Mailbox(**dates | own, domain=domain, quota=megabytes_to_bytes(row.get("quota", 0)))
@@ -95,6 +103,15 @@ def _build_own_alias(mailbox: Mailbox) -> Alias:
         created=mailbox.created,
         modified=mailbox.modified,
     )
+
+
+def _set_login_rules(
+    changes: Changes, mailboxes: Sequence[Mailbox], values: Sequence[dict]
+) -> set[str]:
+    """Set where main passwords work, as far as it is given; return the mailboxes that changed."""
+    given = zip(mailboxes, values, strict=True)
+    wanted = [(mailbox, own[RULE]) for mailbox, own in given if RULE in own]
+    return {mailbox.pk for mailbox in set_mail_logins(changes, wanted)}
 
 
 def _get_unchecked_fields(row: dict) -> set[str]:
@@ -140,16 +157,11 @@ def edit_mailboxes(changes: Changes, edits: list[tuple[str, dict]]) -> list[Mail
         for mailbox, (_key, values) in zip(mailboxes, edits, strict=True)
     ]
     _check_edited_quotas(changes, columns, domains)
-    before = {mailbox.pk: sum_assigned_quota([mailbox]) for mailbox in mailboxes}
     notify_of_new_addresses(changes, columns)
-    changed = {mailbox.pk for mailbox in changes.update_each(columns)}
-    adjust_tallies_of_domains(
-        {
-            name: {"quota_assigned": sum_assigned_quota(own) - sum(before[m.pk] for m in own)}
-            for name, own in group_by_domain(mailboxes)
-        }
-    )
+    changed = _update_mailboxes(changes, columns)
+    changed |= _set_login_rules(changes, mailboxes, [values for _key, values in edits])
     end_sessions(m for m, own in columns if m.pk in changed and own.get("active") is False)
+    revoke_all_app_passwords(changes, [k for k, own in edits if own.get("revoke_app_passwords")])
     followed = {fold(alias.pk) for alias in _sync_alias_active(changes, mailboxes)}
     edited = [m for m in mailboxes if m.pk in changed or fold(m.pk) in followed]
     for mailbox in edited:
@@ -159,9 +171,23 @@ def edit_mailboxes(changes: Changes, edits: list[tuple[str, dict]]) -> list[Mail
     return mailboxes
 
 
+def _update_mailboxes(changes: Changes, columns: list[tuple[Mailbox, dict]]) -> set[str]:
+    """Update mailboxes and the tallies of their quotas; return which of them changed."""
+    mailboxes = [mailbox for mailbox, _values in columns]
+    before = {mailbox.pk: sum_assigned_quota([mailbox]) for mailbox in mailboxes}
+    changed = {mailbox.pk for mailbox in changes.update_each(columns)}
+    adjust_tallies_of_domains(
+        {
+            name: {"quota_assigned": sum_assigned_quota(own) - sum(before[m.pk] for m in own)}
+            for name, own in group_by_domain(mailboxes)
+        }
+    )
+    return changed
+
+
 def _get_edited_columns(changes: Changes, values: dict, domain: Domain | None) -> dict:
     """Return the columns to set: a quota in bytes, and when a new password expires."""
-    columns = dict(values)
+    columns = {name: value for name, value in values.items() if name not in OTHER_VALUES}
     if "quota" in values:
         columns["quota"] = megabytes_to_bytes(values["quota"])
     if "password" in values:
@@ -218,8 +244,14 @@ def delete_mailboxes(changes: Changes, keys: list[str]) -> None:
         changes.log("delete_mailbox", mailbox.domain_id, mailbox.pk)
 
 
-def set_password(changes: Changes, model: type[Principal], key: str, stored: str) -> Principal:
-    """Set the password hash of an admin or a mailbox."""
+def set_password(
+    changes: Changes,
+    model: type[Principal],
+    key: str,
+    stored: str,
+    revokes_app_passwords: bool = False,
+) -> Principal:
+    """Set the password hash of an admin or a mailbox, whose app passwords can end with it."""
     person = changes.find_one(model, key)
     values: dict[str, object] = {"password": stored}
     if isinstance(person, Mailbox):
@@ -228,6 +260,8 @@ def set_password(changes: Changes, model: type[Principal], key: str, stored: str
         )
     changes.update([person], **values)
     changes.log("edit_password", getattr(person, "domain_id", ""), key)
+    if revokes_app_passwords and isinstance(person, Mailbox):
+        revoke_all_app_passwords(changes, [person.pk])
     return person
 
 

@@ -7,8 +7,14 @@ from mailboxes.services.mailboxes import set_password
 
 
 def recover_password(
-    changes: Changes, model: type[Principal], key: str, secret: str, stored: str
+    changes: Changes,
+    model: type[Principal],
+    key: str,
+    secret: str,
+    stored: str,
+    revokes_app_passwords: bool = False,
 ) -> None:
     """Use up a link and set the hash of the new password; nobody is signed in by it."""
     purpose = take_link(changes, model, key, secret)
-    finish_recovery(changes, set_password(changes, model, key, stored), purpose)
+    person = set_password(changes, model, key, stored, revokes_app_passwords)
+    finish_recovery(changes, person, purpose)

@@ -16,6 +16,7 @@ from domains.services.locks import check_not_being_deleted, lock_domains
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
+from mailadmin.db.fields import as_stored, is_older
 from mailadmin.names import fold, validate_address, validate_domain
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Mailbox, SenderPermission
@@ -27,9 +28,11 @@ def create_sender_permissions(changes: Changes, rows: list[dict]) -> list[Sender
     """Create permissions; each row has a mailbox, and an address or `@domain`."""
     mailboxes = _find_mailboxes(changes, [row["mailbox"].pk for row in rows])
     permissions = [_build_permission(row, mailboxes[fold(row["mailbox"].pk)]) for row in rows]
-    _lock_both_domains(changes, permissions)
+    domains = _lock_both_domains(changes, permissions)
     _refuse_taken(permissions)
     changes.create(permissions)
+    for each in permissions:
+        keep_younger(each, each.mailbox, domains[fold(each.domain_id)])
     _log(changes, "create_sender_permission", permissions)
     return permissions
 
@@ -71,6 +74,21 @@ def delete_leftovers_of_domains(changes: Changes, names: Sequence[str]) -> None:
     """Delete permissions in former domains of these names, which another program deleted."""
     for part in chunks(names):
         _delete_if_any(changes, SenderPermission.objects.filter_by_domains(part))
+
+
+def keep_younger(permission: SenderPermission, *rows: Mailbox | Domain) -> None:
+    """Date a permission after these rows: another program may have created them by another clock.
+
+    Older ones do not count, as those of former rows of the names.
+    """
+    if is_of_former(permission, *rows):
+        permission.created = max((row.created for row in rows if row.created), key=as_stored)
+        SenderPermission.objects.filter(pk=permission.pk).update(created=permission.created)
+
+
+def is_of_former(permission: SenderPermission, *rows: Mailbox | Domain) -> bool:
+    """Tell whether a permission is older than one of these rows, which was created again."""
+    return any(is_older(permission.created, row.created) for row in rows)
 
 
 def get_address_domain(address: str) -> str:
@@ -121,8 +139,10 @@ def _find_mailboxes(changes: Changes, keys: list[str]) -> dict[str, Mailbox]:
     return found
 
 
-def _lock_both_domains(changes: Changes, permissions: Sequence[SenderPermission]) -> None:
-    """Lock the domains of addresses and mailboxes; all must be in the actor's scope."""
+def _lock_both_domains(
+    changes: Changes, permissions: Sequence[SenderPermission]
+) -> dict[str, Domain]:
+    """Lock and return the domains of addresses and mailboxes; all must be in the actor's scope."""
     _refuse_owners(changes)
     lock_domains(changes, _get_domain_names(permissions))
     visible = Domain.objects.visible_to(changes.principal)
@@ -136,6 +156,7 @@ def _lock_both_domains(changes: Changes, permissions: Sequence[SenderPermission]
     for permission in permissions:
         permission.domain_id = domains[fold(permission.domain_id)].pk
     check_not_being_deleted(domains.values())
+    return domains
 
 
 def _get_domain_names(permissions: Iterable[SenderPermission]) -> set[str]:

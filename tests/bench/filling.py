@@ -178,6 +178,9 @@ SELECT username, 'Phone', CONCAT('{{MAILADMIN}}bench$', SHA2(username, 256))
 FROM person WHERE n % 4 = 0 ORDER BY username;
 INSERT INTO mailadmin_app_password (app_password, created)
 SELECT id, {born} FROM mailbox_app_password;
+INSERT INTO mailadmin_last_login (username, protocol, app_password, address, at)
+SELECT username, 'imap', 0, '192.0.2.7', UNIX_TIMESTAMP(NOW() - INTERVAL IF(n % 4, 200, 5) DAY)
+FROM person ORDER BY username;
 
 INSERT INTO quota2 (username, bytes, messages)
 SELECT username, (1 + n % 4) * 1024 * 10240 * IF((n + d) % 199 = 198, 95, (n * 7 + d) % 80),
@@ -229,7 +232,7 @@ LEFT JOIN (SELECT domain, SUM(bytes) AS used FROM person JOIN quota2 USING (user
     GROUP BY domain) AS usages USING (domain) ORDER BY domain;
 ANALYZE TABLE domain, mailbox, alias, alias_domain, quota2, vacation, log, domain_admins,
     mailadmin_domain_state, mailadmin_change, mailadmin_sender_permission, mailbox_app_password,
-    mailadmin_app_password;
+    mailadmin_app_password, mailadmin_last_login;
 """
 
 

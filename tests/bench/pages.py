@@ -40,6 +40,7 @@ def api(name, path, people=ADMINS, /, method="GET", body=None, status=200, **mor
 
 
 SUPER = (ROOT,)
+IN_MYSQL = 11  # queries, one more than in MariaDB: for the keys of the domain's log lines
 COUNTS_DOMAINS = "counts the domains of its admins, one of whom has a fifth of all"
 COUNTS_MAILBOXES = "counts the mailboxes of a small installation; of a large one the worker does"
 LOOKS_EVERYWHERE = "looks for a part of a word everywhere"
@@ -58,9 +59,9 @@ PAGES = [
     Page("domains", "/domains/", busy=True),
     Page("domains, by state", "/domains/?active=1"),
     Page("domains, from the middle", "/domains/?after=moon"),
-    Page("domain, largest", f"/domains/{LARGEST}/", busy=True),
-    Page("domain, usual", "/domains/{usual}/"),
-    Page("domain, few rows", f"/domains/{FEW}/"),
+    Page("domain, largest", f"/domains/{LARGEST}/", busy=True, queries=IN_MYSQL),
+    Page("domain, usual", "/domains/{usual}/", queries=IN_MYSQL),
+    Page("domain, few rows", f"/domains/{FEW}/", queries=IN_MYSQL),
     Page("domain, DNS records", "/domains/{usual}/dns/"),
     Page("domain, form", f"/domains/{LARGEST}/edit/", SUPER),
     Page("new domain, form", "/domains/create/", SUPER),
@@ -73,6 +74,8 @@ PAGES = [
     Page("mailboxes, last page", "/mailboxes/?before=zzz"),
     Page("mailboxes, from the middle", "/mailboxes/?after=karl."),
     Page("mailboxes, inactive", "/mailboxes/?active=0"),
+    Page("mailboxes, unused", "/mailboxes/?unused=90"),
+    Page("mailboxes of the largest, unused", f"/mailboxes/?domain={LARGEST}&unused=90"),
     Page("mailboxes of the largest", f"/mailboxes/?domain={LARGEST}", busy=True),
     Page("mailboxes of the largest, middle", f"/mailboxes/?domain={LARGEST}&after=karl."),
     Page("mailboxes of the largest, inactive", f"/mailboxes/?domain={LARGEST}&active=0"),

@@ -262,3 +262,14 @@ def test_an_app_password_is_no_older_than_its_mailbox():
     Mailbox.objects.filter(pk=BOB).update(created=ahead)
     create(enter(BOB))
     assert AppPasswordLimits.objects.get().created == ahead
+
+
+def test_the_worker_revokes_those_of_a_mailbox_that_was_created_again():
+    create(enter(BOB))
+    AppPassword.objects.create(mailbox_id=BOB, password_hash="{BLF-CRYPT}$2y$10$abc")
+    purge_orphaned_app_passwords()
+    assert AppPassword.objects.count() == 2
+    later = timezone.now() + datetime.timedelta(seconds=2)
+    Mailbox.objects.filter(pk=BOB).update(created=later)
+    purge_orphaned_app_passwords()
+    assert [row.is_generated for row in AppPassword.objects.all()] == [False]

@@ -1,14 +1,19 @@
-"""Domains whose mail programs need app passwords: form, API, files."""
+"""Domains and mailboxes whose mail programs need app passwords: form, API, command, files."""
+
+import csv
+from io import StringIO
+
+from django.core.management import call_command
 
 from domains.models import Domain
 from mailadmin.changes.models import Change
-from mailboxes.models import DomainMailLogin
+from mailboxes.models import DomainMailLogin, Mailbox, MailboxMailLogin
 from mailboxes.services.mail_logins import (
     get_mail_login_rules,
     needs_app_passwords,
     set_mailbox_mail_login,
 )
-from tests.base import World
+from tests.base import PASSWORD, World
 
 URL = "/domains/example.org/edit/"
 
@@ -111,3 +116,75 @@ class MailboxTests(World):
         self.assertEqual(self.client.post(self.URL, {"main_password": "any"}).status_code, 403)
         self.perform(self.root, set_mailbox_mail_login, self.bob.pk, False)
         self.assertNotContains(self.client.get("/account/app-passwords/"), text)
+
+
+class MailboxValueTests(World):
+    """The rule of one mailbox, as a value of the table."""
+
+    KEY, URL = "bob@example.org", "mailboxes/bob@example.org"
+
+    def own_rule(self):
+        return get_mail_login_rules(self.bob).own
+
+    def test_the_api_reads_and_sets_it(self):
+        api = self.api(self.alice)
+        self.assertIsNone(api.get(self.URL).json()["app_passwords_only"])
+        for value in (True, False, None):
+            answer = api.patch(self.URL, {"app_passwords_only": value})
+            self.assertIs(answer.json()["app_passwords_only"], value)
+            self.assertIs(self.own_rule(), value)
+            self.assertEqual(api.patch(self.URL, {"name": "Bob"}).status_code, 200)
+            self.assertIs(self.own_rule(), value)
+        self.assertIn(("edit_mailbox", "example.org", self.KEY), self.logged())
+        for wrong in ("never", "", 1):
+            answer = api.patch(self.URL, {"app_passwords_only": wrong})
+            self.assertEqual(answer.status_code, 422, wrong)
+
+    def test_a_new_mailbox_has_it(self):
+        row = {"local_part": "ann", "domain": "example.org", "password": PASSWORD, "quota": 1}
+        self.api(self.alice).post("mailboxes", row | {"app_passwords_only": True})
+        self.assertIs(MailboxMailLogin.objects.get().app_passwords_only, True)
+
+    def test_a_tag_covers_it(self):
+        api = self.api(self.alice)
+        tag = api.get(self.URL)["ETag"]
+        self.perform(self.alice, set_mailbox_mail_login, self.bob.pk, True)
+        answer = api.patch(self.URL, {"name": "Bob"}, headers={"If-Match": tag})
+        self.assertEqual(answer.status_code, 412)
+
+    def test_only_superadmins_except_a_mailbox(self):
+        DomainMailLogin.objects.create(domain_id="example.org", app_passwords_only=True)
+        answer = self.api(self.alice).patch(self.URL, {"app_passwords_only": False})
+        self.assertEqual(answer.status_code, 422)
+        self.assertEqual(list(answer.json()["errors"]), ["app_passwords_only"])
+        rows = [{"username": self.KEY, "name": "Bobby", "app_passwords_only": False}]
+        self.assertEqual(self.api(self.alice).patch("mailboxes", rows).status_code, 422)
+        row = {"local_part": "ann", "domain": "example.org", "password": PASSWORD, "quota": 1}
+        answer = self.api(self.alice).post("mailboxes", row | {"app_passwords_only": False})
+        self.assertEqual(answer.status_code, 422)
+        self.assertIsNone(self.own_rule())
+        self.assertFalse(Mailbox.objects.filter(pk="ann@example.org").exists())
+        self.api(self.root).patch(self.URL, {"app_passwords_only": False})
+        self.assertIs(self.own_rule(), False)
+
+    def test_the_page_leaves_it_alone(self):
+        self.perform(self.root, set_mailbox_mail_login, self.bob.pk, False)
+        self.sign_in(self.alice)
+        self.assertNotContains(self.client.get(f"/{self.URL}/edit/"), "app_passwords_only")
+        data = {"name": "Bobby", "quota": "10", "active": "on", "app_passwords_only": "true"}
+        self.client.post(f"/{self.URL}/edit/", data)
+        self.assertIs(self.own_rule(), False)
+
+    def test_the_command_sets_it(self):
+        for option, value in (("yes", True), ("no", False), ("default", None)):
+            options = ("--app-passwords-only", option)
+            call_command("mailbox", "edit", self.KEY, *options, stdout=StringIO())
+            self.assertIs(self.own_rule(), value)
+
+    def test_a_file_has_it(self):
+        self.perform(self.root, set_mailbox_mail_login, self.bob.pk, True)
+        self.sign_in(self.root)
+        text = self.client.get("/mailboxes/export/").getvalue().decode()
+        rows = {row["username"]: row for row in csv.DictReader(StringIO(text))}
+        self.assertEqual(rows[self.KEY]["app_passwords_only"], "1")
+        self.assertEqual(rows[self.carol.pk]["app_passwords_only"], "")

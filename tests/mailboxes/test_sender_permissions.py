@@ -1,13 +1,19 @@
 """The table of sender permissions: pages, API, scope, deletion of what they name."""
 
+import datetime
+
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.utils import timezone
 
 from domains.models import Domain
 from mailadmin.changes.models import Change
 from mailboxes.models import Mailbox, SenderPermission
+from mailboxes.postfix.maps import build_postfix_maps
+from mailboxes.postfix.queries import run_query
 from mailboxes.services.domains import create_domains, delete_domains
 from mailboxes.services.leftovers import purge_orphaned_permissions
 from mailboxes.services.mailboxes import create_mailboxes, delete_mailboxes
+from mailboxes.services.sender_addresses import find_own_addresses, find_permissions
 from mailboxes.services.sender_permissions import (
     create_sender_permissions,
     delete_sender_permissions,
@@ -16,6 +22,11 @@ from mailboxes.services.sender_permissions import (
 )
 from tests.base import World
 from tests.table_tests import TableTests
+
+
+def get_sender_sql():
+    (query,) = (each for each in build_postfix_maps() if each.name == "sender_login")
+    return query.sql()
 
 
 class SenderPermissionWorld(World):
@@ -88,6 +99,22 @@ class SenderPermissionTests(TableTests, SenderPermissionWorld):
             self.sign_in(self.alice)
             self.assertContains(self.open("list"), address)
             self.assertEqual(self.open("edit", row.pk).status_code, 200)
+
+    def test_pages_have_each_permission_of_a_domain_once(self):
+        """Whether the address, the mailbox or both are in it."""
+        self.permit("info@example.com", self.bob)
+        self.permit("sales@example.org", self.carol)
+        self.permit("info@example.com", self.carol)
+        for admin in (self.alice, self.root):
+            found, after = [], ""
+            while after is not None:
+                query = {"domain": "example.org", "limit": 1, "after": after}
+                page = self.api(admin).get(self.slug, **query).json()
+                found += [row["address"] for row in page["items"]]
+                after = page["next"]
+            self.assertEqual(
+                found, ["billing@example.org", "info@example.com", "sales@example.org"]
+            )
 
     def test_a_foreign_mailbox_of_an_own_address_is_no_link(self):
         self.permit("sales@example.org", self.carol)
@@ -230,3 +257,60 @@ class SenderPermissionTests(TableTests, SenderPermissionWorld):
         kept = self.names()[:2]
         purge_orphaned_permissions()
         self.assertEqual(self.names(), kept)
+
+    # Mailboxes and domains that PostfixAdmin deletes and creates again
+
+    def create_again(self, row):
+        """Let another program delete a row and create it again, two seconds from now."""
+        created = timezone.now() + datetime.timedelta(seconds=2)
+        type(row).objects.filter(pk=row.pk).update(created=created)
+
+    def may_send(self, address, login):
+        answers = [answer for (answer,) in run_query(get_sender_sql(), address)]
+        return login in answers
+
+    def test_a_permission_of_a_former_mailbox_or_domain_does_not_count(self):
+        of_domain = self.permit("@example.org", self.carol)
+        for row in (self.bob, Domain.objects.get(pk="example.org")):
+            with self.subTest(row):
+                self.assertTrue(self.may_send("billing@example.org", "bob@example.org"))
+                born = row.created
+                self.create_again(row)
+                self.assertFalse(self.may_send("billing@example.org", "bob@example.org"))
+                is_mailbox = row == self.bob
+                is_permitted = self.may_send("any@example.org", "carol@example.com")
+                self.assertEqual(is_permitted, is_mailbox)
+                self.bob.refresh_from_db()
+                own = [each.address for each in find_own_addresses(self.bob)]
+                self.assertNotIn("billing@example.org", own)
+                if is_mailbox:
+                    self.assertEqual(find_permissions(self.root, self.bob), [])
+                type(row).objects.filter(pk=row.pk).update(created=born)
+                self.bob.refresh_from_db()
+        self.assertTrue(of_domain)
+
+    def test_explain_says_so(self):
+        self.create_again(self.bob)
+        self.sign_in(self.root)
+        query = "address=billing@example.org&sender=bob@example.org"
+        self.assertContains(self.client.get(f"/explain/?{query}"), "which was created again")
+
+    def test_the_worker_deletes_those_of_former_ones(self):
+        for row, names in (
+            (self.bob, ["billing@example.com"]),
+            (Domain.objects.get(pk="example.com"), []),
+        ):
+            self.create_again(row)
+            purge_orphaned_permissions()
+            self.assertEqual([address for address, _mailbox in self.names()], names)
+
+    def test_a_new_permission_counts_whatever_the_clock_of_the_mailbox(self):
+        """Another program has created bob by a clock that is an hour ahead."""
+        for row in (self.bob, Domain.objects.get(pk="example.org")):
+            created = timezone.now() + datetime.timedelta(hours=1)
+            type(row).objects.filter(pk=row.pk).update(created=created)
+        row = {"address": "sales@example.org", "mailbox": self.bob}
+        self.perform(self.alice, create_sender_permissions, [row])
+        self.assertTrue(self.may_send("sales@example.org", "bob@example.org"))
+        purge_orphaned_permissions()
+        self.assertIn(("sales@example.org", "bob@example.org"), self.names())

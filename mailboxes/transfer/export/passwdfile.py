@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from mailadmin.names import fold
-from mailboxes.models import Mailbox
+from mailboxes.models import AppPassword, Mailbox
 from mailboxes.postfix.app_password_queries import build_main_password_condition
 from mailboxes.postfix.dialects import get_dialect
 from mailboxes.postfix.dovecot_queries import (
@@ -72,6 +73,7 @@ def iter_passwd_lines(
         build_users_part(fields), domain=domain, mail_directory=f"{mail_directory.rstrip('/')}/"
     )
     for page in rows.iter_raw_pages():
+        report_app_passwords([user for user, *_values in page], losses)
         for user, password, *values in page:
             user_fields = dict(zip(fields, values, strict=True))
             yield from iter_passwd_line(
@@ -82,6 +84,14 @@ def iter_passwd_lines(
                 ESCAPED_PERCENT[version],
                 losses,
             )
+
+
+def report_app_passwords(users: list[str], losses: Losses) -> None:
+    """Report the app passwords of mailboxes: a passwd-file has one password for each."""
+    text = _("App passwords, which a passwd-file cannot hold: mail programs that use them stop.")
+    own = AppPassword.objects.filter(mailbox__in=users).order_by("mailbox")
+    for user, count in own.values_list("mailbox").annotate(count=Count("pk")):
+        losses.add(text, user, count)
 
 
 def build_users_part(fields: dict[str, str]) -> LookupSelect:

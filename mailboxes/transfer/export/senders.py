@@ -1,7 +1,7 @@
 """The map file of sender logins.
 
 For one key several rows may answer: mailbox or alias, and sender permissions. Where there are
-permissions, the panel's query is run for each key.
+permissions, the panel's query is run for many such keys at once.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from domains.models import AliasDomain
 from mailadmin.db.pagination import iter_rows
 from mailadmin.names import fold
 from mailboxes.models import SenderPermission
-from mailboxes.postfix.queries import run_query
 from mailboxes.transfer.entries import Losses
+from mailboxes.transfer.export.batches import find_answers, iter_batches
 from mailboxes.transfer.export.map_lines import (
     FILE_HEADER,
     belongs_to_domain,
@@ -26,7 +26,7 @@ def iter_sender_lines(losses: Losses, domain: str) -> Iterator[str]:
     """Yield the lines of the file, each key once."""
     yield FILE_HEADER
     query = maps_by_name()["sender_login"]
-    permitted, sql = find_permitted_keys(), query.sql()
+    permitted = find_permitted_keys()
     remaining = {key for key in permitted if not domain or belongs_to_domain(key, domain)}
     owners = [
         part
@@ -34,18 +34,16 @@ def iter_sender_lines(losses: Losses, domain: str) -> Iterator[str]:
         if part.model is not SenderPermission and not part.for_other_keys
     ]
     answers = [each for part in owners for each in iter_part_answers(part, domain)]
-    for key, answer in iter_entries(answers, domain):
-        remaining.discard(key)
-        is_affected = key in permitted or get_domain_key(key) in permitted
-        yield from iter_map_line(key, look_up(sql, key) if is_affected else answer, losses)
-    for key in sorted(remaining):
-        if answer := look_up(sql, key):
-            yield from iter_map_line(key, answer, losses)
-
-
-def look_up(sql: str, key: str) -> str:
-    answers = (str(answer) for (answer,) in run_query(sql, key) if answer not in (None, ""))
-    return ",".join(dict.fromkeys(answers))
+    for batch in iter_batches(iter_entries(answers, domain)):
+        affected = [k for k, _answer in batch if not permitted.isdisjoint((k, get_domain_key(k)))]
+        found = find_answers(query, affected) if affected else {}
+        for key, answer in batch:
+            remaining.discard(key)
+            yield from iter_map_line(key, ",".join(found.get(key, [])) or answer, losses)
+    for keys in iter_batches(sorted(remaining)):
+        found = find_answers(query, keys)
+        for key in filter(found.get, keys):
+            yield from iter_map_line(key, ",".join(found[key]), losses)
 
 
 def find_permitted_keys() -> set[str]:

@@ -80,6 +80,16 @@ class YesNoField(forms.Field):
             ) from error
 
 
+class InheritedYesNoField(ClearableLineField):
+    """A boolean, or nothing where another row decides."""
+
+    def to_python(self, value: Any) -> Any:
+        return None if value in ("", None) else YesNoField().to_python(value)
+
+    def run_validators(self, value: Any) -> None:
+        """Accept what is no text."""
+
+
 class DomainNameField(forms.CharField):
     default_validators = [validate_domain]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import F
+from django.db.models import F, prefetch_related_objects
 
 from domains.models import MAX_QUOTA_MB, Domain
 from domains.quotas import QUOTA_DECIMALS, exact_megabytes, file_quota, megabytes_to_bytes
@@ -15,13 +15,15 @@ from mailadmin.changes.perform import Changes
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, AppPassword, Fetchmail, Mailbox, Vacation
+from mailboxes.services.mail_logins import get_own_rule
 from mailboxes.services.mailboxes import create_mailboxes, edit_mailbox
 from mailboxes.tables import MailboxTable
 from mailboxes.transfer.row_types.addresses import AddressRowType
-from mailboxes.transfer.row_types.base import Difference, RowValues, omit_keys
+from mailboxes.transfer.row_types.base import Difference, ModelRow, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
     BoundedIntegerField,
     DomainNameField,
+    InheritedYesNoField,
     LineField,
     SecretField,
     YesNoField,
@@ -64,6 +66,7 @@ class MailboxRowType(AddressRowType):
         "maildir": LineField(),
         "totp_secret": SecretField(),
         "welcome_mail": YesNoField(),
+        "app_passwords_only": InheritedYesNoField(),
     }
     column_aliases = {"address": "username"}
     required_columns = ("username",)
@@ -90,7 +93,17 @@ class MailboxRowType(AddressRowType):
         values = super().to_file_values(values)
         if "quota" in values:
             values = omit_keys(values, "quota") | build_quota_values(values["quota"])
+        if values.get("app_passwords_only", "") is None:
+            values["app_passwords_only"] = ""
         return values
+
+    def prefetch_rows(self, rows: Iterable[ModelRow]) -> Iterable[ModelRow]:
+        found = list(super().prefetch_rows(rows))
+        prefetch_related_objects(found, "mail_login")
+        return found
+
+    def values_from_row(self, row: Mailbox) -> RowValues:
+        return super().values_from_row(row) | {"app_passwords_only": get_own_rule(row)}
 
     def find_differences(self, row: Mailbox, values: RowValues) -> list[Difference]:
         return [

@@ -3,6 +3,8 @@
 from mailboxes.models import AppPassword, AppPasswordLimits
 from mailboxes.services.app_password_hashes import hash_app_password
 from mailboxes.services.app_passwords import create_app_password
+from mailboxes.transfer.entries import Losses
+from mailboxes.transfer.export.passwdfile import iter_passwd_lines
 from tests.mailboxes.transfer.exporting import Exporting
 
 ROW = {"mailbox": "bob@example.org", "description": "Phone"}
@@ -58,3 +60,17 @@ class AppPasswordTransferTests(Exporting):
             AppPasswordLimits.objects.create(app_password_id=each, imap=False)
         self.put(password_hash=hash_app_password("secret"))
         self.assertIn("IMAP", AppPassword.objects.get().known_limits.protocol_names)
+
+    def test_a_passwd_file_reports_what_it_cannot_hold(self):
+        for name in ("Phone", "Laptop"):
+            self.perform(self.root, create_app_password, self.bob.pk, name, LIMITS, name)
+        AppPassword.objects.create(mailbox=self.carol, password_hash="{BLF-CRYPT}$2y$10$abc")
+        losses = Losses()
+        lines = list(iter_passwd_lines(losses, "example.org", "/var/vmail", "2.3"))
+        self.assertTrue(any(line.startswith("bob@example.org:") for line in lines))
+        (note,) = losses
+        self.assertIn("App passwords", note.text)
+        self.assertEqual((note.count, note.places), (2, ["bob@example.org"]))
+        losses = Losses()
+        list(iter_passwd_lines(losses, "", "/var/vmail", "2.3"))
+        self.assertEqual([note.count for note in losses], [3])
