@@ -66,7 +66,10 @@ class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm)
     app_passwords_only = forms.NullBooleanField(
         label=_("Mail programs need app passwords"),
         required=False,
-        help_text=_("Null: as for the domain. Only superadmins can exempt a mailbox from the rule of its domain."),
+        help_text=_(
+            "Null: as for the domain. Only superadmins can exempt a mailbox from the rule of its"
+            " domain."
+        ),
     )
 
     class Meta:
