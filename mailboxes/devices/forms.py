@@ -11,7 +11,7 @@ from mailadmin.accounts.recovery.forms import SendableAddressField
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.tables.forms import ValidatedTextForm
-from mailboxes.devices.kinds import DEVICE_KINDS
+from mailboxes.devices.device_kinds import DEVICE_KINDS
 from mailboxes.devices.setup import DeviceSetup
 from mailboxes.models import AppPassword, DeviceLink, Mailbox
 from mailboxes.services.app_passwords import (

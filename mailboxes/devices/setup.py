@@ -9,7 +9,7 @@ from mailadmin.qr_codes import draw_qr_code
 from mailboxes.client_setup.mobileconfig import build_mobileconfig
 from mailboxes.client_setup.servers import ClientServer, ClientServers, get_client_servers
 from mailboxes.client_setup.thunderbird_qr import build_account_text
-from mailboxes.devices.kinds import DeviceKind
+from mailboxes.devices.device_kinds import DeviceKind
 from mailboxes.models import Mailbox
 
 PROFILE_SALT = "mailadmin.mailboxes.devices.profile"

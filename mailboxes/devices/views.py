@@ -6,18 +6,18 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import View
 
+from mailadmin.accounts.code_links import CodeLinkView, get_opened_code
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.proof import ProofToSaveMixin
 from mailadmin.accounts.recovery.policy import has_links
 from mailadmin.accounts.views import BaseLoginView
 from mailadmin.changes.perform import Actor
-from mailadmin.sealing import seal_text, unseal_text
 from mailboxes.client_setup.views import build_profile_response
 from mailboxes.devices.forms import DeviceForm
 from mailboxes.devices.setup import build_requested_profile
@@ -25,8 +25,7 @@ from mailboxes.models import DeviceLink
 from mailboxes.owner.views import OwnFormMixin
 from mailboxes.services.device_links import find_open_link
 
-CODE_KEY = "mailadmin_device_link"  # the code of a link, encrypted in the data of a session
-CODE_PURPOSE = b"device-link"
+CODE_KEY = "mailadmin_device_link"  # of the code of a link, in the data of a session
 
 
 class OwnDeviceView(ProofToSaveMixin, OwnFormMixin):
@@ -46,22 +45,12 @@ class OwnDeviceView(ProofToSaveMixin, OwnFormMixin):
         return self.render_to_response(self.get_context_data(form=form, setup=setup))
 
 
-@method_decorator(login_not_required, name="dispatch")
-class DeviceLinkView(View):
-    """Open a link: its code moves into the session, out of the address of the page.
+class DeviceLinkView(CodeLinkView):
+    session_key = CODE_KEY
+    page = "device"
 
-    Opening it changes nothing, as mail servers and browsers look at links as well.
-    """
-
-    roles = Role.ANYONE
-    http_method_names = ["get", "head"]
-
-    def get(self, request: HttpRequest, code: str) -> HttpResponse:
-        if find_open_link(code) is None:
-            request.session.pop(CODE_KEY, None)
-        else:
-            request.session[CODE_KEY] = seal_text(code, CODE_PURPOSE)
-        return redirect("device")
+    def is_open(self, code: str) -> bool:
+        return find_open_link(code) is not None
 
 
 @method_decorator([login_not_required, sensitive_post_parameters()], name="dispatch")
@@ -74,7 +63,7 @@ class LinkedDeviceView(BaseLoginView):
     link: DeviceLink
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        link = find_open_link(unseal_text(request.session.get(CODE_KEY, ""), CODE_PURPOSE))
+        link = find_open_link(get_opened_code(request, CODE_KEY))
         # The page may be that of another link, which was opened in this browser before.
         if link is None or request.POST.get("link", str(link.pk)) != str(link.pk):
             return render(request, "devices/invalid_link.html", status=410)

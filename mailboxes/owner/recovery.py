@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
+from mailadmin.accounts.code_links import get_opened_code
 from mailadmin.accounts.recovery.links import OpenLink, find_open_link, split_code
 from mailadmin.accounts.recovery.views import CODE_KEY
 from mailadmin.accounts.views import BaseLoginView
@@ -61,7 +62,7 @@ class RecoveryView(BaseLoginView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_code(self) -> str:
-        return self.request.session.get(CODE_KEY, "")
+        return get_opened_code(self.request, CODE_KEY)
 
     def get_throttled_name(self) -> str:
         return self.link.person.pk

@@ -9,7 +9,7 @@ from django.test import Client
 from domains.models import Admin
 from mailadmin.conf.client_servers import ServicePort
 from mailadmin.mails.models import OutgoingMail
-from mailboxes.devices.kinds import DEVICE_KINDS
+from mailboxes.devices.device_kinds import DEVICE_KINDS
 from mailboxes.models import AppPassword, Mailbox
 from mailboxes.services.app_password_hashes import hash_app_password
 from tests.base import BACKENDS, build_world, give_proof

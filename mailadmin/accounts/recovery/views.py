@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.views.generic import FormView, TemplateView, View
+from django.views.generic import FormView, TemplateView
 
+from mailadmin.accounts.code_links import CodeLinkView
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.accounts.recovery.forms import RecoveryAddressForm, RecoveryRequestForm
@@ -19,7 +20,7 @@ from mailadmin.accounts.recovery.requests import add_request
 from mailadmin.accounts.views import BaseLoginView
 from mailadmin.tables.views.base import SaveFormMixin
 
-CODE_KEY = "mailadmin_recovery"  # the code of a link, in the data of a session
+CODE_KEY = "mailadmin_recovery"  # of the code of a link, in the data of a session
 
 
 class RecoveryRequestView(BaseLoginView):
@@ -50,22 +51,12 @@ class RecoveryRequestedView(TemplateView):
     template_name = "recovery/requested.html"
 
 
-@method_decorator(login_not_required, name="dispatch")
-class RecoveryLinkView(View):
-    """Open a link: its code moves into the session, out of the address of the page.
+class RecoveryLinkView(CodeLinkView):
+    session_key = CODE_KEY
+    page = "recover"
 
-    Opening it changes nothing, as mail servers and browsers look at links as well.
-    """
-
-    roles = Role.ANYONE
-    http_method_names = ["get", "head"]
-
-    def get(self, request: HttpRequest, code: str) -> HttpResponse:
-        if find_open_link(code) is None:
-            request.session.pop(CODE_KEY, None)
-        else:
-            request.session[CODE_KEY] = code
-        return redirect("recover")
+    def is_open(self, code: str) -> bool:
+        return find_open_link(code) is not None
 
 
 class RecoveryAddressView(RecentProofMixin, SaveFormMixin, FormView):
