@@ -176,6 +176,7 @@ class MailboxTable(PersonTable):
 
     def prefetch_forms(self, rows: list[Any]) -> list[Any]:
         """Do not count app passwords: forms say to people only how many there are."""
+        prefetch_related_objects(rows, "mail_login")
         for row in rows:
             row.app_password_count = 0
         return rows

@@ -143,7 +143,8 @@ FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "w
 FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # formats, tables
 FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}
 FOREIGN |= {"English", "Deutsch", "API", "zip", "tar", "DNS", "IMAP", "SMTP", "SSL", "STARTTLS"}
-FOREIGN |= {"Bob", "Carol", "bob", "zzz"}  # names and input
+FOREIGN |= {"ManageSieve", "Outlook", "Thunderbird", "iPhone", "iPad", "Mac", "Android"}
+FOREIGN |= {"Bob", "Carol", "bob", "zzz", "Phone"}  # names and input
 
 
 def english(page):
@@ -186,9 +187,19 @@ HEADINGS = {
         "/log/": "почтовый ящик изменён",
     },
 }
-ACCOUNT = ("password", "forwarding", "vacation", "recovery-address", "sessions", "factors")
+ACCOUNT = (
+    "app-passwords",
+    "device",
+    "device/links",
+    "password",
+    "forwarding",
+    "vacation",
+    "recovery-address",
+    "sessions",
+    "factors",
+)
 OWN = ["/", "/account/", *(f"/account/{name}/" for name in ACCOUNT)]
-RECOVERY = ["/login/forgot/", "/login/forgot/sent/", "/login/recover/"]
+RECOVERY = ["/login/forgot/", "/login/forgot/sent/", "/login/recover/", "/login/device/"]
 
 
 def urls():
@@ -196,6 +207,7 @@ def urls():
     yield from ["/domains/example.org/", "/account/password/", "/domains/?q=zzz"]
     yield from ["/import/", "/export/", "/account/tokens/", "/mails/"]
     yield from ["/second-factors/", "/second-factors/levels/"]
+    yield from [f"/mailboxes/bob@example.org/{name}/" for name in ("app-passwords", "device-links")]
     names = ("", "ready/", "forwarding/", "vacation/")
     yield from [f"/mailboxes/bob@example.org/{name}" for name in names]
     yield from ["/aliases/info@example.org/", "/admins/alice@example.org/"]
@@ -222,7 +234,7 @@ class LanguageTests(World):
             mailbox=self.bob,
             mailbox_domain_id="example.org",
         )
-        AppPassword.objects.create(mailbox=self.bob, description="phone")
+        AppPassword.objects.create(mailbox=self.bob, description="Phone 7")
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="-", body="-")
 
     def visit(self, language, person=None):

@@ -103,7 +103,7 @@ class OutputTests(World):
         self.assertEqual(lines[0].split()[:3], ["username", "name", "quota"])
         self.assertEqual(lines[1].index("Bob"), lines[2].index("Carol"))
         shown = run("mailbox", "show", "bob@example.org", out=Terminal())
-        self.assertIn("name             Bob", shown)
+        self.assertIn("name                Bob", shown)
 
     def test_control_characters_in_rows_are_escaped(self):
         Mailbox.objects.filter(pk="bob@example.org").update(name="\x1b[2J")
