@@ -52,7 +52,7 @@ PICTURES = {
     ),
     "device": Picture("bob@example.org", "/account/device/", PHONE | {"height": 740}),
     "device-settings": Picture(
-        "bob@example.org", "/account/device/", PHONE | {"height": 1340}, {"device": "android"}, ""
+        "bob@example.org", "/account/device/", PHONE | {"height": 1380}, {"device": "android"}, ""
     ),
     "owner": Picture("bob@example.org", "/", PHONE),
     "second-factors": Picture("bob@example.org", "/account/factors/", PHONE | {"height": 560}),
