@@ -21,6 +21,7 @@ class MailboxesConfig(AppConfig):
         from mailadmin import registry
         from mailboxes.app_passwords.tables import AppPasswordTable
         from mailboxes.domain_tables import AliasDomainTable, DomainTable
+        from mailboxes.fetchmail.tables import FetchmailTable
         from mailboxes.menu import MENU_ENTRIES
         from mailboxes.models import Mailbox
         from mailboxes.sender_permission_tables import SenderPermissionTable
@@ -34,6 +35,7 @@ class MailboxesConfig(AppConfig):
             AliasTable(),
             SenderPermissionTable(),
             AppPasswordTable(),
+            FetchmailTable(),
         ):
             registry.register_table(table)
         registry.register_completed_options(Mailbox, "mailbox", "field_mailbox")

@@ -61,6 +61,7 @@ SERVERS = {
 # Further packages that `tests/run` installs.
 TOOLS = {
     "curl": ("curl",),
+    "fetchmail": ("fetchmail",),
     "openssl": ("openssl",),
     "debootstrap": ("debootstrap",),
     "debian-archive-keyring": (Path("/usr/share/keyrings/debian-archive-keyring.gpg"),),

@@ -140,6 +140,14 @@ def parse_port_number(value: str) -> int:
     return int(value)
 
 
+def parse_smtp_server(value: str) -> tuple[str, int]:
+    """Accept `host:port` or `[address]:port`."""
+    name, colon, number = value.rpartition(":")
+    if not colon or (":" in name and not name.startswith("[")):
+        raise ValueError("is not host:port")
+    return parse_host(name).strip("[]"), parse_port_number(number)
+
+
 def parse_bind(value: str) -> str:
     """Accept `address:port`, `[address]:port` or `unix:/path`, as gunicorn reads them."""
     if value.startswith("unix:/"):

@@ -3,6 +3,7 @@
 from mailadmin.conf.client_settings import CLIENT_SETTINGS
 from mailadmin.conf.device_settings import DEVICE_SETTINGS
 from mailadmin.conf.environment_setting import EnvironmentSetting
+from mailadmin.conf.fetchmail_settings import FETCHMAIL_SETTINGS
 from mailadmin.conf.parsers import (
     choice_parser,
     integer_parser,
@@ -96,6 +97,7 @@ SETTINGS = (
     ),
     *SIGN_IN_SETTINGS,
     *DEVICE_SETTINGS,
+    *FETCHMAIL_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_TIME_ZONE",
         "",

@@ -21,7 +21,7 @@ from mailadmin.tables.cli_options import (
 )
 from mailadmin.tables.cli_output import print_row, print_rows
 from mailadmin.tables.filters import find_invalid_filters
-from mailadmin.tables.forms import TableForm, program_fields
+from mailadmin.tables.forms import PASSWORD_HASH_FIELD, TableForm, program_fields
 from mailadmin.tables.saving import EditOvertaken, retry_on_conflict
 from mailadmin.tables.serialization import (
     ErrorTexts,
@@ -33,13 +33,13 @@ from mailadmin.tables.serialization import (
 from mailadmin.tables.table import Table
 
 PAGE_SIZE = 1000  # rows read at once
-PASSWORD_FIELDS = ("password", "password_hash")
 
 
 class TableCommand(BaseCommand):
     """A management command that lists, shows, adds, edits and deletes rows of one table."""
 
     slug = ""  # the table's
+    password_field = "password"  # noqa: S105 (the name of a field, which is no option)
     requires_system_checks = []  # they import all pages, which takes twice the command's time
 
     @property
@@ -90,14 +90,14 @@ class TableCommand(BaseCommand):
         """Add an option for each field of the form, except those that the key gives."""
         identity = self.table.form_class.identity_fields("")
         for name, field in program_fields(self.table.form_class, screen).items():
-            if name not in identity and name not in PASSWORD_FIELDS:
+            if name not in identity and name not in (self.password_field, PASSWORD_HASH_FIELD):
                 parser.add_argument(
                     *option_strings(name), dest=f"field_{name}", **build_option_kwargs(field)
                 )
-            elif name == "password":
-                self.add_password_options(parser)
+            elif name == self.password_field:
+                self.add_password_options(parser, takes_hashes=name == "password")
 
-    def add_password_options(self, parser: CommandParser) -> None:
+    def add_password_options(self, parser: CommandParser, takes_hashes: bool) -> None:
         group = parser.add_mutually_exclusive_group()
         group.add_argument("--password", action="store_true", help="prompt for a new password")
         group.add_argument(
@@ -105,11 +105,12 @@ class TableCommand(BaseCommand):
             action="store_true",
             help="read the password from the first line of standard input",
         )
-        group.add_argument(
-            "--password-hash-stdin",
-            action="store_true",
-            help="read a password hash from the first line of standard input",
-        )
+        if takes_hashes:
+            group.add_argument(
+                "--password-hash-stdin",
+                action="store_true",
+                help="read a password hash from the first line of standard input",
+            )
 
     def handle(self, *args: Any, run: Any, **options: Any) -> None:
         self.options, self.actor = options, Actor.console()
@@ -178,7 +179,7 @@ class TableCommand(BaseCommand):
     def add(self, key: str) -> None:
         form_class = self.table.form_class
         values = form_class.identity_fields(key) | self.given_values()
-        if "password" in program_fields(form_class, "create"):
+        if self.password_field in program_fields(form_class, "create"):
             values |= self.read_password(is_required=not values.get("invitation_to"))
         row = self.save(form_class.from_values(values, self.actor))
         self.report_saved(_("%(row)s was created."), row, self.table.get_new_values(row))
@@ -210,9 +211,9 @@ class TableCommand(BaseCommand):
     def read_password(self, is_required: bool = False) -> dict[str, str]:
         """Read a password from standard input or a prompt: command arguments are public."""
         if self.options.get("password_stdin"):
-            return {"password": read_first_line()}
+            return {self.password_field: read_first_line()}
         if self.options.get("password_hash_stdin"):
-            return {"password_hash": read_first_line()}
+            return {PASSWORD_HASH_FIELD: read_first_line()}
         if not (is_required or self.options.get("password")):
             return {}
         if not sys.stdin.isatty():
@@ -222,7 +223,7 @@ class TableCommand(BaseCommand):
         typed = getpass.getpass(_("Password: "))
         if typed != getpass.getpass(_("Confirm password: ")):
             raise CommandError(_("The passwords do not match."))
-        return {"password": typed}
+        return {self.password_field: typed}
 
     def save(self, form: TableForm) -> Any:
         row = form.save(self.table.services) if form.is_valid() else None

@@ -10,6 +10,7 @@ from mailboxes.models.app_passwords import (
 )
 from mailboxes.models.cached_stats import CachedStat
 from mailboxes.models.device_links import DeviceLink
+from mailboxes.models.fetchmail import Fetchmail, FetchmailRun
 from mailboxes.models.goto import is_vacation_target, vacation_target
 from mailboxes.models.mail import (
     Alias,
@@ -22,7 +23,7 @@ from mailboxes.models.mail import (
     build_maildir,
 )
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
-from mailboxes.models.related import EnumField, Fetchmail, OldUsage, Usage
+from mailboxes.models.related import EnumField, OldUsage, Usage
 from mailboxes.models.reminders import ExpiryReminder
 from mailboxes.models.sender_permissions import SenderPermission
 from mailboxes.models.verification import Verification
@@ -39,6 +40,7 @@ __all__ = [
     "EnumField",
     "ExpiryReminder",
     "Fetchmail",
+    "FetchmailRun",
     "LastLogin",
     "Mailbox",
     "MailboxMailLogin",

@@ -4,20 +4,11 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
-from domains.models import Domain
 from mailadmin.accounts.models import Role, ScopedQuerySet, VisibleQuerySet
 from mailadmin.db.compared_columns import AsColumn, have_same_collation
 from mailadmin.db.fields import (
-    CharField,
-    CurrentTime,
-    Latin1CharField,
-    Latin1TextField,
     NameField,
-    TimestampField,
-    UnknownDate,
     mail_key,
 )
 from mailadmin.db.models import get_table_name
@@ -86,66 +77,3 @@ class EnumField(NameField):
         if connection.vendor != "mysql":
             return super().db_type(connection)
         return "enum(" + ", ".join(f"'{word}'" for word, _label in self.choices or ()) + ")"
-
-
-PROTOCOLS = ["POP3", "IMAP", "POP2", "ETRN", "AUTO"]
-
-
-AUTHENTICATIONS = [
-    "password",
-    "kerberos_v5",
-    "kerberos",
-    "kerberos_v4",
-    "gssapi",
-    "cram-md5",
-    "otp",
-    "ntlm",
-    "msn",
-    "ssh",
-    "any",
-]
-
-
-class Fetchmail(models.Model):
-    id = models.AutoField(primary_key=True)
-    mailbox = mail_key(Mailbox, "mailbox", related_name="fetchmail_set", db_index=False)
-    src_server = Latin1CharField(max_length=255)
-    src_auth = EnumField(null=True, choices=[(word, word) for word in AUTHENTICATIONS])
-    src_user = Latin1CharField(max_length=255)
-    src_password = Latin1CharField(max_length=255, secret=True)
-    src_folder = Latin1CharField(max_length=255, blank=True, default="")
-    poll_time = models.PositiveIntegerField(default=10, db_default=10)
-    fetchall = models.BooleanField(default=False, db_default=False)
-    keep = models.BooleanField(default=False, db_default=False)
-    protocol = EnumField(null=True, choices=[(word, word) for word in PROTOCOLS])
-    usessl = models.BooleanField(default=False, db_default=False)
-    extra_options = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
-    returned_text = Latin1TextField(null=True, blank=True)  # noqa: DJ001 (as it is)
-    mda = Latin1CharField(max_length=255, null=True, blank=True, default="")  # noqa: DJ001 (NOT NULL in 3.3)
-    date = TimestampField(default=timezone.now, db_default=UnknownDate())
-    sslcertck = models.BooleanField(default=False, db_default=False)
-    sslcertpath = CharField(max_length=255, null=True, blank=True, default="", db_default="")  # noqa: DJ001 (as it is)
-    sslfingerprint = Latin1CharField(
-        max_length=255, null=True, blank=True, default="", db_default=""
-    )  # noqa: DJ001 (as it is)
-    domain = mail_key(
-        Domain, "domain", related_name="fetchmail_set", null=True, default="", db_default=""
-    )
-    active = models.BooleanField(default=False, db_default=False)
-    created = TimestampField(default=timezone.now, db_default=UnknownDate())
-    modified = TimestampField(default=timezone.now, db_default=CurrentTime())
-    src_port = models.IntegerField(default=0, db_default=0)
-
-    objects = MailboxOwnedQuerySet.as_manager()
-
-    class Meta:
-        db_table = get_table_name("fetchmail")
-        verbose_name = _("fetchmail entry")
-        verbose_name_plural = _("fetchmail entries")
-
-    def __str__(self) -> str:
-        return f"{self.mailbox_id} {self.src_server}"
-
-    @property
-    def log_key(self) -> str:
-        return str(self.mailbox_id)

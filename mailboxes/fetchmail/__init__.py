@@ -1,0 +1,1 @@
+"""Fetch mail from mailboxes elsewhere: the table of entries, and the runner of fetchmail."""
