@@ -21,12 +21,14 @@ ROLE_TEXTS = {
     Role.ADMINS: "admins",
     Role.SUPERADMIN: "superadmins",
     Role.MAILBOX: "mailbox owners",
+    Role(0): "nobody",  # the operator has disabled the table
 }
 ROWS_TEXTS = {
     Role.ANYONE: "in their scope",
     Role.ADMINS: "of their domains",
     Role.SUPERADMIN: "all",
     Role.MAILBOX: "their own",
+    Role(0): "none",
 }
 
 

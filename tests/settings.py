@@ -47,6 +47,7 @@ os.environ |= {
     "MAILADMIN_SECRET_KEY": "for tests and for nothing else but tests, so long as it is",
     "MAILADMIN_TIME_ZONE": "Europe/Berlin",
     "MAILADMIN_PASSWORD_ROUNDS": "4",
+    "MAILADMIN_FETCHMAIL": "yes",  # so that all tests of pages look at its table
     # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }

@@ -25,6 +25,7 @@ from mailboxes.models import (
     AppPassword,
     AppPasswordLimits,
     DeviceLink,
+    Fetchmail,
     Mailbox,
     Plan,
     SenderPermission,
@@ -217,7 +218,7 @@ class MatrixWorld(World):
     def build_keys(cls):
         """Return table → (a row of alice's, one of dave's)."""
         now = timezone.now()
-        slugs = ("log", "totp-exceptions", "sender-permissions", "app-passwords")
+        slugs = ("log", "totp-exceptions", "sender-permissions", "app-passwords", "fetchmail")
         pairs = {slug: [] for slug in slugs}
         for name in ("example.org", "example.com"):
             more = {"action": "create_alias", "data": f"x@{name}", "timestamp": now}
@@ -231,6 +232,10 @@ class MatrixWorld(World):
                 mailbox_domain_id=name,
             )
             pairs["sender-permissions"].append(permission.pk)
+            entry = Fetchmail.objects.create(
+                mailbox=permission.mailbox, domain_id=name, src_server=f"imap.{name}", src_user="x"
+            )
+            pairs["fetchmail"].append(entry.pk)
             app_password = AppPassword.objects.create(mailbox=permission.mailbox, description=name)
             pairs["app-passwords"].append(app_password.pk)
         return pairs | {

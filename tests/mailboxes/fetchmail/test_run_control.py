@@ -39,8 +39,8 @@ def test_an_entry_is_fetched_from_the_checked_address_into_its_mailbox():
 @pytest.mark.parametrize("evil", ['x" mda "touch /tmp/x', "x\\", 'a"; plugin "sh"', "é"])
 def test_no_text_leaves_its_quotes(column, evil):
     text = build(**{column: evil})
-    inside = [part for part in text.replace("\\\\", "").replace('\\"', "").split('"')[::2]]
-    assert not any(word in part.split() for part in inside for word in ("mda", "plugin", "touch"))
+    outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
+    assert {"mda", "plugin", "touch"}.isdisjoint(" ".join(outside).split())
 
 
 @pytest.mark.parametrize("sign", ["\n", "\r", "\x00", "\x7f"])
@@ -65,7 +65,7 @@ def test_what_is_not_supported_is_said(values):
 @pytest.mark.parametrize(
     "address",
     [
-        *("127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "224.0.0.1"),
+        *("127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.1", "224.0.0.1"),
         *("::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "100.64.0.1"),
     ],
 )
