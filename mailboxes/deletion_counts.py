@@ -28,7 +28,7 @@ def count_with_contents(
 
     def get_querysets(part: Sequence[str]) -> list[QuerySet]:
         counted = [name for name in part if fold(name) not in large]
-        app_passwords = AppPassword._base_manager.filter(mailbox__domain__in=counted)
+        app_passwords = AppPassword.objects.filter_by_domains(counted)
         contents = [*get_contents(counted), app_passwords] if counted else []
         return [*contents, *get_others(part)]
 

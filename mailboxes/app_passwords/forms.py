@@ -19,6 +19,7 @@ from mailboxes.services.mail_logins import get_mail_login_rules, set_mailbox_mai
 MAX_NETWORKS = 20  # of one app password
 
 
+NAME_HELP = _("The device or program that will use the password, for example: Phone")
 LIMIT_FIELDS = ("protocols", "networks", "expires")
 LIMITS_SECTION = Section(_("Limits"), LIMIT_FIELDS)
 
@@ -26,13 +27,14 @@ LIMITS_SECTION = Section(_("Limits"), LIMIT_FIELDS)
 class AppPasswordNameField(forms.CharField):
     """The name of an app password, by which its owner knows the device."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(
-            label=_("Name"),
-            max_length=100,
-            help_text=_("The device or program that will use the password, for example: Phone"),
-            **options,
-        )
+    def __init__(self, required: bool = True, help_text: Any = NAME_HELP) -> None:
+        super().__init__(label=_("Name"), max_length=100, required=required, help_text=help_text)
+
+    def clean(self, value: Any) -> str:
+        """Refuse what the column cannot hold: adopted tables may have another charset."""
+        name: str = super().clean(value)
+        validate_column(get_column_field(AppPassword, "description"), name)
+        return name
 
 
 class AppPasswordLimitsForm(ValidatedTextForm):
@@ -73,12 +75,6 @@ class AppPasswordForm(AppPasswordLimitsForm):
     def __init__(self, *args: Any, actor: Actor, mailbox: Mailbox, **kwargs: Any) -> None:
         self.actor, self.mailbox = actor, mailbox
         super().__init__(*args, **kwargs)
-
-    def clean_description(self) -> str:
-        """Refuse what the column cannot hold: adopted tables may have another charset."""
-        name = self.cleaned_data["description"]
-        validate_column(get_column_field(AppPassword, "description"), name)
-        return name
 
     def save(self) -> str | None:
         """Create the password and return its text, which is not stored; None if it was refused."""

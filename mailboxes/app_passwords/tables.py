@@ -103,6 +103,9 @@ class AppPasswordTable(Table):
         column = get_column_field(AppPassword, "mailbox")
         return rows.filter(mailbox=name) if fits_column(column, name) else rows.none()
 
+    def filter_by_domain(self, rows: Any, name: str) -> QuerySet:
+        return rows.filter_by_domains([name])
+
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
         """Add the limits and the last uses, by a query for each."""
         found = list(rows)

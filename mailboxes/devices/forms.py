@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.recovery.forms import SendableAddressField
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.db.fields import get_column_field, validate_column
 from mailadmin.tables.forms import ValidatedTextForm
+from mailboxes.app_passwords.forms import AppPasswordNameField
 from mailboxes.devices.device_kinds import DEVICE_KINDS
 from mailboxes.devices.setup import DeviceSetup
-from mailboxes.models import AppPassword, DeviceLink, Mailbox
+from mailboxes.models import DeviceLink, Mailbox
 from mailboxes.services.app_passwords import (
     create_app_password,
     find_free_description,
@@ -31,9 +31,7 @@ class DeviceForm(ValidatedTextForm):
         choices=[(kind.name, kind.label) for kind in DEVICE_KINDS.values()],
         error_messages={"required": _("Select the device.")},
     )
-    description = forms.CharField(
-        label=_("Name"),
-        max_length=100,
+    description = AppPasswordNameField(
         required=False,
         help_text=_(
             "The name of the device in the list of app passwords. Leave blank to use the kind of"
@@ -51,13 +49,6 @@ class DeviceForm(ValidatedTextForm):
     ) -> None:
         self.actor, self.mailbox, self.link = actor, mailbox, link
         super().__init__(*args, **kwargs)
-
-    def clean_description(self) -> str:
-        """Refuse what the column cannot hold: adopted tables may have another charset."""
-        name: str = self.cleaned_data["description"]
-        if name:
-            validate_column(get_column_field(AppPassword, "description"), name)
-        return name
 
     def save(self) -> DeviceSetup | None:
         """Create the app password and return what to enter; None if it was refused."""

@@ -57,16 +57,21 @@ class MailboxOwnedQuerySet(ScopedQuerySet):
     owner_lookup = "mailbox"
 
     def visible_to(self, principal: Any) -> Self:
-        """Select the rows in scope; by the key of each mailbox if a join could not use it.
+        if getattr(principal, "role", None) != Role.ADMIN:
+            return super().visible_to(principal)
+        return self.filter_by_domains(principal.managed_domains())
 
-        A newer PostfixAdmin adds tables to an older database in another charset. Then a join
-        would read all mailboxes in scope, whichever row is asked for.
+    def filter_by_domains(self, names: Any) -> Self:
+        """Select rows of mailboxes in these domains; by the key of each if a join cannot use it.
+
+        A newer PostfixAdmin adds tables to an older database in another charset or collation. Then
+        a join reads all mailboxes of the domains, or the database refuses it.
         """
         own: Any = self.model._meta.get_field("mailbox")
         key = Mailbox._meta.pk
-        if getattr(principal, "role", None) != Role.ADMIN or have_same_collation(own, key):
-            return super().visible_to(principal)
-        mailboxes = Mailbox._base_manager.filter(domain__in=principal.managed_domains())
+        if have_same_collation(own, key):
+            return self.filter(**{f"{self.domain_lookup}__in": names})
+        mailboxes = Mailbox._base_manager.filter(domain__in=names)
         return self.filter(Exists(mailboxes.filter(pk=AsColumn(OuterRef(own.attname), key))))
 
 

@@ -115,6 +115,7 @@ class Visitor:
 
     def cut(self):
         """Return the elements that overflow, including the page itself."""
+        self.page.wait_for_load_state()
         return self.page.evaluate(
             """() => [document.documentElement, ...document.querySelectorAll("main *")]
                 .filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1)

@@ -1,7 +1,9 @@
 """Common behaviour of all API views: methods, headers, JSON, problems, types."""
 
+from unittest import mock
+
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory, SimpleTestCase, override_settings
 
@@ -56,6 +58,27 @@ class ProtocolTests(World):
         seconds = response["Retry-After"]
         title = f"Too many requests. Try again in {seconds} seconds."
         self.assert_problem(response, 429, title)
+
+    def test_an_unknown_host_is_a_problem(self):
+        response = Client().get("/api/v1/mailboxes", headers={"Host": "evil.example"})
+        self.assert_problem(response, 400, "Bad request")
+
+    def test_an_internal_error_is_a_problem_and_logged(self):
+        client = Client(raise_request_exception=False)
+        broken = mock.patch("mailadmin.api.base.authenticate", side_effect=ValueError("secret"))
+        with broken, self.assertLogs("django.request", "ERROR") as logs:
+            response = client.get("/api/v1/mailboxes")
+        self.assert_problem(response, 500, "Something went wrong")
+        self.assertIn("ValueError", logs.output[0])
+
+    def test_an_outage_outside_of_the_view_is_a_problem(self):
+        client = Client(raise_request_exception=False)
+        error = OperationalError(2006, "Server has gone away")
+        broken = mock.patch("mailadmin.api.base.ApiView.dispatch", side_effect=error)
+        with broken, self.assertLogs("mailadmin", "ERROR"):
+            response = client.get("/api/v1/mailboxes")
+        self.assertEqual((response.status_code, response["Content-Type"]), (503, PROBLEM))
+        self.assertIn("Retry-After", response)
 
     def test_a_content_type_other_than_json_is_refused(self):
         response = self.program.client.post("/api/v1/mailboxes", "x", content_type="text/plain")

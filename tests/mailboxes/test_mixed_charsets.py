@@ -62,3 +62,23 @@ def test_app_passwords_are_found_in_scope_by_an_index(mixed):
     for name, (keys, rows_read) in found.items():
         assert keys == [1], name
         assert rows_read < COUNT / 10, (name, rows_read)
+
+
+COLLATIONS = """
+ALTER TABLE mailbox CONVERT TO CHARACTER SET latin1 COLLATE latin1_swedish_ci;
+ALTER TABLE mailbox_app_password CONVERT TO CHARACTER SET latin1 COLLATE latin1_general_ci;
+"""
+OF_DOMAIN = """
+import json, django
+django.setup()
+from mailadmin import registry
+from mailboxes.models import AppPassword
+rows = registry.tables["app-passwords"].filter_by_domain(AppPassword.objects.all(), "example.org")
+print(json.dumps([row.pk for row in rows]))
+"""
+
+
+def test_app_passwords_of_a_domain_are_found_where_columns_cannot_be_joined(mixed):
+    """MariaDB refuses to compare columns of two collations: error 1267."""
+    mixed.load(COLLATIONS)
+    assert json.loads(mixed.panel("-c", OF_DOMAIN)) == [1]

@@ -103,6 +103,8 @@ class Conversion:
         """Return the header, with a name for namespaces and listeners that have none."""
         if block.kind == "inet_listener" and not block.name:
             return format_header("inet_listener", f"port-{block.value('port', '0')}")
+        if block.kind == "protocol" and block.name == "sieve" and is_of_plugins(block):
+            return format_header("protocol", "managesieve")
         if block.kind != "namespace" or block.name:
             return format_header(block.kind, block.name)
         self.unnamed_count += 1
@@ -148,6 +150,12 @@ class Conversion:
         inner = [line for name in filesystem.split() for line in format_block("fs", name, [])]
         path = format_assignment("mail_ext_attachment_path", convert_variables(setting.value))
         return ConvertedSetting([path, *format_block("mail_ext_attachment", "", inner)], setting)
+
+
+def is_of_plugins(block: ConfigBlock) -> bool:
+    """Check whether a block is about plugins alone: for them 2.4 names ManageSieve in full."""
+    settings = [each.name for each in block.settings()]
+    return set(settings) <= {"mail_plugins"} and bool(block.blocks("plugin"))
 
 
 def shows_other_users(namespace: ConfigBlock) -> bool:

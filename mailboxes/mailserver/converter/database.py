@@ -127,7 +127,7 @@ def convert_dictionary(
 
 
 def _convert_map(source: ConfigBlock) -> list[Section]:
-    if source.kind != "map" or source.blocks("fields"):
+    if source.kind != "map":
         return [UnconvertedSetting(setting) for _path, setting in source.walk()]
     children: list[Section] = [
         assign(setting, new_name, setting.value)
@@ -139,5 +139,9 @@ def _convert_map(source: ConfigBlock) -> list[Section]:
             kind = "uint" if source.value("value_type", "uint") == "uint" else "string"
             lines = format_block("value_field", name, [f"type = {kind}"])
             children.append(ConvertedSetting(lines, values))
+    for fields in source.blocks("fields"):
+        for setting in fields.settings():
+            lines = format_block("key_field", setting.name, [f"value = {setting.value}"])
+            children.append(ConvertedSetting(lines, setting))
     header = format_header("dict_map", source.value("pattern"))
     return [ConvertedBlock(header, source.line, children, "map")]

@@ -22,7 +22,8 @@ from mailboxes.mailserver.converter.variables import convert_variables
 # Settings with the same name outside of plugin { }.
 UNCHANGED_SETTINGS = frozenset({
     "fts_autoindex", "fts_autoindex_max_recent_msgs", "fts_message_max_size",
-    "last_login_precision", "lazy_expunge_only_last_instance", "mail_log_cached_only",
+    "last_login_key", "last_login_precision", "lazy_expunge_only_last_instance",
+    "mail_log_cached_only",
     "mail_log_events", "mail_log_fields", "quota_exceeded_message", "quota_status_nouser",
     "quota_status_overquota", "quota_status_success", "quota_status_toolarge",
     "sieve_duplicate_default_period", "sieve_duplicate_max_period", "sieve_execute_bin_dir",
@@ -162,15 +163,16 @@ def convert_quota_warning(setting: ConfigSetting, context: PluginContext) -> Res
     yield ConvertedSetting(format_block("quota_warning", name, lines), setting)
 
 
-def convert_quota_clone(setting: ConfigSetting) -> Results:
-    """Convert `proxy::name`, or another dictionary."""
+def convert_dict_client(setting: ConfigSetting) -> Results:
+    """Convert `proxy::name`, or another dictionary, of the plugin that the setting names."""
     driver, _colon, rest = setting.value.partition(":")
     name = rest.rpartition(":")[2]
     if driver != "proxy" or not name:
         yield UnconvertedSetting(setting)
         return
     inner = format_block("dict", "proxy", [format_assignment("name", name)])
-    yield ConvertedSetting(format_block("quota_clone", "", inner), setting)
+    plugin = setting.name.removesuffix("_dict")
+    yield ConvertedSetting(format_block(plugin, "", inner), setting)
 
 
 def convert_quota_grace(setting: ConfigSetting) -> Results:
@@ -253,8 +255,9 @@ def drop_setting(setting: ConfigSetting) -> Results:
 
 PLUGIN_SETTING_CONVERTERS: dict[str, Callable[[ConfigSetting], Results]] = {
     "acl": convert_acl,
+    "last_login_dict": convert_dict_client,
     "quota": convert_quota,
-    "quota_clone_dict": convert_quota_clone,
+    "quota_clone_dict": convert_dict_client,
     "quota_grace": convert_quota_grace,
     "quota_vsizes": drop_setting,
     "sieve_extensions": convert_sieve_extensions,

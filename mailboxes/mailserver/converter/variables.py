@@ -55,7 +55,10 @@ UIDL_VARIABLES = {
     "v": "uidvalidity",
 }
 VARIABLE_RE = re.compile(
-    r"%(?:%|(?P<modifiers>[LU]*)(?:(?P<letter>[a-z])|\{(?P<name>\w+)\})|(?P<bad>.))"
+    r"%(?:%|(?P<modifiers>[LU]*)(?:(?P<letter>[a-z])|\{(?P<name>\w+)\})"
+    r"|\{(?P<hash>sha\d+|md5);rounds=(?P<rounds>\d+),salt=(?P<salt>\w+):(?P<hashed>\w+)\}"
+    r"|\{(?P<fields>passdb|userdb):(?P<field>\w+)(?::(?P<default>[^{}']*))?\}"
+    r"|(?P<bad>.))"
 )
 UIDL_VARIABLE_RE = re.compile(r"%(?P<hex>(?:0?8)?X)?(?P<letter>[fgmuv])")
 
@@ -71,6 +74,13 @@ def convert_variables(text: str, letters: Mapping[str, str] = LETTER_VARIABLES) 
         if found[0] == "%%" and letters is AUTH_LETTER_VARIABLES:
             return "%"
         name = letters.get(found["letter"]) or convert_variable_name(found["name"], letters)
+        if found["hash"]:
+            name = convert_variable_name(found["hashed"], letters)
+            hashed = f'{found["hash"]}(rounds={found["rounds"]}, salt="{found["salt"]}")'
+            return f"%{{{name} | {hashed} | hexlify}}"
+        if found["fields"]:
+            default = f" | default('{found['default']}')" if found["default"] else ""
+            return f"%{{{found['fields']}:{found['field']}{default}}}"
         if found["bad"] or not name:  # also %%u, another user's name
             raise UnconvertibleValue(found[0])
         filters = "".join(MODIFIER_FILTERS[each] for each in found["modifiers"])
