@@ -8,6 +8,7 @@ class DomainsConfig(AppConfig):
 
     def ready(self) -> None:
         from domains import log_actions
+        from domains.dkim.tables import DkimKeyTable, DkimSigningTable
         from domains.managers import AdminManager
         from domains.models import Domain, DomainFactorPolicy, DomainState, Transport
         from domains.services.admins import create_superuser
@@ -19,6 +20,8 @@ class DomainsConfig(AppConfig):
         registry.register_table(TransportTable())
         registry.register_table(AdminTable())
         registry.register_table(TotpExceptionTable())
+        registry.register_table(DkimKeyTable())
+        registry.register_table(DkimSigningTable())
         registry.register_second_factor_exception(is_excepted)
         registry.register_log_actions(
             log_actions.ACTION_LABELS, log_actions.ACTION_TABLES, log_actions.SUPERADMIN_ACTIONS

@@ -62,6 +62,8 @@ SERVERS = {
 TOOLS = {
     "curl": ("curl",),
     "fetchmail": ("fetchmail",),
+    "opendkim": ("opendkim",),
+    "libopendbx1-mysql": (INSTALLED / "libopendbx1-mysql.list",),
     "openssl": ("openssl",),
     "debootstrap": ("debootstrap",),
     "debian-archive-keyring": (Path("/usr/share/keyrings/debian-archive-keyring.gpg"),),

@@ -47,7 +47,9 @@ os.environ |= {
     "MAILADMIN_SECRET_KEY": "for tests and for nothing else but tests, so long as it is",
     "MAILADMIN_TIME_ZONE": "Europe/Berlin",
     "MAILADMIN_PASSWORD_ROUNDS": "4",
-    "MAILADMIN_FETCHMAIL": "yes",  # so that all tests of pages look at its table
+    # So that all tests of pages look at their tables
+    "MAILADMIN_FETCHMAIL": "yes",
+    "MAILADMIN_DKIM": "admins",
     # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }

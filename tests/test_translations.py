@@ -14,12 +14,12 @@ from django.core.management import call_command
 from django.test import RequestFactory
 from django.utils import timezone, translation
 
-from domains.models import Domain, TotpException, Transport
+from domains.models import DkimKey, DkimSigning, Domain, TotpException, Transport
 from mailadmin import registry
 from mailadmin.changes.formatting import format_change_value
 from mailadmin.error_pages import server_error
 from mailadmin.jobs.models import Job
-from mailboxes.models import AppPassword, SenderPermission, Usage, Vacation
+from mailboxes.models import AppPassword, Fetchmail, SenderPermission, Usage, Vacation
 from mailboxes.services.mailboxes import set_mailboxes
 from tests.base import PASSWORD, World
 
@@ -139,6 +139,7 @@ class Visible(HTMLParser):
 # Names and mail terms that are the same in Russian.
 FOREIGN = {"mailadmin", "admin", "catch-all", "Catch-all", "backup", "Backup", "maildir"}
 FOREIGN |= {"CSV", "CLI", "console", "DKIM", "TOTP", "fetchmail", "Fetchmail", "cookie"}
+FOREIGN |= {"PEM", "RSA", "gssapi", "otp"}
 FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "webmaster"}
 FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # formats, tables
 FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}
@@ -164,6 +165,9 @@ KEYS = {
     "transports": "*",
     "totp-exceptions": 1,
     "sender-permissions": 1,
+    "fetchmail": 1,
+    "dkim-keys": 1,
+    "dkim-signings": 1,
 }
 HEADINGS = {
     "de": {
@@ -235,6 +239,11 @@ class LanguageTests(World):
             mailbox_domain_id="example.org",
         )
         AppPassword.objects.create(mailbox=self.bob, description="Phone 7")
+        Fetchmail.objects.create(
+            pk=1, mailbox=self.bob, domain_id="example.org", src_server="imap.example.net"
+        )
+        key = DkimKey.objects.create(pk=1, domain_name_id="example.org", selector="mail2026")
+        DkimSigning.objects.create(pk=1, author="example.org", dkim=key)
         Vacation.objects.create(mailbox=self.bob, domain_id="example.org", subject="-", body="-")
 
     def visit(self, language, person=None):

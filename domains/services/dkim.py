@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 
-from domains.dkim import derive_public_key, generate_private_key, validate_selector
+from domains.dkim.keys import derive_public_key, generate_private_key, validate_selector
 from domains.models import DkimKey, DkimSigning, Domain
 from domains.services.locks import check_not_being_deleted, lock_domains
 from mailadmin.accounts.models import Role
@@ -16,22 +16,13 @@ from mailadmin.translation import gettext_lazy as _
 
 
 def create_dkim_keys(changes: Changes, rows: Sequence[Mapping[str, Any]]) -> list[DkimKey]:
-    """Create keys; one without a private key gets a new one. The domain itself is signed with it.
-
-    Only if it has no key yet: a key that is to replace another one is published first.
-    """
+    """Create keys; one without a private key gets a new one. None signs yet: publish it first."""
     _refuse_owners(changes)
     keys = [_build_key(row) for row in rows]
     _lock(changes, [key.domain_name_id for key in keys], "domain_name")
     _refuse_taken(keys)
-    signed = _find_signed([key.domain_name_id for key in keys])
     changes.create(keys)
     _log(changes, "create_dkim_entry", keys)
-    first = {fold(key.domain_name_id): key for key in reversed(keys)}
-    new = [key for name, key in first.items() if name not in signed]
-    signings = [DkimSigning(author=key.domain_name_id, dkim=key) for key in new]
-    changes.create(signings)
-    _log_signings(changes, "create_dkim_signing_entry", signings)
     return keys
 
 

@@ -99,6 +99,13 @@ SETTINGS = (
     *DEVICE_SETTINGS,
     *FETCHMAIL_SETTINGS,
     EnvironmentSetting(
+        "MAILADMIN_DKIM",
+        "no",
+        choice_parser("no", "superadmins", "admins"),
+        "who manages DKIM keys: `no` one, `superadmins`, or all `admins` those of their domains;"
+        " see [DKIM](dkim.md)",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_TIME_ZONE",
         "",
         parse_time_zone,

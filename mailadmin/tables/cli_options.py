@@ -2,11 +2,12 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from django import forms
 
-from mailadmin.tables.form_fields import LineListField
+from mailadmin.tables.form_fields import LineListField, SecretTextField
 
 FILTER_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "domain": {"help": "only rows of this domain"},
@@ -55,6 +56,8 @@ def build_option_kwargs(field: forms.Field) -> dict[str, Any]:
             return {"type": parse_choice, "metavar": "yes|no|default", "help": help_text}
         case forms.BooleanField():
             return {"action": argparse.BooleanOptionalAction, "default": None, "help": help_text}
+        case SecretTextField():
+            return {"type": read_secret_file, "metavar": "FILE", "help": help_text}
         case LineListField() | forms.MultipleChoiceField():
             return {"type": parse_comma_list, "metavar": "A,B", "help": help_text}
     return {
@@ -67,6 +70,14 @@ def parse_choice(text: str) -> bool | str:
     if text not in CHOICES:
         raise argparse.ArgumentTypeError(f"enter one of: {', '.join(CHOICES)}")
     return CHOICES[text]
+
+
+def read_secret_file(path: str) -> str:
+    """Return the text of a file; command arguments are public."""
+    try:
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read: {error}") from error
 
 
 def parse_comma_list(text: str) -> list[str]:

@@ -52,6 +52,14 @@ class UntruncatedCharField(forms.CharField):
         return attrs
 
 
+class SecretTextField(forms.CharField):
+    """A secret of several lines, such as a private key; commands read it from a file."""
+
+    def __init__(self, **options: Any) -> None:
+        attrs = {"rows": 4, "autocomplete": "off", "spellcheck": "false"}
+        super().__init__(widget=forms.Textarea(attrs=attrs), **options)
+
+
 WEB_ADDRESS_RE = re.compile(r"^https?://([^/]*).*$", re.IGNORECASE)
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from django.test import Client
 from django.utils import timezone
 
-from domains.models import Admin, TotpException
+from domains.models import Admin, DkimKey, DkimSigning, TotpException
 from domains.services.admins import create_admins, edit_admin
 from domains.services.alias_domains import create_alias_domains
 from domains.services.transports import create_transports
@@ -219,6 +219,7 @@ class MatrixWorld(World):
         """Return table → (a row of alice's, one of dave's)."""
         now = timezone.now()
         slugs = ("log", "totp-exceptions", "sender-permissions", "app-passwords", "fetchmail")
+        slugs += ("dkim-keys", "dkim-signings")
         pairs = {slug: [] for slug in slugs}
         for name in ("example.org", "example.com"):
             more = {"action": "create_alias", "data": f"x@{name}", "timestamp": now}
@@ -236,6 +237,9 @@ class MatrixWorld(World):
                 mailbox=permission.mailbox, domain_id=name, src_server=f"imap.{name}", src_user="x"
             )
             pairs["fetchmail"].append(entry.pk)
+            key = DkimKey.objects.create(domain_name_id=name, selector="mail", private_key="x")
+            pairs["dkim-keys"].append(key.pk)
+            pairs["dkim-signings"].append(DkimSigning.objects.create(author=name, dkim=key).pk)
             app_password = AppPassword.objects.create(mailbox=permission.mailbox, description=name)
             pairs["app-passwords"].append(app_password.pk)
         return pairs | {

@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from domains.models import Domain
+from domains.services.dkim import create_dkim_keys, create_dkim_signings
 from domains.services.transports import create_transports
-from mailadmin import passwords
+from mailadmin import passwords, registry
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.mails.models import OutgoingMail
-from mailboxes.models import AppPassword, Mailbox, Plan, SenderPermission
+from mailboxes.models import Fetchmail, Mailbox, Plan
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.app_passwords import create_app_passwords
 from mailboxes.services.domains import create_domains
+from mailboxes.services.fetchmail import create_fetchmail_entries
 from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.services.sender_permissions import create_sender_permissions
 from mailboxes.transfer.plan import workflow
@@ -80,6 +82,17 @@ PAGES = {
         f"/sender-permissions/create/?address=list@{LONG_DOMAIN}",
         "/sender-permissions/latest/edit/",
         "/sender-permissions/latest/delete/",
+        "/fetchmail/",
+        "/fetchmail/create/",
+        "/fetchmail/latest/edit/",
+        "/fetchmail/latest/delete/",
+        "/dkim-keys/",
+        "/dkim-keys/create/",
+        "/dkim-keys/latest/edit/",
+        "/dkim-keys/latest/delete/",
+        "/dkim-signings/",
+        "/dkim-signings/create/",
+        "/dkim-signings/latest/edit/",
         "/app-passwords/",
         "/app-passwords/latest/",
         "/app-passwords/latest/delete/",
@@ -148,8 +161,22 @@ def long_names(world, tmp_path, settings):
     row = {"description": "d" * 100, "limits": limits, "text": "abcd-4711"}
     app_passwords = [row | {"mailbox": key} for key in ("bob@example.org", long_name)]
     perform(console, create_app_passwords, app_passwords, False)
+    outgoing_of_long_names(long_name)
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
     mails_to_long_names()
+
+
+def outgoing_of_long_names(mailbox):
+    """An entry of fetchmail, a DKIM key and what it signs for."""
+    console, result = Actor.console(), "x" * 400
+    entry = {"src_server": f"imap.{LONG_DOMAIN}", "src_user": mailbox, "src_password": "x"}
+    row = entry | {"mailbox": Mailbox.objects.get(pk=mailbox), "protocol": "IMAP", "active": True}
+    [made] = perform(console, create_fetchmail_entries, [row])
+    Fetchmail.objects.filter(pk=made.pk).update(returned_text=result)
+    key = {"domain_name_id": LONG_DOMAIN, "selector": "s" * 63, "description": "d" * 250}
+    perform(console, create_dkim_keys, [key])
+    signings = [{"author": author, "selector": "s" * 63} for author in (LONG_DOMAIN, mailbox)]
+    perform(console, create_dkim_signings, signings)
 
 
 def mails_to_long_names():
@@ -183,8 +210,8 @@ def visits(visitor):
         visitor.sign_in(person)
         for path in pages:
             if "latest" in path:
-                models = {"sender-permissions": SenderPermission, "app-passwords": AppPassword}
-                model = models.get(path.split("/")[1], Plan)
+                table = registry.tables.get(path.split("/")[1])
+                model = table.model if table else Plan
                 path = path.replace("latest", str(model.objects.latest("pk").pk))
             visitor.go(path)
             yield path

@@ -5,11 +5,16 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from domains.dkim import MAX_SELECTOR_LENGTH
+from domains.dkim.keys import MAX_SELECTOR_LENGTH
 from domains.forms import DomainChoiceField
 from domains.models import DkimKey, DkimSigning
-from mailadmin.names import normalize_address, normalize_domain
-from mailadmin.tables.form_fields import UntruncatedCharField
+from mailadmin.names import (
+    normalize_address,
+    normalize_domain,
+    validate_address,
+    validate_domain,
+)
+from mailadmin.tables.form_fields import SecretTextField, UntruncatedCharField
 from mailadmin.tables.forms import TableForm
 
 
@@ -26,11 +31,10 @@ class DkimKeyForm(TableForm):
         help_text=_("A name of the key in the DNS, such as mail2026. A new key needs a new one."),
     )
     description = forms.CharField(label=_("Description"), max_length=255, required=False)
-    private_key = forms.CharField(
+    private_key = SecretTextField(
         label=_("Private key"),
         required=False,
         max_length=10000,
-        widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off"}),
         help_text=_("RSA in PEM format. Leave blank to have one made."),
     )
 
@@ -40,11 +44,17 @@ class DkimKeyForm(TableForm):
 
     field_order = ["domain_name", "selector", "description", "private_key"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if domain := self.initial.get("domain"):
+            self.initial.setdefault("domain_name", domain)
+
 
 class DkimSigningForm(TableForm):
     """Which key signs for a domain or an address."""
 
     create_only_fields = ("author",)
+    preset_fields = ("author", "selector")
 
     author = UntruncatedCharField(
         label=_("Author"),
@@ -59,7 +69,7 @@ class DkimSigningForm(TableForm):
 
     class Meta:
         model = DkimSigning
-        fields: list[str] = []
+        fields = ["author"]
 
     field_order = ["author", "selector"]
 
@@ -72,5 +82,9 @@ class DkimSigningForm(TableForm):
         return super().get_shown_values(row) | {"selector": row.dkim.selector}
 
     def clean_author(self) -> str:
-        name: str = self.cleaned_data["author"]
-        return normalize_address(name) if "@" in name else normalize_domain(name)
+        text: str = self.cleaned_data["author"]
+        if "@" in text:
+            validate_address(name := normalize_address(text))
+        else:
+            validate_domain(name := normalize_domain(text))
+        return name

@@ -7,19 +7,29 @@ from django.conf import settings
 from django.db import models
 from django.db.models import QuerySet, prefetch_related_objects
 
-from domains.dkim import build_record_value
-from domains.dkim_forms import DkimKeyForm, DkimSigningForm
+from domains.dkim.forms import DkimKeyForm, DkimSigningForm
+from domains.dkim.keys import build_record_value, quote_record_value
 from domains.models import DkimKey, DkimSigning
 from domains.services import dkim
 from mailadmin.accounts.models import Role
+from mailadmin.formatting import format_number
 from mailadmin.tables.actions import DELETE, Services
+from mailadmin.tables.cells import BADGE_HTML, RowRenderer
 from mailadmin.tables.columns import Column
 from mailadmin.tables.table import Table
 from mailadmin.translation import gettext_lazy as _
 from mailadmin.translation import ngettext_lazy
 
 SCREENS = ("list", "export", "create", "edit", "delete", "bulk")
+MAX_SHOWN_AUTHORS = 10
 SUPERADMINS_ONLY = "superadmins"  # a value of MAILADMIN_DKIM
+
+
+def render_signing_count_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    """Return for how many authors a key signs."""
+    if not row.signing_count:
+        return BADGE_HTML(renderer.gettext("not used"))
+    return format_number(row.signing_count, language=renderer.language)
 
 
 class DkimTable(Table):
@@ -55,9 +65,10 @@ class DkimKeyTable(DkimTable):
         Column("domain_name", _("Domain"), "key"),
         Column("selector", _("Selector"), "text"),
         Column("description", _("Description"), "text"),
+        Column("signing_count", _("Signs for"), render_signing_count_cell),
         Column("created", _("Created"), "datetime"),
     ]
-    card_columns = ("selector", "description")
+    card_columns = ("selector", "signing_count", "description")
     new_label = _("New DKIM key")
     count_text = ngettext_lazy("%(count)s DKIM key", "%(count)s DKIM keys", "count")
     search_fields = ["domain_name__domain", "selector", "description"]
@@ -83,6 +94,30 @@ class DkimKeyTable(DkimTable):
     services = Services(
         create=dkim.create_dkim_keys, edit=dkim.edit_dkim_key, delete=dkim.delete_dkim_keys
     )
+
+    def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
+        """Add the number of authors that each key signs for."""
+        signings = DkimSigning.objects.filter(dkim__in=[row.pk for row in rows])
+        counts = dict(signings.values_list("dkim").annotate(models.Count("pk")).order_by())
+        for row in rows:
+            row.signing_count = counts.get(row.pk, 0)
+        return rows
+
+    def head_values(self, row: Any) -> dict[str, Any]:
+        """Return the DNS record of the key, and for whom it signs."""
+        authors = row.signings.order_by("author").values_list("author", flat=True)
+        shown = list(authors[: MAX_SHOWN_AUTHORS + 1])
+        value = build_record_value(row.public_key)
+        return {
+            "record_name": str(row),
+            "record_value": value,
+            "zone_line": f"{row}. IN TXT {quote_record_value(value)}",
+            "authors": shown[:MAX_SHOWN_AUTHORS],
+            "has_more_authors": len(shown) > MAX_SHOWN_AUTHORS,
+        }
+
+    def url_after_save(self, row: Any, has_new_password: bool, is_new: bool) -> str:
+        return self.url("edit", row.pk) if is_new else self.list_url(row)
 
 
 class DkimSigningTable(DkimTable):
