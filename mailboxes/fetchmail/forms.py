@@ -1,5 +1,6 @@
 """The form of an entry of fetchmail."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -8,11 +9,18 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
-from mailboxes.fetchmail.run_control import AUTHENTICATIONS, PROTOCOLS
+from mailboxes.fetchmail.run_control import SUPPORTED_AUTHENTICATIONS, SUPPORTED_PROTOCOLS
 from mailboxes.models import Fetchmail
 from mailboxes.sender_permission_forms import MailboxChoiceField
 
+# Of stored values, where a label is not the value in capitals
+CHOICE_LABELS = {"AUTO": _("Automatic"), "any": _("Any"), "password": _("Password")}
 MAX_POLL_MINUTES = 7 * 24 * 60
+
+
+def build_choices(values: Iterable[str]) -> list[tuple[str, Any]]:
+    """Return the choices of a field with these stored values."""
+    return [(value, CHOICE_LABELS.get(value, value.upper())) for value in values]
 
 
 class FetchmailForm(TableForm):
@@ -33,7 +41,7 @@ class FetchmailForm(TableForm):
     )
 
     mailbox = MailboxChoiceField(label=_("Mailbox"), help_text=_("The mail is delivered there."))
-    protocol = forms.ChoiceField(label=_("Protocol"), choices=[(n, n) for n in PROTOCOLS])
+    protocol = forms.ChoiceField(label=_("Protocol"), choices=build_choices(SUPPORTED_PROTOCOLS))
     src_server = UntruncatedCharField(label=_("Server"), max_length=255)
     src_user = UntruncatedCharField(label=_("User name"), max_length=255)
     src_password = UntruncatedCharField(
@@ -72,7 +80,9 @@ class FetchmailForm(TableForm):
     )
     sslcertck = forms.BooleanField(label=_("Verify the certificate"), required=False, initial=True)
     src_auth = forms.ChoiceField(
-        label=_("Authentication"), choices=[(n, n) for n in AUTHENTICATIONS], initial="any"
+        label=_("Authentication"),
+        choices=build_choices(SUPPORTED_AUTHENTICATIONS),
+        initial="any",
     )
     src_folder = UntruncatedCharField(
         label=_("Folder"),
@@ -109,7 +119,7 @@ class FetchmailForm(TableForm):
         for name in ("protocol", "src_auth"):
             stored, field = getattr(self.instance, name), self.fields[name]
             if stored and stored not in dict(field.choices):  # type: ignore[attr-defined]
-                field.choices = [*field.choices, (stored, stored)]  # type: ignore[attr-defined]
+                field.choices = [*field.choices, *build_choices([stored])]  # type: ignore[attr-defined]
 
     def clean_src_port(self) -> int:
         return self.cleaned_data["src_port"] or 0

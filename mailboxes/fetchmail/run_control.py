@@ -13,8 +13,8 @@ from django.conf import settings
 from mailboxes.models import Fetchmail
 
 # PostfixAdmin's names of what fetchmail offers still; others are of servers that are long gone.
-PROTOCOLS = ("IMAP", "POP3", "AUTO")
-AUTHENTICATIONS = ("any", "password", "cram-md5", "ntlm", "otp", "gssapi")
+SUPPORTED_PROTOCOLS = ("IMAP", "POP3", "AUTO")
+SUPPORTED_AUTHENTICATIONS = ("any", "password", "cram-md5", "ntlm", "otp", "gssapi")
 
 
 class UnusableEntry(Exception):
@@ -44,9 +44,9 @@ def build_run_control(entry: Fetchmail, address: str, password: str) -> str:
 
 def check_entry(entry: Fetchmail) -> None:
     """Refuse what PostfixAdmin's table can hold and fetchmail does not do here."""
-    if (entry.protocol or "AUTO") not in PROTOCOLS:
+    if (entry.protocol or "AUTO") not in SUPPORTED_PROTOCOLS:
         raise UnusableEntry(f"the protocol {entry.protocol} is not supported")
-    if (entry.src_auth or "any") not in AUTHENTICATIONS:
+    if (entry.src_auth or "any") not in SUPPORTED_AUTHENTICATIONS:
         raise UnusableEntry(f"the authentication {entry.src_auth} is not supported")
 
 

@@ -35,7 +35,7 @@ class FetchmailTable(Table):
         Column("protocol", gettext_lazy("Protocol"), "text"),
         Column("date", gettext_lazy("Last run"), "datetime"),
         Column("returned_text", gettext_lazy("Result"), "text"),
-        "active",
+        Column("active", gettext_lazy("Active"), "boolean"),
     ]
     card_columns = ("src_server", "date", "returned_text")
     filter_names = ("domain", "mailbox", "q", "active")
