@@ -26,6 +26,7 @@ class MailboxesConfig(AppConfig):
         from mailboxes.models import Mailbox
         from mailboxes.sender_permission_tables import SenderPermissionTable
         from mailboxes.tables import AliasTable, MailboxTable
+        from mailboxes.vacations.tables import VacationTable
 
         registry.register_menu_entries(*MENU_ENTRIES)
         for table in (
@@ -34,6 +35,7 @@ class MailboxesConfig(AppConfig):
             MailboxTable(),
             AliasTable(),
             SenderPermissionTable(),
+            VacationTable(),
             AppPasswordTable(),
             FetchmailTable(),
         ):

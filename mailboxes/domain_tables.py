@@ -81,18 +81,29 @@ class DomainTable(BaseDomainTable):
         return {key: texts for key, texts in found.items() if texts}
 
     def run_action(
-        self, actor: Actor, action: Action, keys: Sequence[str], seen: SeenVersion | None = None
+        self,
+        actor: Actor,
+        action: Action,
+        keys: Sequence[str],
+        seen: SeenVersion | None = None,
+        entered: Mapping[str, Any] | None = None,
     ) -> Job | None:
         """Disable a large domain at once and have the worker delete it."""
         if action is DELETE and is_large_deletion(keys):
             return perform(actor, start_domain_deletion, keys, seen=seen)
-        return super().run_action(actor, action, keys, seen)
+        return super().run_action(actor, action, keys, seen, entered)
 
-    def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
+    def run_selection_action(
+        self,
+        actor: Actor,
+        action: Action,
+        selection: Job,
+        entered: Mapping[str, Any] | None = None,
+    ) -> Job:
         """Disable many domains at once and have the worker delete them, whatever their size."""
         if action is DELETE:
             return perform(actor, start_selected_deletion, selection)
-        return super().run_selection_action(actor, action, selection)
+        return super().run_selection_action(actor, action, selection, entered)
 
 
 def iter_missing_targets(domain: Domain) -> Iterator[str]:

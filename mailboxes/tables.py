@@ -51,6 +51,8 @@ from mailboxes.services.mailboxes import (
     set_mailboxes,
 )
 from mailboxes.services.target_checks import find_alias_problems, find_alias_warnings
+from mailboxes.services.vacations import set_vacations_of_mailboxes
+from mailboxes.vacations.forms import BulkReplyForm
 
 ALLOW_SENDING = Action(
     "allow_sending",
@@ -71,6 +73,17 @@ BLOCK_SENDING = Action(
     "smtp_active",
     False,
     "send-slash",
+)
+SET_VACATION = Action(
+    "set_vacation",
+    gettext_lazy("Set a vacation reply"),
+    gettext_lazy("Set a vacation reply for %(rows)s"),
+    gettext_lazy("Set a vacation reply for %(row)s."),
+    gettext_lazy("Vacation reply set for %(rows)s."),
+    icon="umbrella",
+    service=set_vacations_of_mailboxes,
+    explanation=gettext_lazy("Replies that they have already are replaced."),
+    form_class=BulkReplyForm,
 )
 DELETE_ACTIONS = ("delete_mailbox", "delete_alias")  # what had an address before
 UNUSED_CHOICES: dict[str, Text] = {
@@ -102,7 +115,10 @@ class MailboxTable(PersonTable):
     new_label = gettext_lazy("New mailbox")
     count_text = ngettext_lazy("%(count)s mailbox", "%(count)s mailboxes", "count")
     filter_names = (*PersonTable.filter_names, "unused")
-    actions = (ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, REQUEST_PASSWORD, DELETE)
+    actions = (
+        *(ACTIVATE, DEACTIVATE, ALLOW_SENDING, BLOCK_SENDING, SET_VACATION, REQUEST_PASSWORD),
+        DELETE,
+    )
     search_fields = ["username", "name"]
     is_split_by_domain = True
     has_search_index = True
@@ -139,6 +155,11 @@ class MailboxTable(PersonTable):
         rows = add_usage(rows)
         add_delivery(rows, principal)
         return rows
+
+    @property
+    def enabled_actions(self) -> Sequence[Action]:
+        has_vacations = settings.MAILADMIN_VACATION
+        return [each for each in self.actions if has_vacations or each is not SET_VACATION]
 
     def filter_choices(self, principal: Any) -> Mapping[str, Mapping[str, Text]]:
         unused = UNUSED_CHOICES if settings.MAILADMIN_LAST_LOGIN_DAYS else {}

@@ -20,10 +20,11 @@ from mailadmin.tables.views.base import SaveFormMixin
 from mailadmin.tables.views.detail import build_head_context
 from mailadmin.tables.views.list import PickerView
 from mailboxes.models import Mailbox
-from mailboxes.owner.forms import ForwardingForm, VacationForm
+from mailboxes.owner.forms import ForwardingForm
 from mailboxes.quota_hints import QuotaHint, build_limit_notice
 from mailboxes.services.target_checks import find_alias_warnings
 from mailboxes.tables import MailboxTable
+from mailboxes.vacations.forms import VacationForm
 
 
 class QuotaHintView(RoleRequiredMixin, View):

@@ -1,13 +1,17 @@
 """What a table does: the services that change its rows, and the actions on selected rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 
 from mailadmin.changes.perform import Changes
 from mailadmin.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from mailadmin.tables.forms import ConflictCheckedForm
 
 Service = Callable[..., Any]
 Text = str | Promise
@@ -18,7 +22,8 @@ class Action:
     """Something to do with selected rows, and how it is worded: for one row, for a number of them.
 
     A number of rows is named by the table: "15 mailboxes". An action sets a column, or has a
-    service of its own, which is called with the model and the keys.
+    service of its own, which is called with the model, the keys and, if the action has a form, its
+    values.
     """
 
     name: str
@@ -31,10 +36,20 @@ class Action:
     icon: str = "power"
     service: Service | None = None
     explanation: Text = ""  # what happens then, where the label does not say it
+    form_class: "type[ConflictCheckedForm] | None" = None  # shown where the action is confirmed
 
     def describe(self, rows: str) -> str:
         """Return what the action does: "Delete 15 mailboxes"."""
         return str(self.label_many) % {"rows": rows}
+
+    def read_values(self, entered: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of the form; raise ValidationError if it does not accept them."""
+        if self.form_class is None:
+            return {}
+        form = self.form_class(entered)
+        if not form.is_valid():
+            raise ValidationError(form.errors.as_data())
+        return form.get_service_values()
 
     def describe_done(self, rows: str) -> str:
         """Return what the action has done: "15 mailboxes deleted."."""

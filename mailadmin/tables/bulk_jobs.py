@@ -15,5 +15,6 @@ def get_next_bulk_step(job: Job) -> registry.JobStep | None:
     action = next(a for a in table.actions if a.name == job.arguments["action"])
     rows = table.model._default_manager.filter(pk__in=part)
     existing = set(rows.values_list("pk", flat=True))
-    service, *arguments = table.action_step(action, [key for key in part if key in existing])
+    keys, entered = [key for key in part if key in existing], job.arguments.get("entered")
+    service, *arguments = table.action_step(action, keys, entered)
     return service, tuple(arguments), len(part)

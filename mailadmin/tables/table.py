@@ -223,37 +223,58 @@ class Table(PartsMixin, ValuesMixin):
 
     # Many rows
 
+    @property
+    def enabled_actions(self) -> Sequence[Action]:
+        """Return the actions that the operator has not disabled."""
+        return self.actions
+
     def run_action(
         self,
         actor: Actor,
         action: Action,
         keys: Sequence[Any],
         seen: SeenVersion | None = None,
+        entered: Mapping[str, Any] | None = None,
     ) -> Job | None:
-        """Run the action now, or return the job that does it where the rows are many."""
+        """Run the action now, or return the job that does it where the rows are many.
+
+        `entered` is what was entered into the action's form.
+        """
         if len(keys) <= MAX_IMMEDIATE_ROWS:
-            service, *service_arguments = self.action_step(action, keys)
+            service, *service_arguments = self.action_step(action, keys, entered)
             perform(actor, service, *service_arguments, seen=seen)
             return None
-        title, arguments = self.describe_bulk_job(action, len(keys))
+        title, arguments = self.describe_bulk_job(action, len(keys), entered)
         return start_job(actor, BULK_JOB_KIND, title, arguments, len(keys), keys)
 
-    def run_selection_action(self, actor: Actor, action: Action, selection: Job) -> Job:
+    def run_selection_action(
+        self,
+        actor: Actor,
+        action: Action,
+        selection: Job,
+        entered: Mapping[str, Any] | None = None,
+    ) -> Job:
         """Start the job of a large selection, whose keys are stored already."""
-        title, arguments = self.describe_bulk_job(action, selection.total)
+        title, arguments = self.describe_bulk_job(action, selection.total, entered)
         return perform(actor, start_selection_job, selection, BULK_JOB_KIND, title, arguments)
 
-    def describe_bulk_job(self, action: Action, count: int) -> tuple[str, dict[str, str]]:
+    def describe_bulk_job(
+        self, action: Action, count: int, entered: Mapping[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
         """Return title and arguments of the job that does this to so many rows."""
         title = action.describe(self.format_count(count))
-        return title, {"table": self.slug, "action": action.name}
+        more = {} if entered is None else {"entered": dict(entered)}
+        return title, {"table": self.slug, "action": action.name} | more
 
-    def action_step(self, action: Action, keys: Sequence[Any]) -> tuple[Any, ...]:
+    def action_step(
+        self, action: Action, keys: Sequence[Any], entered: Mapping[str, Any] | None = None
+    ) -> tuple[Any, ...]:
         """Return the service of the action, with its arguments."""
         if action is DELETE:
             return self.services.delete, keys
         if action.service:
-            return action.service, self.model, keys
+            values = () if entered is None else (action.read_values(entered),)
+            return action.service, self.model, keys, *values
         return self.services.set, keys, action.field, action.value
 
     # Deletion

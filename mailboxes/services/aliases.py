@@ -1,6 +1,6 @@
 """Create, edit and delete aliases."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from domains.services.locks import (
 )
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
+from mailadmin.db.bulk import chunks
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
@@ -238,10 +239,19 @@ def _refuse_no_targets(has_mailbox: bool) -> None:
 
 def get_or_create_own_alias(changes: Changes, mailbox: Mailbox) -> Alias:
     """Return the alias of a mailbox; other programs may have created none."""
-    alias = Alias.objects.filter(pk=mailbox.pk).first()
-    if alias is None:
-        alias = Alias(
-            address=mailbox.pk, goto=mailbox.pk, domain_id=mailbox.domain_id, active=mailbox.active
-        )
-        changes.create([alias])
-    return alias
+    return get_or_create_own_aliases(changes, [mailbox])[0]
+
+
+def get_or_create_own_aliases(changes: Changes, mailboxes: Sequence[Mailbox]) -> list[Alias]:
+    """Return the alias of each mailbox; other programs may have created none."""
+    found: dict[str, Alias] = {}
+    for part in chunks([mailbox.pk for mailbox in mailboxes]):
+        found |= {fold(alias.pk): alias for alias in Alias.objects.filter(pk__in=part)}
+    missing = [
+        Alias(address=each.pk, goto=each.pk, domain_id=each.domain_id, active=each.active)
+        for each in mailboxes
+        if fold(each.pk) not in found
+    ]
+    changes.create(missing)
+    found |= {fold(alias.pk): alias for alias in missing}
+    return [found[fold(mailbox.pk)] for mailbox in mailboxes]

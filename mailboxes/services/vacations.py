@@ -1,46 +1,130 @@
 """Set and end vacation replies."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from domains.services.locks import lock_domains
 from mailadmin.changes.perform import Changes
+from mailadmin.db.bulk import chunks
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
-from mailboxes.models import Mailbox, Vacation, VacationNotification, vacation_target
+from mailadmin.translation import gettext_lazy as _
+from mailboxes.models import Alias, Mailbox, Vacation, VacationNotification, vacation_target
 from mailboxes.models.goto import join_goto
-from mailboxes.services.aliases import get_or_create_own_alias
+from mailboxes.services.addresses import find_domain_names
+from mailboxes.services.aliases import get_or_create_own_aliases
 from mailboxes.services.limits import validate_column_capacity
-from mailboxes.services.mailboxes import lock_mailbox
+
+Values = Mapping[str, Any]
 
 
-def set_vacation(changes: Changes, key: str, values: dict) -> Vacation:
-    """Set, edit or end a vacation reply; senders that had one get it again."""
-    mailbox, _domain = lock_mailbox(changes, key)
-    vacation = Vacation.objects.filter(pk=key).first()
-    if vacation is None:
-        vacation = Vacation(mailbox=mailbox, domain_id=mailbox.domain_id, **values)
-        changes.create([vacation])
-    else:
-        vacation = changes.find_one(Vacation, key)
-        changes.update([vacation], **values)
-    VacationNotification.objects.filter(vacation=key).delete()
-    _sync_vacation_target(changes, mailbox, values["active"])
-    changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
-    return vacation
+def create_vacations(changes: Changes, rows: Sequence[Values]) -> list[Vacation]:
+    """Set the replies of mailboxes that have none; each row has the mailbox (`email`)."""
+    keys = [str(row["email"].pk) for row in rows]
+    taken = find_vacations(keys)
+    seen: set[str] = set()
+    for key in keys:
+        if fold(key) in taken or fold(key) in seen:
+            text = _("The mailbox has a vacation reply already.")
+            raise ValidationError({"email": ValidationError(text, code="taken")})
+        seen.add(fold(key))
+    values = [{name: value for name, value in row.items() if name != "email"} for row in rows]
+    return _save(changes, list(zip(keys, values, strict=True)))
 
 
-def delete_vacation(changes: Changes, key: str) -> None:
-    """Delete a vacation reply."""
-    mailbox, _domain = lock_mailbox(changes, key)
-    changes.delete(changes.find(Vacation, [key]))
-    _sync_vacation_target(changes, mailbox, False)
-    changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)
+def edit_vacation(changes: Changes, key: str, values: Values) -> Vacation:
+    """Edit a vacation reply."""
+    changes.find_one(Vacation, key)
+    return set_vacation(changes, key, values)
 
 
-def _sync_vacation_target(changes: Changes, mailbox: Mailbox, active: bool) -> None:
-    """Add the auto-reply's target to the alias, or remove it; whether mail is kept stays."""
-    alias = get_or_create_own_alias(changes, mailbox)
+def set_vacation(changes: Changes, key: str, values: Values) -> Vacation:
+    """Set, edit or end the vacation reply of a mailbox."""
+    return _save(changes, [(key, values)])[0]
+
+
+def set_vacations_of_mailboxes(
+    changes: Changes, _model: type[Mailbox], keys: Sequence[str], values: Values
+) -> list[Vacation]:
+    """Set the same vacation reply for many mailboxes, whether or not they have one."""
+    return _save(changes, [(key, values) for key in keys])
+
+
+def set_vacations(changes: Changes, keys: Sequence[str], field: str, value: bool) -> None:
+    """Set a boolean column of vacation replies."""
+    rows = changes.find(Vacation, keys)
+    _save(changes, [(row.pk, {field: value}) for row in rows if getattr(row, field) is not value])
+
+
+def delete_vacations(changes: Changes, keys: Sequence[str]) -> None:
+    """Delete vacation replies."""
+    mailboxes = _lock_mailboxes(changes, keys)
+    changes.delete(changes.find(Vacation, keys))
+    _sync_vacation_targets(changes, [(mailbox, False) for mailbox in mailboxes])
+    _log(changes, mailboxes)
+
+
+def find_vacations(keys: Iterable[str]) -> dict[str, Vacation]:
+    """Return the replies of mailboxes, by folded name."""
+    found: dict[str, Vacation] = {}
+    for part in chunks(sorted(set(keys))):
+        found |= {fold(row.pk): row for row in Vacation.objects.filter(pk__in=part)}
+    return found
+
+
+def _save(changes: Changes, edits: Sequence[tuple[str, Values]]) -> list[Vacation]:
+    """Create or edit the replies of mailboxes; senders that had one get it again."""
+    keys = [key for key, _values in edits]
+    mailboxes = _lock_mailboxes(changes, keys)
+    stored = [row.pk for row in find_vacations(keys).values()]
+    rows = {fold(row.pk): row for row in changes.find(Vacation, stored)}
+    pairs = [(m, values) for m, (_key, values) in zip(mailboxes, edits, strict=True)]
+    changes.update_each(
+        (rows[fold(m.pk)], dict(values)) for m, values in pairs if fold(m.pk) in rows
+    )
+    new = [
+        Vacation(mailbox=mailbox, domain_id=mailbox.domain_id, **values)
+        for mailbox, values in pairs
+        if fold(mailbox.pk) not in rows
+    ]
+    changes.create(new)
+    rows |= {fold(row.pk): row for row in new}
+    for part in chunks(keys):
+        VacationNotification.objects.filter(vacation__in=part).delete()
+    saved = [rows[fold(mailbox.pk)] for mailbox in mailboxes]
+    _sync_vacation_targets(
+        changes, [(m, row.active) for m, row in zip(mailboxes, saved, strict=True)]
+    )
+    _log(changes, mailboxes)
+    return saved
+
+
+def _lock_mailboxes(changes: Changes, keys: Sequence[str]) -> list[Mailbox]:
+    lock_domains(changes, find_domain_names(Mailbox, keys))
+    return changes.find(Mailbox, keys)
+
+
+def _sync_vacation_targets(changes: Changes, states: Sequence[tuple[Mailbox, bool]]) -> None:
+    """Add the auto-reply's target to the aliases, or remove it; whether mail is kept stays."""
+    aliases = get_or_create_own_aliases(changes, [mailbox for mailbox, _active in states])
+    edits = []
+    for (mailbox, active), alias in zip(states, aliases, strict=True):
+        goto = _build_goto(mailbox, alias, active)
+        validate_column_capacity(copy_with_values(alias, {"goto": goto}), "goto")
+        edits.append((alias, {"goto": goto}))
+    changes.update_each(edits)
+
+
+def _build_goto(mailbox: Mailbox, alias: Alias, active: bool) -> str:
     own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
     answer = [vacation_target(mailbox.pk)] if active else []
     if not alias.targets and not (active and alias.is_autoreply_only):
         own = [mailbox.pk]
-    goto = join_goto(alias.others + answer + own)
-    validate_column_capacity(copy_with_values(alias, {"goto": goto}), "goto")
-    changes.update([alias], goto=goto)
+    return join_goto(alias.others + answer + own)
+
+
+def _log(changes: Changes, mailboxes: Iterable[Mailbox]) -> None:
+    for mailbox in mailboxes:
+        changes.log("edit_vacation", mailbox.domain_id, mailbox.pk)

@@ -13,6 +13,7 @@ from django.views.generic import View
 from mailadmin.formatting import unicode_address
 from mailadmin.jobs.selections import find_selection, load_selected_keys, store_selection
 from mailadmin.tables.actions import DELETE, Action
+from mailadmin.tables.forms import ConflictCheckedForm
 from mailadmin.tables.table import MAX_IMMEDIATE_ROWS
 from mailadmin.tables.views.base import FilteredView, add_undo_button
 from mailadmin.tables.views.typed_confirmation import find_typing_error, get_text_to_type
@@ -29,7 +30,7 @@ class TableBulkView(FilteredView, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         name = request.POST.get("action")
-        action = next((each for each in self.table.actions if each.name == name), None)
+        action = next((a for a in self.table.enabled_actions if a.name == name), None)
         if action is None:
             messages.error(request, _("Select an action for the selected rows."))
             return self.redirect_to_list()
@@ -66,6 +67,7 @@ class TableBulkView(FilteredView, View):
         keys: list[Any],
         errors: Sequence[str] = (),
         typing_error: str = "",
+        form: ConflictCheckedForm | None = None,
         status: int = 200,
     ) -> HttpResponse:
         """Show what will happen. Many keys are stored, so that exactly these are confirmed."""
@@ -89,6 +91,7 @@ class TableBulkView(FilteredView, View):
             "inbound_references": references(keys, self.request.user) if is_searched else [],
             "not_searched": is_delete and not is_searched,
             "errors": errors,
+            "form": form or (action.form_class() if action.form_class else None),
         }
         return render(self.request, "tables/bulk.html", context, status=status)
 
@@ -98,11 +101,14 @@ class TableBulkView(FilteredView, View):
     def run(self, action: Action, keys: list[Any]) -> HttpResponse:
         if action is DELETE and (refusal := self.refuse_untyped(action, keys)):
             return refusal
+        form = self.get_form(action)
+        if form and not form.is_valid():
+            return self.render_confirmation(action, keys, form=form, status=422)
         undo = self.find_undo(action, keys)
         try:
-            job = self.table.run_action(self.actor, action, keys)
+            job = self.table.run_action(self.actor, action, keys, entered=get_entered(form))
         except ValidationError as error:
-            return self.render_confirmation(action, keys, error.messages, status=422)
+            return self.render_confirmation(action, keys, error.messages, form=form, status=422)
         if job:
             return redirect("job", job.pk)
         text = action.describe_done(self.table.format_count(len(keys)))
@@ -130,12 +136,20 @@ class TableBulkView(FilteredView, View):
             refusal = self.refuse_untyped(action, load_selected_keys(selection))
             if refusal:
                 return refusal
+        form = self.get_form(action)
+        if form and not form.is_valid():
+            keys = load_selected_keys(selection)
+            return self.render_confirmation(action, keys, form=form, status=422)
         try:
-            job = self.table.run_selection_action(self.actor, action, selection)
+            job = self.table.run_selection_action(self.actor, action, selection, get_entered(form))
         except ValidationError as error:
             keys = load_selected_keys(selection)
-            return self.render_confirmation(action, keys, error.messages, status=422)
+            return self.render_confirmation(action, keys, error.messages, form=form, status=422)
         return redirect("job", job.pk)
+
+    def get_form(self, action: Action) -> ConflictCheckedForm | None:
+        """Return the action's form as it was sent; None if it has none."""
+        return action.form_class(self.request.POST) if action.form_class else None
 
     def refuse_untyped(self, action: Action, keys: list[Any]) -> HttpResponse | None:
         """Ask again if a deletion deletes many other rows and was not confirmed by typing."""
@@ -143,3 +157,10 @@ class TableBulkView(FilteredView, View):
         if not error:
             return None
         return self.render_confirmation(action, keys, typing_error=error, status=422)
+
+
+def get_entered(form: ConflictCheckedForm | None) -> dict[str, Any] | None:
+    """Return what was entered into a form, as it can be stored with a job."""
+    if form is None:
+        return None
+    return {name: form.data[name] for name in form.fields if name in form.data}

@@ -10,7 +10,7 @@ from mailadmin.names import fold, validate_text
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Vacation
 from mailboxes.services.forwardings import set_forwarding
-from mailboxes.services.vacations import delete_vacation, set_vacation
+from mailboxes.services.vacations import delete_vacations, set_vacation
 from mailboxes.transfer.row_types.base import RowType, RowValues, omit_keys
 from mailboxes.transfer.row_types.fields import (
     AddressKeyField,
@@ -85,5 +85,4 @@ class VacationRowType(RowType):
             set_forwarding(changes, key, others, not only_answers, only_answers)
 
     def delete(self, changes: Changes, keys: list[str]) -> None:
-        for key in keys:
-            delete_vacation(changes, key)
+        delete_vacations(changes, keys)

@@ -1,0 +1,1 @@
+"""Vacation replies: the form of one, their table, and one reply for many mailboxes."""
