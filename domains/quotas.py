@@ -18,6 +18,11 @@ def bytes_to_megabytes(size: int) -> float:
     return size / settings.MAILADMIN_QUOTA_MULTIPLIER if size > 0 else size
 
 
+def to_megabytes(size: int) -> float:
+    """Return a number of bytes in MB, for people and programs that do not compute with it."""
+    return round(size / settings.MAILADMIN_QUOTA_MULTIPLIER, 2)
+
+
 def exact_megabytes(size: int) -> Fraction | int:
     """Convert to MB from which the same bytes come back."""
     if size <= 0:

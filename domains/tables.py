@@ -33,6 +33,7 @@ from domains.models import (
     build_either_domain_filter,
 )
 from domains.patterns import WILDCARD_PATTERN
+from domains.quotas import to_megabytes
 from domains.services import admins, totp_exceptions, transports
 from domains.services.alias_domains import (
     ALIAS_DOMAIN_TARGET_MESSAGE,
@@ -75,6 +76,15 @@ def format_alias_domain_target(alias_domain: AliasDomain) -> SafeString:
     return fill_html(str(ALIAS_DOMAIN_TARGET_MESSAGE), {"target": target, "mirror": mirror})
 
 
+def add_states(domains: Iterable[Domain]) -> list[Domain]:
+    """Return these domains with their tallies, which are 0 where nothing was counted yet."""
+    rows = list(domains)
+    states = DomainState.objects.in_bulk([row.pk for row in rows])
+    for row in rows:
+        row.state = states.get(row.pk) or DomainState(domain_id=row.pk)
+    return rows
+
+
 class BaseDomainTable(Table):
     """The columns of domains; mailboxes adds the services, which know what is in them."""
 
@@ -107,8 +117,21 @@ class BaseDomainTable(Table):
     roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.SUPERADMIN)
     toggles = {"active": _("active"), "backupmx": _("backup MX")}
     computed_values: Mapping[str, Callable[[Any], Any]] = {
-        "second_factor": attrgetter("second_factor")
+        "second_factor": attrgetter("second_factor"),
+        "mailbox_count": attrgetter("state.mailboxes"),
+        "alias_count": attrgetter("state.aliases"),
+        "quota_assigned": lambda row: to_megabytes(row.state.quota_assigned),
+        "quota_used": lambda row: to_megabytes(row.state.quota_used),
     }
+    computed_fields: Mapping[str, models.Field] = {
+        "mailbox_count": models.IntegerField("The number of mailboxes."),
+        "alias_count": models.IntegerField("The number of aliases, without those of mailboxes."),
+        "quota_assigned": models.FloatField("The sum of the quotas of its mailboxes, in MB."),
+        "quota_used": models.FloatField(
+            "The space that its mailboxes use, in MB, as last counted."
+        ),
+    }
+    live_columns = ("mailbox_count", "alias_count", "quota_assigned", "quota_used")
     export_roles = dict.fromkeys(
         [
             *("domain", "description", "aliases", "mailboxes", "maxquota", "quota", "transport"),
@@ -125,15 +148,15 @@ class BaseDomainTable(Table):
     empty_text = _("No domains yet. Start by adding your first domain.")
 
     def prefetch_cells(self, rows: list[Any], principal: Any) -> list[Any]:
-        states = DomainState.objects.in_bulk([row.pk for row in rows])
-        for row in rows:
-            row.state = states.get(row.pk) or DomainState(domain_id=row.pk)
-        return rows
+        return add_states(rows)
 
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> list[Any]:
         rows = list(rows)
         models.prefetch_related_objects(rows, "factor_policy")
         return rows
+
+    def prefetch_live_values(self, rows: Iterable[Any]) -> list[Any]:
+        return add_states(rows)
 
     def delete_blockers(self, keys: Sequence[str], principal: Any) -> list[str]:
         """Return a text for each alias domain of these domains, with a link to its deletion."""

@@ -12,7 +12,9 @@ from mailboxes.models import Alias, Mailbox, Usage, Vacation
 from mailboxes.services.target_checks import find_alias_problems
 
 USED_SIZES = CompiledQuery(
-    lambda keys: Usage.objects.filter(mailbox__in=keys).values_list("mailbox_id", "bytes")
+    lambda keys: Usage.objects.filter(mailbox__in=keys).values_list(
+        "mailbox_id", "bytes", "messages"
+    )
 )
 OWN_ALIASES = CompiledQuery(
     lambda keys: (
@@ -31,11 +33,12 @@ MAILBOX_KEYS = CompiledQuery(lambda key: Mailbox.objects.filter(pk=key).values_l
 
 
 def add_usage(mailboxes: Iterable[Mailbox]) -> list[Any]:
-    """Return these mailboxes with `used`, the bytes that they hold."""
+    """Return these mailboxes with `used`, the bytes that they hold, and the number of messages."""
     rows: list[Any] = list(mailboxes)
-    used = {key.lower(): size for key, size in USED_SIZES.fetch(keys=[row.pk for row in rows])}
+    found = USED_SIZES.fetch(keys=[row.pk for row in rows])
+    usage = {key.lower(): (size, messages) for key, size, messages in found}
     for row in rows:
-        row.used = used.get(row.pk.lower(), 0)
+        row.used, row.messages = usage.get(row.pk.lower(), (0, 0))
     return rows
 
 

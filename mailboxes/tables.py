@@ -6,10 +6,11 @@ from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
+from django.db import models
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
 from django.db.models.lookups import IsNull
 
-from domains.quotas import file_quota
+from domains.quotas import file_quota, to_megabytes
 from domains.services.text_references import get_text_references
 from domains.tables import old_mail_notices
 from mailadmin.accounts.models import Role
@@ -82,7 +83,7 @@ SET_VACATION = Action(
     gettext_lazy("Vacation reply set for %(rows)s."),
     icon="umbrella",
     service=set_vacations_of_mailboxes,
-    explanation=gettext_lazy("Replies that they have already are replaced."),
+    explanation=gettext_lazy("Existing vacation replies of these mailboxes are replaced."),
     form_class=BulkReplyForm,
 )
 DELETE_ACTIONS = ("delete_mailbox", "delete_alias")  # what had an address before
@@ -133,7 +134,16 @@ class MailboxTable(PersonTable):
         | dict.fromkeys(DATE_COLUMNS, Role.ADMINS)
     )
     extra_columns = ("local_part", "domain")
-    computed_values = {"app_passwords_only": get_own_rule}
+    computed_values = {
+        "app_passwords_only": get_own_rule,
+        "quota_used": lambda row: to_megabytes(row.used),
+        "message_count": lambda row: row.messages,
+    }
+    computed_fields = {
+        "quota_used": models.FloatField("The space used, in MB, as Dovecot counts it."),
+        "message_count": models.IntegerField("The number of messages, as Dovecot counts them."),
+    }
+    live_columns = ("quota_used", "message_count")
     example_values = {
         "local_part": "bob",
         "domain": "example.org",
@@ -194,6 +204,9 @@ class MailboxTable(PersonTable):
         rows = list(super().prefetch_values(rows, principal))
         prefetch_related_objects(rows, "mail_login")
         return rows
+
+    def prefetch_live_values(self, rows: Iterable[Any]) -> list[Any]:
+        return add_usage(rows)
 
     def prefetch_forms(self, rows: list[Any]) -> list[Any]:
         """Do not count app passwords: forms say to people only how many there are."""

@@ -165,6 +165,7 @@ KEYS = {
     "transports": "*",
     "totp-exceptions": 1,
     "sender-permissions": 1,
+    "vacations": "bob@example.org",
     "fetchmail": 1,
     "dkim-keys": 1,
     "dkim-signings": 1,

@@ -93,6 +93,8 @@ def get_column_type(column: models.Field) -> FieldType:
             return FieldType("string", description, format="date-time", is_nullable=True)
         case models.IntegerField():
             return FieldType("integer", description, is_nullable=column.null)
+        case models.FloatField():
+            return FieldType("number", description, is_nullable=column.null)
     return FieldType("string", description, is_nullable=column.null)
 
 

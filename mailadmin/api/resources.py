@@ -47,6 +47,7 @@ from mailadmin.tables.serialization import (
     seen_by_etag,
     serialize_row,
     serialize_rows,
+    serialize_version,
     validation_texts,
 )
 from mailadmin.tables.table import Table
@@ -92,8 +93,9 @@ class TableResourceView(ApiView):
     def build_edit_form(
         self, row: Model, values: dict[str, object], seen: SeenVersion | None = None
     ) -> TableForm:
-        current = self.serialize_row(row)
-        return self.table.form_class.from_values(values, self.actor, row, current, seen)
+        current = serialize_version(self.table, row, self.principal)
+        given = {n: value for n, value in values.items() if n not in self.table.live_columns}
+        return self.table.form_class.from_values(given, self.actor, row, current, seen)
 
     def get_etag(self, row: Model) -> str:
         """Return the tag of the row's values, without quotes."""

@@ -19,15 +19,20 @@ ErrorTexts = dict[str, list[str]]  # field → texts; "" is for errors of no fie
 
 def serialize_rows(table: Table, rows: Iterable[Any], principal: Any) -> list[dict[str, Any]]:
     """Return rows as {column: value} for this principal, in the types that their forms take."""
+    rows = table.prefetch_live_values(table.prefetch_values(rows, principal))
     names = table.api_columns(principal.role)
-    return [
-        {name: to_json_value(table.api_value(row, name)) for name in names}
-        for row in table.prefetch_values(rows, principal)
-    ]
+    return [{name: to_json_value(table.api_value(row, name)) for name in names} for row in rows]
 
 
 def serialize_row(table: Table, row: Any, principal: Any) -> dict[str, Any]:
     return serialize_rows(table, [row], principal)[0]
+
+
+def serialize_version(table: Table, row: Any, principal: Any) -> dict[str, Any]:
+    """Return the values of a row that only an edit changes, by which versions are told apart."""
+    [found] = table.prefetch_values([row], principal)
+    names = [n for n in table.api_columns(principal.role) if n not in table.live_columns]
+    return {name: to_json_value(table.api_value(found, name)) for name in names}
 
 
 def to_json_value(value: Any) -> Any:
@@ -58,7 +63,7 @@ def etag_values(table: Table, row: Any, principal: Any) -> dict[str, Any]:
     """Return what an ETag covers: the values shown of the row, and its hidden secrets."""
     secrets = [f for f in row._meta.concrete_fields if getattr(f, "secret", False)]
     hidden = {f"secret {field.column}": field.value_from_object(row) for field in secrets}
-    return serialize_row(table, row, principal) | hidden
+    return serialize_version(table, row, principal) | hidden
 
 
 def compute_etag(table: Table, row: Any, principal: Any) -> str:

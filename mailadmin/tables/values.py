@@ -23,6 +23,9 @@ class ValuesMixin:
     computed_values: Mapping[str, Callable[[Any], Any]] = {}
     # The same → a field that says its type, where neither the form nor the model has it.
     computed_fields: Mapping[str, models.Field] = {}
+    # Of the computed values: what changes by itself. Only the API and commands show it; no ETag
+    # covers it, and it is ignored where it is sent back.
+    live_columns: Sequence[str] = ()
     example_values: Mapping[str, Any] = {}  # a new row, for the API document
     # A value that only the response to the creation of a row has → its description.
     new_value_texts: Mapping[str, str] = {}
@@ -39,7 +42,8 @@ class ValuesMixin:
 
     def api_columns(self, role: Role) -> list[str]:
         """Return the columns that the API shows to this role."""
-        return list(dict.fromkeys([*self.export_columns(role), *self.extra_columns]))
+        names = [*self.export_columns(role), *self.extra_columns, *self.live_columns]
+        return list(dict.fromkeys(names))
 
     def terminal_columns(self) -> list[str]:
         """Return the columns to print on a terminal: those of the list page."""
@@ -63,6 +67,10 @@ class ValuesMixin:
 
     def prefetch_values(self, rows: Iterable[Any], principal: Any) -> Iterable[Any]:
         """Return the rows with what their values need from other tables, in one query."""
+        return rows
+
+    def prefetch_live_values(self, rows: Iterable[Any]) -> Iterable[Any]:
+        """Return the rows with what their live columns need, in one query."""
         return rows
 
     def get_new_values(self, row: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from mailboxes.models import (
     Mailbox,
     Plan,
     SenderPermission,
+    Vacation,
 )
 from mailboxes.models.app_passwords import GENERATED_PREFIX
 from mailboxes.services.domains import create_domains
@@ -219,7 +220,7 @@ class MatrixWorld(World):
         """Return table → (a row of alice's, one of dave's)."""
         now = timezone.now()
         slugs = ("log", "totp-exceptions", "sender-permissions", "app-passwords", "fetchmail")
-        slugs += ("dkim-keys", "dkim-signings")
+        slugs += ("vacations", "dkim-keys", "dkim-signings")
         pairs = {slug: [] for slug in slugs}
         for name in ("example.org", "example.com"):
             more = {"action": "create_alias", "data": f"x@{name}", "timestamp": now}
@@ -237,6 +238,10 @@ class MatrixWorld(World):
                 mailbox=permission.mailbox, domain_id=name, src_server=f"imap.{name}", src_user="x"
             )
             pairs["fetchmail"].append(entry.pk)
+            text = {"subject": "Away", "body": "Later."}
+            vacation = Vacation(mailbox=permission.mailbox, domain_id=name, **text)
+            vacation.save(force_insert=True)
+            pairs["vacations"].append(vacation.pk)
             key = DkimKey.objects.create(domain_name_id=name, selector="mail", private_key="x")
             pairs["dkim-keys"].append(key.pk)
             pairs["dkim-signings"].append(DkimSigning.objects.create(author=name, dkim=key).pk)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from domains.models import Domain
 from domains.services.dkim import create_dkim_keys, create_dkim_signings
@@ -18,6 +19,7 @@ from mailboxes.services.domains import create_domains
 from mailboxes.services.fetchmail import create_fetchmail_entries
 from mailboxes.services.mailboxes import create_mailboxes
 from mailboxes.services.sender_permissions import create_sender_permissions
+from mailboxes.services.vacations import set_vacation
 from mailboxes.transfer.plan import workflow
 from tests.base import PASSWORD
 from tests.mailadmin.mails.queued import add_mail, queued
@@ -82,6 +84,10 @@ PAGES = {
         f"/sender-permissions/create/?address=list@{LONG_DOMAIN}",
         "/sender-permissions/latest/edit/",
         "/sender-permissions/latest/delete/",
+        "/vacations/",
+        "/vacations/create/",
+        f"/vacations/{LONG_NAME}@{LONG_DOMAIN}/edit/",
+        f"/vacations/{LONG_NAME}@{LONG_DOMAIN}/delete/",
         "/fetchmail/",
         "/fetchmail/create/",
         "/fetchmail/latest/edit/",
@@ -167,7 +173,7 @@ def long_names(world, tmp_path, settings):
 
 
 def outgoing_of_long_names(mailbox):
-    """An entry of fetchmail, a DKIM key and what it signs for."""
+    """An entry of fetchmail, a DKIM key and what it signs for, a vacation reply."""
     console, result = Actor.console(), "x" * 400
     entry = {"src_server": f"imap.{LONG_DOMAIN}", "src_user": mailbox, "src_password": "x"}
     row = entry | {"mailbox": Mailbox.objects.get(pk=mailbox), "protocol": "IMAP", "active": True}
@@ -177,6 +183,8 @@ def outgoing_of_long_names(mailbox):
     perform(console, create_dkim_keys, [key])
     signings = [{"author": author, "selector": "s" * 63} for author in (LONG_DOMAIN, mailbox)]
     perform(console, create_dkim_signings, signings)
+    reply = {"active": True, "subject": "s" * 250, "body": "b" * 500}
+    perform(console, set_vacation, mailbox, reply | {"activeuntil": timezone.now()})
 
 
 def mails_to_long_names():

@@ -72,7 +72,7 @@ class BulkVacationTests(World):
         self.assertEqual(
             set(self.subjects()), {BOB, DAN, *(f"{name}@example.org" for name in names)}
         )
-        self.assertEqual(Job.objects.get().state, Job.State.DONE)
+        self.assertEqual(Job.objects.filter(state=Job.State.DONE).count(), 1)
 
     def test_each_row_costs_no_more_than_the_change_of_its_alias(self):
         self.make(*(f"x{number}" for number in range(60)))
