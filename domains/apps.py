@@ -9,6 +9,7 @@ class DomainsConfig(AppConfig):
     def ready(self) -> None:
         from domains import log_actions
         from domains.dkim.tables import DkimKeyTable, DkimSigningTable
+        from domains.hooks import HOOKED_TABLES
         from domains.managers import AdminManager
         from domains.models import Domain, DomainFactorPolicy, DomainState, Transport
         from domains.services.admins import create_superuser
@@ -28,6 +29,7 @@ class DomainsConfig(AppConfig):
         )
         registry.register_completed_options(Domain, "domain", "field_domain", "field_target_domain")
         registry.register_filter_tabs("domain", "domains/tabs.html")
+        registry.register_hooked_tables(*HOOKED_TABLES)
         register_compared_fields(DomainFactorPolicy, "domain")
         register_compared_fields(DomainState, "domain", "at_domain")
         register_compared_fields(Transport, "pattern")

@@ -20,6 +20,8 @@ class MailadminConfig(AppConfig):
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.collations import register_compared_fields
         from mailadmin.db.lookups import register_ascii_lookups
+        from mailadmin.hooks.events import queue_deliveries
+        from mailadmin.hooks.runner import run_next_delivery
         from mailadmin.housekeeping import purge_expired
         from mailadmin.mails.checks import check_mail_templates
         from mailadmin.mails.models import OutgoingMail
@@ -46,5 +48,7 @@ class MailadminConfig(AppConfig):
         registry.register_housekeeping(purge_expired)
         registry.register_log_actions(LOG_LABELS)
         registry.register_worker_task(answer_next_request)
+        registry.register_change_listener(queue_deliveries)
+        registry.register_worker_task(run_next_delivery)
         registry.register_housekeeping(purge_requests)
         registry.register_housekeeping(purge_ownerless_factors)

@@ -23,7 +23,9 @@ from mailadmin.api.throttling import RATE_WINDOW
 from mailadmin.changes.models import ChangeSecret
 from mailadmin.db.bulk import MAX_ROWS_PER_STATEMENT
 from mailadmin.db.retry import retry_on_deadlock
+from mailadmin.hooks.models import Delivery
 from mailadmin.jobs.models import Job, WorkerHeartbeat
+from mailadmin.jobs.queued_rows import QueuedRow
 from mailadmin.mails.models import OutgoingMail, ReaderLanguage
 
 RESPONSE_TTL = datetime.timedelta(days=1)  # for requests with an Idempotency-Key
@@ -35,6 +37,8 @@ SESSION_EPOCH_TTL = datetime.timedelta(days=7)  # longer than any session lasts
 WORKER_HEARTBEAT_TTL = datetime.timedelta(days=7)  # of machines that no longer run a worker
 SENT_MAIL_TTL = datetime.timedelta(days=30)
 FAILED_MAIL_TTL = datetime.timedelta(days=90)
+DONE_DELIVERY_TTL = datetime.timedelta(days=30)
+FAILED_DELIVERY_TTL = datetime.timedelta(days=90)
 PASSWORD_REQUEST_TTL = datetime.timedelta(days=730)  # most are fulfilled long before
 READER_LANGUAGE_TTL = datetime.timedelta(days=730)  # after which the next sign-in stores it again
 
@@ -59,13 +63,15 @@ def purge_expired() -> None:
     delete_in_batches(SessionEpoch.objects.filter(at__lt=now - SESSION_EPOCH_TTL))
     delete_in_batches(PasswordRequest.objects.filter(at__lt=now - PASSWORD_REQUEST_TTL))
     delete_in_batches(ReaderLanguage.objects.filter(used__lt=now - READER_LANGUAGE_TTL))
-    purge_mails(OutgoingMail.State.SENT, now - SENT_MAIL_TTL)
-    purge_mails(OutgoingMail.State.FAILED, now - FAILED_MAIL_TTL)
+    purge_finished(OutgoingMail, OutgoingMail.State.SENT, now - SENT_MAIL_TTL)
+    purge_finished(OutgoingMail, OutgoingMail.State.FAILED, now - FAILED_MAIL_TTL)
+    purge_finished(Delivery, Delivery.State.DONE, now - DONE_DELIVERY_TTL)
+    purge_finished(Delivery, Delivery.State.FAILED, now - FAILED_DELIVERY_TTL)
 
 
-def purge_mails(state: str, before: datetime.datetime) -> None:
-    """Delete mails that were sent or given up before this time."""
-    delete_in_batches(OutgoingMail.objects.filter(state=state, finished__lt=before))
+def purge_finished(model: type[QueuedRow], state: str, before: datetime.datetime) -> None:
+    """Delete rows of a queue that were finished in this state before this time."""
+    delete_in_batches(model._default_manager.filter(state=state, finished__lt=before))
 
 
 def get_failed_creations(before: datetime.datetime) -> QuerySet[Job]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.formatting import page_url
+from mailadmin.hooks.events import has_hooks
 from mailadmin.tables.actions import Text
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ PLATFORM_ENTRIES = (
     MenuEntry(_("API tokens"), "robot", "tokens", Role.ADMINS, "access", 90),
     MenuEntry(_("Jobs"), "list-task", "jobs", Role.ADMINS, "system", 60),
     MenuEntry(_("Outgoing mail"), "send", "mails", Role.ADMINS, "system", 65),
+    MenuEntry(
+        *(_("Scripts and webhooks"), "robot", "deliveries", Role.SUPERADMIN, "system", 66),
+        has_hooks,
+    ),
     MenuEntry(
         _("Design"), "palette", "design", Role.SUPERADMIN, "system", 99, lambda: settings.DEBUG
     ),

@@ -5,7 +5,7 @@ Each app's `AppConfig.ready()` registers its own. The platform asks the registry
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from mailadmin.changes.derived_rows import DerivedRows
     from mailadmin.changes.models import Change
+    from mailadmin.changes.records import ChangeRecord
+    from mailadmin.hooks.events import HookedTable
     from mailadmin.jobs.models import Job
     from mailadmin.mails.mail_kinds import MailKind
     from mailadmin.menu import MenuEntry
@@ -38,6 +40,8 @@ filter_tabs: dict[str, str] = {}
 derived_rows: dict[type[Model], DerivedRows] = {}
 second_factor_exceptions: list[Callable[[Any, str], bool]] = []
 mail_kinds: dict[str, MailKind] = {}
+hooked_tables: dict[str, HookedTable] = {}
+change_listeners: list[Callable[[Sequence[ChangeRecord]], None]] = []
 
 
 def register_table(table: Table) -> None:
@@ -66,6 +70,16 @@ def register_job_step(
 def register_mail_kinds(*kinds: MailKind) -> None:
     """Name the kinds of mail that an app queues, with their texts."""
     mail_kinds.update({kind.name: kind for kind in kinds})
+
+
+def register_hooked_tables(*tables: HookedTable) -> None:
+    """Have scripts and webhooks hear of the changes of these tables."""
+    hooked_tables.update({str(each.model._meta.model_name): each for each in tables})
+
+
+def register_change_listener(listener: Callable[[Sequence[ChangeRecord]], None]) -> None:
+    """Name a function that is called with the change records of each transaction, within it."""
+    change_listeners.append(listener)
 
 
 def register_housekeeping(task: Callable[[], None], interval: float = 0) -> None:

@@ -49,6 +49,7 @@ from mailadmin.api.urls import resource_urls
 from mailadmin.api.views import ApiReferenceView, TokenDeleteView, TokenListView, api_not_found
 from mailadmin.design import DesignView
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
+from mailadmin.hooks.views import DeliveryListView
 from mailadmin.jobs import views as jobs
 from mailadmin.mails.language_views import switch_language
 from mailadmin.mails.views import OutgoingMailListView
@@ -181,6 +182,7 @@ urlpatterns = [
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.JobDetailView.as_view(), name="job"),
     path("mails/", OutgoingMailListView.as_view(), name="mails"),
+    path("deliveries/", DeliveryListView.as_view(), name="deliveries"),
     path("account/", owner_views.AccountView.as_view(), name="account"),
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),
     path("account/password/", owner_views.OwnPasswordView.as_view(), name="own-password"),

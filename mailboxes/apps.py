@@ -13,6 +13,7 @@ class MailboxesConfig(AppConfig):
         self.register_compared_columns()
         self.register_checks()
         self.register_jobs()
+        self.register_hooks()
         self.register_mails()
         self.register_housekeeping()
 
@@ -115,6 +116,13 @@ class MailboxesConfig(AppConfig):
         from mailboxes.welcome_mail import WELCOME
 
         registry.register_mail_kinds(WELCOME, PASSWORD_EXPIRES, APP_PASSWORD_ADDED, DEVICE_LINK)
+
+    def register_hooks(self) -> None:
+        """Register the tables whose changes scripts and webhooks hear of."""
+        from mailadmin import registry
+        from mailboxes.hooks import HOOKED_TABLES
+
+        registry.register_hooked_tables(*HOOKED_TABLES)
 
     def register_housekeeping(self) -> None:
         """Register what the worker does from time to time."""

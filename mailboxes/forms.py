@@ -14,6 +14,7 @@ from domains.models import MAX_QUOTA_MB
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.recovery.invitation_forms import InvitationMixin
 from mailadmin.formatting import page_url
+from mailadmin.hooks.events import get_command
 from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
@@ -177,7 +178,9 @@ class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm)
                 values.pop(REVOKE_FIELD, None)
         else:
             username = f"{values['local_part'].lower()}@{values['domain'].pk}"
-        return self.replace_password_with_hash(values, username)
+        typed = values.get("password") if get_command("MAILBOX_POSTPASSWORD") else None
+        more = {"typed_password": typed} if typed else {}
+        return self.replace_password_with_hash(values, username) | more
 
 
 def quota_to_form_value(size: int) -> int | Decimal:

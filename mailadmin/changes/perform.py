@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin import registry
 from mailadmin.accounts.models import Role, is_scoped_model, visible_rows
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes import derived_rows
@@ -285,6 +286,8 @@ class Changes:
             fit_log_line(line)
         insert_rows(self._lines, Log)
         insert_rows(self._records, Change)
+        for listener in registry.change_listeners:
+            listener(self._records)
         insert_rows(self._secrets)
 
     def _check_scope(self) -> None:
@@ -323,6 +326,7 @@ class Changes:
                 key=format_row_key(row),
                 domain=get_row_domain(row),
                 values=values,
+                row_key=row.pk,
             )
         )
 

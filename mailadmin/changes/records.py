@@ -40,6 +40,7 @@ class ChangeRecord:
     key: str
     domain: str
     values: Mapping[str, Any]
+    row_key: Any = None  # the primary key, where that is not what people call the row
 
 
 def created_values(row: models.Model) -> dict[str, Any]:

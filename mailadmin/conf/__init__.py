@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mailadmin.conf.client_servers import iter_client_conflicts
+from mailadmin.conf.hook_settings import iter_hook_conflicts
 from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
 from mailadmin.conf.sign_in import iter_conflicts
 from mailadmin.conf.urls import BASE_DIR
@@ -50,8 +51,9 @@ def read_settings(
 
 def check_combinations(values: Mapping[str, Any]) -> None:
     """Exit if settings that are valid alone make no sense together."""
-    for conflict in (*iter_conflicts(values), *iter_client_conflicts(values)):
-        exit_with_error(conflict)
+    for find in (iter_conflicts, iter_client_conflicts, iter_hook_conflicts):
+        for conflict in find(values):
+            exit_with_error(conflict)
 
 
 def parse_variable(setting: EnvironmentSetting, values: Mapping[str, str]) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from mailadmin.conf.hook_settings import SCRIPTS
 from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
 
 # Topic → settings, without `MAILADMIN_`; a setting that is named nowhere is listed at the end.
@@ -39,6 +40,9 @@ TOPICS = {
     ),
     "Mails of the panel": (
         "SMTP_URL ADMIN_EMAIL MAIL_TEMPLATES SIGN_IN_NOTICES WELCOME_SUBJECT WELCOME_TEXT"
+    ),
+    "Scripts and webhooks": (
+        " ".join(f"{name}_SCRIPT" for name in SCRIPTS) + " SCRIPT_SECONDS WEBHOOKS WEBHOOK_SECRET"
     ),
     "API": "API_RATE",
     "Logs and metrics": "LOG_LEVEL LOG_FORMAT SLOW_QUERY_MS METRICS_TOKEN",

@@ -4,6 +4,7 @@ from mailadmin.conf.client_settings import CLIENT_SETTINGS
 from mailadmin.conf.device_settings import DEVICE_SETTINGS
 from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.fetchmail_settings import FETCHMAIL_SETTINGS
+from mailadmin.conf.hook_settings import HOOK_SETTINGS
 from mailadmin.conf.parsers import (
     choice_parser,
     integer_parser,
@@ -98,6 +99,7 @@ SETTINGS = (
     *SIGN_IN_SETTINGS,
     *DEVICE_SETTINGS,
     *FETCHMAIL_SETTINGS,
+    *HOOK_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_DKIM",
         "no",

@@ -7,12 +7,15 @@ from mailadmin import registry
 from mailadmin.accounts.models import VisibleQuerySet
 from mailadmin.db.fields import CharField, TextField, mail_key
 from mailadmin.db.translated_fields import TranslatedPlainTextField
+from mailadmin.jobs.queued_rows import QueuedRow
 from mailadmin.tables.actions import Text
 from mailadmin.translation import gettext_lazy as _
 
 
-class OutgoingMail(models.Model):
+class OutgoingMail(QueuedRow):
     """A mail of the panel. It is written in the transaction that it is about, and sent later."""
+
+    held_state = "sending"
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
@@ -30,14 +33,7 @@ class OutgoingMail(models.Model):
     message_id = CharField(max_length=255)
     sealed_values = TextField(blank=True, default="", secret=True)  # empty once it is finished
     state = CharField(max_length=16, choices=State.choices, default=State.WAITING)
-    attempts = models.PositiveIntegerField(default=0)
-    first_attempt = models.DateTimeField(null=True)
-    # When to try next; while the mail is being sent, when its lease ends.
-    due = models.DateTimeField(default=timezone.now)
-    lease_holder = CharField(max_length=64, blank=True, default="")
     error = TranslatedPlainTextField(blank=True, default="")
-    finished = models.DateTimeField(null=True)
-    was_interrupted = False  # by the end of the worker that held it before
 
     objects = VisibleQuerySet.as_manager()
 
@@ -56,11 +52,6 @@ class OutgoingMail(models.Model):
         """Return what pages call mails of this kind."""
         kind = registry.mail_kinds.get(self.kind)
         return kind.label if kind else self.kind
-
-    @property
-    def is_waiting(self) -> bool:
-        """Return whether it is to be sent, and no worker is sending it now."""
-        return self.state == self.State.WAITING
 
 
 class ReaderLanguage(models.Model):

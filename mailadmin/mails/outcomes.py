@@ -7,11 +7,9 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from mailadmin.email_backend import ReplyMissing
+from mailadmin.jobs import queued_rows
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.translation import gettext as _
-
-RETRY_PERIOD = datetime.timedelta(hours=24)  # since the first attempt
-RETRY_MINUTES = (1, 2, 5, 10, 15, 30, 60)  # after each attempt; the last one is repeated
 
 
 class Outcome(NamedTuple):
@@ -69,13 +67,6 @@ def finish(state: str, now: datetime.datetime, error: str = "") -> dict[str, obj
 def get_next_attempt(
     mail: OutgoingMail, now: datetime.datetime, outcome: Outcome
 ) -> datetime.datetime | None:
-    """Return when to try again: at growing intervals, last at the end of the day; None after it.
-
-    What may have arrived is not sent again before the longest interval.
-    """
-    end = (mail.first_attempt or now) + RETRY_PERIOD
-    if now >= end:
-        return None
-    number = len(RETRY_MINUTES) if outcome.is_uncertain else mail.attempts
-    minutes = RETRY_MINUTES[min(number, len(RETRY_MINUTES)) - 1]
-    return min(now + datetime.timedelta(minutes=minutes), end)
+    """Return when to try again; what may have arrived not before the longest interval."""
+    number = len(queued_rows.RETRY_MINUTES) if outcome.is_uncertain else mail.attempts
+    return queued_rows.get_next_attempt(mail, now, number)

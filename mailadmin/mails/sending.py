@@ -13,11 +13,11 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from mailadmin.email_backend import EmailBackend
+from mailadmin.jobs import queued_rows
 from mailadmin.jobs.leases import LeaseLost
-from mailadmin.mails import leases
 from mailadmin.mails.messages import MessageError, build_message
 from mailadmin.mails.models import OutgoingMail
-from mailadmin.mails.outcomes import RETRY_PERIOD, Outcome, get_columns, get_smtp_outcome
+from mailadmin.mails.outcomes import Outcome, get_columns, get_smtp_outcome
 from mailadmin.translation import gettext as _
 
 logger = logging.getLogger("mailadmin.mails")
@@ -41,7 +41,7 @@ class MailSender:
             return False
         connection, deadline = get_connection(), time.monotonic() + BATCH_SECONDS
         try:
-            while not should_stop() and (mail := leases.claim_mail()):
+            while not should_stop() and (mail := queued_rows.claim_row(OutgoingMail)):
                 outcome = self.attempt(mail, connection)
                 self.unrecorded.append((mail, outcome))
                 self.record_outcomes()
@@ -58,7 +58,7 @@ class MailSender:
         """Record what became of mails, those first that the database could not record before."""
         while self.unrecorded:
             mail, outcome = self.unrecorded[0]
-            if not leases.update_held(mail, **get_columns(mail, outcome)):
+            if not queued_rows.update_held(mail, **get_columns(mail, outcome)):
                 logger.warning("mail %s: the lease was lost", mail.message_id)
             del self.unrecorded[0]
 
@@ -84,7 +84,7 @@ class MailSender:
 def give_up_if_deadly(mail: OutgoingMail) -> Outcome | None:
     """Return that a mail is given up whose workers have died with it for a day; else None."""
     first = mail.first_attempt
-    if mail.was_interrupted and first and timezone.now() > first + RETRY_PERIOD:
+    if mail.was_interrupted and first and timezone.now() > first + queued_rows.RETRY_PERIOD:
         return Outcome(_("Each worker that was to send it has ended."), is_final=True)
     return None
 
@@ -98,7 +98,7 @@ def send_mail(mail: OutgoingMail, connection: Any) -> Outcome:
     try:
         connection.open()
         if isinstance(connection, EmailBackend) and connection.connection:
-            renew = functools.partial(leases.renew_lease, mail)
+            renew = functools.partial(queued_rows.renew_lease, mail)
             connection.connection.before_data = renew
         connection.send_messages([message])
     except LeaseLost:

@@ -12,7 +12,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from mailadmin import __version__
 from mailadmin.jobs.models import Job, WorkerHeartbeat
-from mailadmin.mails.leases import UNFINISHED
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.observability.log_records import LogContext
 
@@ -106,7 +105,7 @@ def collect_mail_metrics() -> Iterator[GaugeMetricFamily]:
     counted = OutgoingMail.objects.order_by().values_list("state").annotate(number=Count("pk"))
     states = dict.fromkeys(OutgoingMail.State.values, 0) | dict(counted)
     yield build_gauge("mailadmin_mails", "Mails of the panel by state", "state", states)
-    unsent = OutgoingMail.objects.filter(state__in=UNFINISHED)
+    unsent = OutgoingMail.objects.filter(state__in=OutgoingMail.unfinished_states())
     since = unsent.aggregate(at=Min("created"))["at"]
     waited = (timezone.now() - since).total_seconds() if since else 0
     yield GaugeMetricFamily(

@@ -104,8 +104,10 @@ class PasswordChangeForm(RevocationMixin, ConflictCheckedForm):
         """Change the password; other sessions end, this one continues."""
         person = self.actor.principal
         stored = self.get_password_values(person.username)["password"]
+        typed = self.cleaned_data["old_password"], self.cleaned_data["password"]
+        revokes = self.revokes_app_passwords
         saved = self.run_service(
-            set_password, person._meta.model, person.pk, stored, self.revokes_app_passwords
+            set_password, person._meta.model, person.pk, stored, revokes, typed
         )
         if saved:
             person.password = stored

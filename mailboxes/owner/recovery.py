@@ -39,9 +39,9 @@ class RecoveryForm(RevocationMixin):
     def save(self) -> None:
         person = self.actor.principal
         stored = self.get_password_values(person.pk)["password"]
-        revokes = self.revokes_app_passwords
+        revokes, typed = self.revokes_app_passwords, ("", self.cleaned_data["password"])
         self.run_service(
-            recover_password, person._meta.model, person.pk, self.secret, stored, revokes
+            recover_password, person._meta.model, person.pk, self.secret, stored, revokes, typed
         )
 
 

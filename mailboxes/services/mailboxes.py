@@ -24,6 +24,7 @@ from mailadmin.db.models import copy_with_values
 from mailadmin.mails.queue import forget_mails_to
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
+from mailboxes.hooks import queue_password_script
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_domain_names, group_by_domain, refuse_taken_addresses
@@ -42,7 +43,7 @@ from mailboxes.welcome_mail import queue_welcome_mails
 
 RULE = "app_passwords_only"
 # Values of forms and files that mailboxes have no column for
-OTHER_VALUES = ("welcome_mail", "invitation_to", "revoke_app_passwords", RULE)
+OTHER_VALUES = ("welcome_mail", "invitation_to", "revoke_app_passwords", "typed_password", RULE)
 DEFAULT_PASSWORD_EXPIRY_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
 
 
@@ -61,6 +62,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     )
     for mailbox in mailboxes:
         changes.log("create_mailbox", mailbox.domain_id, mailbox.pk)
+    _queue_password_scripts(mailboxes, rows)
     invite_new_people(changes, mailboxes, rows)
     queue_welcome_mails(
         changes,
@@ -114,6 +116,13 @@ def _set_login_rules(
     return {mailbox.pk for mailbox in set_mail_logins(changes, wanted)}
 
 
+def _queue_password_scripts(mailboxes: Sequence[Mailbox], values: Sequence[dict]) -> None:
+    """Queue the script for new passwords that were typed; what is stored is a hash."""
+    for mailbox, own in zip(mailboxes, values, strict=True):
+        if own.get("typed_password"):
+            queue_password_script(mailbox, "", own["typed_password"])
+
+
 def _get_unchecked_fields(row: dict) -> set[str]:
     """Return the fields whose values need no check: hashes, and the defaults of the model."""
     given = {*row, "username", "maildir"} - {"password"}
@@ -162,6 +171,7 @@ def edit_mailboxes(changes: Changes, edits: list[tuple[str, dict]]) -> list[Mail
     changed |= _set_login_rules(changes, mailboxes, [values for _key, values in edits])
     end_sessions(m for m, own in columns if m.pk in changed and own.get("active") is False)
     revoke_all_app_passwords(changes, [k for k, own in edits if own.get("revoke_app_passwords")])
+    _queue_password_scripts(mailboxes, [values for _key, values in edits])
     followed = {fold(alias.pk) for alias in _sync_alias_active(changes, mailboxes)}
     edited = [m for m in mailboxes if m.pk in changed or fold(m.pk) in followed]
     for mailbox in edited:
@@ -250,8 +260,12 @@ def set_password(
     key: str,
     stored: str,
     revokes_app_passwords: bool = False,
+    typed: tuple[str, str] | None = None,
 ) -> Principal:
-    """Set the password hash of an admin or a mailbox, whose app passwords can end with it."""
+    """Set the password hash of an admin or a mailbox, whose app passwords can end with it.
+
+    `typed` are the old password, empty where nobody entered it, and the new one.
+    """
     person = changes.find_one(model, key)
     values: dict[str, object] = {"password": stored}
     if isinstance(person, Mailbox):
@@ -262,6 +276,8 @@ def set_password(
     changes.log("edit_password", getattr(person, "domain_id", ""), key)
     if revokes_app_passwords and isinstance(person, Mailbox):
         revoke_all_app_passwords(changes, [person.pk])
+    if typed and isinstance(person, Mailbox):
+        queue_password_script(person, *typed)
     return person
 
 

@@ -13,8 +13,9 @@ def recover_password(
     secret: str,
     stored: str,
     revokes_app_passwords: bool = False,
+    typed: tuple[str, str] | None = None,
 ) -> None:
     """Use up a link and set the hash of the new password; nobody is signed in by it."""
     purpose = take_link(changes, model, key, secret)
-    person = set_password(changes, model, key, stored, revokes_app_passwords)
+    person = set_password(changes, model, key, stored, revokes_app_passwords, typed)
     finish_recovery(changes, person, purpose)

@@ -100,6 +100,7 @@ PAGES = [
     Page("sender permissions", "/sender-permissions/"),
     Page("sender permissions of the largest", f"/sender-permissions/?domain={LARGEST}"),
     Page("new sender permission, form", "/sender-permissions/create/?mailbox={mailbox}"),
+    Page("scripts and webhooks", "/deliveries/", SUPER),
     Page("vacation replies", "/vacations/"),
     Page("vacation replies of the largest", f"/vacations/?domain={LARGEST}"),
     Page("new vacation reply, form", "/vacations/create/"),

@@ -11,6 +11,7 @@ from domains.services.dkim import create_dkim_keys, create_dkim_signings
 from domains.services.transports import create_transports
 from mailadmin import passwords, registry
 from mailadmin.changes.perform import Actor, perform
+from mailadmin.hooks.models import Delivery
 from mailadmin.mails.models import OutgoingMail
 from mailboxes.models import Fetchmail, Mailbox, Plan
 from mailboxes.services.aliases import create_aliases
@@ -108,6 +109,7 @@ PAGES = {
         "/export/",
         "/jobs/",
         "/mails/",
+        "/deliveries/",
         "/mails/?state=sent&q=nothing-like-it",
         "/passwords/",
         "/second-factors/",
@@ -170,6 +172,17 @@ def long_names(world, tmp_path, settings):
     outgoing_of_long_names(long_name)
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
     mails_to_long_names()
+    for state in Delivery.State:
+        Delivery.objects.create(
+            event="mailbox.changed",
+            key=long_name,
+            target=f"https://{LONG_DOMAIN}/{'x' * 150}",
+            body="{}",
+            state=state,
+            attempts=3,
+            code=500,
+            output="x" * 400,
+        )
 
 
 def outgoing_of_long_names(mailbox):

@@ -30,11 +30,11 @@ class MailPageTests(World):
         page = self.get(self.alice)
         self.assertContains(page, "bob@")
         self.assertNotContains(page, "carol@")
-        self.assertEqual([mail.recipient for mail in page.context["mails"]], ["bob@example.org"])
+        self.assertEqual([mail.recipient for mail in page.context["rows"]], ["bob@example.org"])
 
     def test_superadmins_see_all(self):
         page = self.get(self.root)
-        self.assertEqual(len(page.context["mails"]), 3)
+        self.assertEqual(len(page.context["rows"]), 3)
         self.assertContains(page, "New sign-in")
         self.assertContains(page, "Second factors reset")
 
@@ -64,13 +64,13 @@ class MailPageTests(World):
             ({"state": "nonsense", "q": "\x00"}, []),
         ):
             page = self.get(self.root, **query)
-            self.assertEqual([mail.recipient for mail in page.context["mails"]], names)
+            self.assertEqual([mail.recipient for mail in page.context["rows"]], names)
 
     def test_it_is_paged(self):
         with self.settings(MAILADMIN_PAGE_SIZE=2):
             first = self.get(self.root, q="example")
             second = self.client.get(first.context["after_url"])
-        self.assertEqual([mail.pk for mail in second.context["mails"]], [self.bobs.pk])
+        self.assertEqual([mail.pk for mail in second.context["rows"]], [self.bobs.pk])
         self.assertIn("q=example", second.context["before_url"])
         self.assertEqual(self.get(self.root, after="nonsense").status_code, 404)
 

@@ -11,9 +11,10 @@ from django.test import override_settings
 from django.utils import timezone
 
 from mailadmin.housekeeping import purge_expired
+from mailadmin.jobs import queued_rows
 from mailadmin.jobs.leases import LeaseLost
 from mailadmin.jobs.models import Job
-from mailadmin.mails import leases, messages, sending
+from mailadmin.mails import messages, sending
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.mails.sending import MailSender
 from tests.base import World
@@ -163,38 +164,38 @@ class SendingTests(World):
 class LeaseTests(World):
     def test_a_mail_that_is_being_sent_is_not_taken(self):
         add_mail()
-        self.assertIsNotNone(leases.claim_mail())
-        self.assertIsNone(leases.claim_mail())
+        self.assertIsNotNone(queued_rows.claim_row(OutgoingMail))
+        self.assertIsNone(queued_rows.claim_row(OutgoingMail))
 
     def test_the_mail_of_a_worker_that_died_is_taken_after_its_lease(self):
         add_mail()
-        first = leases.claim_mail()
-        with at(timezone.now() + leases.LEASE_DURATION):
-            second = leases.claim_mail()
+        first = queued_rows.claim_row(OutgoingMail)
+        with at(timezone.now() + OutgoingMail.lease_duration):
+            second = queued_rows.claim_row(OutgoingMail)
             self.assertEqual(
                 (second.pk, second.attempts, second.was_interrupted), (first.pk, 2, True)
             )
             with self.assertRaises(LeaseLost):
-                leases.renew_lease(first)
-            leases.renew_lease(second)
-        self.assertFalse(leases.update_held(first, state="sent"))
-        self.assertTrue(leases.update_held(second, state="sent"))
+                queued_rows.renew_lease(first)
+            queued_rows.renew_lease(second)
+        self.assertFalse(queued_rows.update_held(first, state="sent"))
+        self.assertTrue(queued_rows.update_held(second, state="sent"))
 
     def test_two_workers_with_the_same_name_are_two(self):
         """In containers host name and process id may be the same after a restart."""
         add_mail()
-        first = leases.claim_mail()
-        with at(timezone.now() + leases.LEASE_DURATION):
-            leases.claim_mail()
-        self.assertFalse(leases.update_held(first, state="sent"))
+        first = queued_rows.claim_row(OutgoingMail)
+        with at(timezone.now() + OutgoingMail.lease_duration):
+            queued_rows.claim_row(OutgoingMail)
+        self.assertFalse(queued_rows.update_held(first, state="sent"))
 
     def test_a_mail_that_ends_its_workers_is_given_up_after_a_day(self):
         add_mail()
         now = timezone.now()
         for _time in range(3):
             with at(now):
-                leases.claim_mail()
-            now += leases.LEASE_DURATION
+                queued_rows.claim_row(OutgoingMail)
+            now += OutgoingMail.lease_duration
         with at(now + datetime.timedelta(days=1)):
             send()
         (mail,) = queued()
@@ -203,7 +204,7 @@ class LeaseTests(World):
 
     def test_a_sent_mail_is_recorded_when_the_database_is_back(self):
         add_mail()
-        sender, update = MailSender(), leases.update_held
+        sender, update = MailSender(), queued_rows.update_held
         answers = iter([OperationalError(2006, "gone"), None])
 
         def lost(mail, **values):
@@ -211,7 +212,7 @@ class LeaseTests(World):
                 raise error
             return update(mail, **values)
 
-        with mock.patch.object(leases, "update_held", lost):
+        with mock.patch.object(queued_rows, "update_held", lost):
             with self.assertRaises(OperationalError):
                 sender.send_due_mails()
             self.assertEqual(queued()[0].state, "sending")

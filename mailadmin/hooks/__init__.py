@@ -1,0 +1,1 @@
+"""Scripts and webhooks: what else happens after a change, run by the worker."""

@@ -1,0 +1,18 @@
+"""The page of what scripts and webhooks were told."""
+
+from mailadmin.accounts.models import Role
+from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.services import cancel_deliveries, retry_deliveries
+from mailadmin.jobs.queue_views import QueueListView
+
+
+class DeliveryListView(QueueListView):
+    """Scripts that were run and requests that were sent, with what they answered."""
+
+    roles = Role.SUPERADMIN
+    model = Delivery
+    url_name = "deliveries"
+    template_name = "deliveries.html"
+    search_fields = ("key", "event", "target")
+    services = {"retry": retry_deliveries, "cancel": cancel_deliveries}
+    changed_states = (Delivery.State.WAITING, Delivery.State.FAILED)
