@@ -23,7 +23,7 @@ from mailadmin.api.throttling import RATE_WINDOW
 from mailadmin.changes.models import ChangeSecret
 from mailadmin.db.bulk import MAX_ROWS_PER_STATEMENT
 from mailadmin.db.retry import retry_on_deadlock
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 from mailadmin.jobs.models import Job, WorkerHeartbeat
 from mailadmin.jobs.queued_rows import QueuedRow
 from mailadmin.mails.models import OutgoingMail, ReaderLanguage
@@ -65,8 +65,8 @@ def purge_expired() -> None:
     delete_in_batches(ReaderLanguage.objects.filter(used__lt=now - READER_LANGUAGE_TTL))
     purge_finished(OutgoingMail, OutgoingMail.State.SENT, now - SENT_MAIL_TTL)
     purge_finished(OutgoingMail, OutgoingMail.State.FAILED, now - FAILED_MAIL_TTL)
-    purge_finished(Delivery, Delivery.State.DONE, now - DONE_DELIVERY_TTL)
-    purge_finished(Delivery, Delivery.State.FAILED, now - FAILED_DELIVERY_TTL)
+    purge_finished(HookDelivery, HookDelivery.State.DONE, now - DONE_DELIVERY_TTL)
+    purge_finished(HookDelivery, HookDelivery.State.FAILED, now - FAILED_DELIVERY_TTL)
 
 
 def purge_finished(model: type[QueuedRow], state: str, before: datetime.datetime) -> None:

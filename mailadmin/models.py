@@ -13,7 +13,7 @@ from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.accounts.recovery.models import RecoveryRequest
 from mailadmin.api.models import RequestCount, StoredResponse, Token
 from mailadmin.changes.models import Change, ChangeSecret, Log
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 from mailadmin.jobs.models import Job, JobKeys, WorkerHeartbeat
 from mailadmin.mails.models import OutgoingMail, ReaderLanguage
 from mailadmin.tables.models import SavedFilter
@@ -21,7 +21,7 @@ from mailadmin.tables.models import SavedFilter
 __all__ = [
     "Change",
     "ChangeSecret",
-    "Delivery",
+    "HookDelivery",
     "Job",
     "JobKeys",
     "KnownNetwork",

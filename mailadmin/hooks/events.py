@@ -12,7 +12,7 @@ from mailadmin import registry
 from mailadmin.changes.records import ChangeRecord
 from mailadmin.conf.hook_settings import SCRIPTS
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 from mailadmin.names import fold
 from mailadmin.sealing import seal_text
 
@@ -77,7 +77,7 @@ def find_rows(records: Iterable[ChangeRecord]) -> dict[tuple[str, Any], Any]:
     return found
 
 
-def build_deliveries(record: ChangeRecord, row: Any) -> Iterator[Delivery]:
+def build_deliveries(record: ChangeRecord, row: Any) -> Iterator[HookDelivery]:
     """Yield a delivery for each webhook, and for each script that is to be run."""
     if row is None and record.verb != "delete":
         return  # it was deleted later in the same transaction
@@ -87,7 +87,7 @@ def build_deliveries(record: ChangeRecord, row: Any) -> Iterator[Delivery]:
         if get_command(call.setting):
             yield build_script_delivery(event, record.key, call)
     for url in settings.MAILADMIN_WEBHOOKS:
-        yield Delivery(event=event, key=record.key, target=url, body=build_body(event, record))
+        yield HookDelivery(event=event, key=record.key, target=url, body=build_body(event, record))
 
 
 def build_body(event: str, record: ChangeRecord) -> str:
@@ -106,10 +106,10 @@ def build_body(event: str, record: ChangeRecord) -> str:
     )
 
 
-def build_script_delivery(event: str, key: str, call: ScriptCall) -> Delivery:
+def build_script_delivery(event: str, key: str, call: ScriptCall) -> HookDelivery:
     secret = seal_text(call.secret_input, SEAL_PURPOSE) if call.secret_input else ""
     arguments = [str(value) for value in call.arguments]
-    return Delivery(
+    return HookDelivery(
         event=event, key=key, target=call.setting, arguments=arguments, sealed_input=secret
     )
 

@@ -11,7 +11,7 @@ from mailadmin.jobs.queued_rows import QueuedRow
 from mailadmin.translation import gettext_lazy as _
 
 
-class Delivery(QueuedRow):
+class HookDelivery(QueuedRow):
     """One event for one script or webhook. It is written in the transaction that it is about."""
 
     held_state = "running"
@@ -37,10 +37,10 @@ class Delivery(QueuedRow):
     objects = VisibleQuerySet.as_manager()
 
     class Meta:
-        db_table = "mailadmin_delivery"
+        db_table = "mailadmin_hook_delivery"
         indexes = [
-            models.Index(fields=["state", "due"], name="mailadmin_delivery_due"),
-            models.Index(fields=["state", "finished"], name="mailadmin_delivery_finished"),
+            models.Index(fields=["state", "due"], name="mailadmin_hook_due"),
+            models.Index(fields=["state", "finished"], name="mailadmin_hook_finished"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
 """The page of what scripts and webhooks were told."""
 
 from mailadmin.accounts.models import Role
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 from mailadmin.hooks.services import cancel_deliveries, retry_deliveries
 from mailadmin.jobs.queue_views import QueueListView
 
@@ -10,9 +10,9 @@ class DeliveryListView(QueueListView):
     """Scripts that were run and requests that were sent, with what they answered."""
 
     roles = Role.SUPERADMIN
-    model = Delivery
+    model = HookDelivery
     url_name = "deliveries"
     template_name = "deliveries.html"
     search_fields = ("key", "event", "target")
     services = {"retry": retry_deliveries, "cancel": cancel_deliveries}
-    changed_states = (Delivery.State.WAITING, Delivery.State.FAILED)
+    changed_states = (HookDelivery.State.WAITING, HookDelivery.State.FAILED)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import requests
 from django.conf import settings
 
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 
 TIMEOUTS = (5, 15)  # seconds, to connect and between parts of the response
 MAX_OUTPUT = 500  # bytes of the response that are kept
@@ -25,7 +25,7 @@ class Response(NamedTuple):
         return self.code is not None and 200 <= self.code < 300
 
 
-def send_request(delivery: Delivery) -> Response:
+def send_request(delivery: HookDelivery) -> Response:
     """Send what happened; a webhook accepts it by a status of 200 to 299."""
     moment = str(int(time.time()))
     headers = {

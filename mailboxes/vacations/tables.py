@@ -32,7 +32,6 @@ class VacationTable(Table):
         "activefrom",
         "activeuntil",
         "active",
-        "modified",
     ]
     card_columns = ("subject", "activeuntil")
     new_label = gettext_lazy("New vacation reply")

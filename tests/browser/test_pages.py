@@ -11,7 +11,7 @@ from domains.services.dkim import create_dkim_keys, create_dkim_signings
 from domains.services.transports import create_transports
 from mailadmin import passwords, registry
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 from mailadmin.mails.models import OutgoingMail
 from mailboxes.models import Fetchmail, Mailbox, Plan
 from mailboxes.services.aliases import create_aliases
@@ -172,8 +172,8 @@ def long_names(world, tmp_path, settings):
     outgoing_of_long_names(long_name)
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
     mails_to_long_names()
-    for state in Delivery.State:
-        Delivery.objects.create(
+    for state in HookDelivery.State:
+        HookDelivery.objects.create(
             event="mailbox.changed",
             key=long_name,
             target=f"https://{LONG_DOMAIN}/{'x' * 150}",

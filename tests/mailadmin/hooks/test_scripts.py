@@ -13,7 +13,7 @@ from django.test import override_settings
 from domains.services.domains import edit_domain
 from domains.services.totp_exceptions import create_totp_exceptions, delete_totp_exceptions
 from mailadmin.accounts.factors.services import enable_totp
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 from mailadmin.hooks.runner import run_next_delivery
 from mailboxes.models import Mailbox
 from mailboxes.services.app_passwords import create_app_passwords
@@ -60,7 +60,7 @@ class ScriptWorld(World):
         with self.assertLogs("mailadmin.hooks", "INFO"):
             while run_next_delivery():
                 pass
-        return list(Delivery.objects.order_by("pk"))
+        return list(HookDelivery.objects.order_by("pk"))
 
     def calls(self):
         self.run_all()
@@ -118,7 +118,7 @@ class ArgumentTests(ScriptWorld):
         self.assertEqual(inputs, [f"\0{PASSWORD}\0", f"\0{NEW}\0"])
 
     def assert_erased(self, *secrets):
-        for row in Delivery.objects.values():
+        for row in HookDelivery.objects.values():
             self.assertEqual(row["sealed_input"], "")
             for secret in secrets:
                 self.assertNotIn(secret, str(row))
@@ -126,7 +126,7 @@ class ArgumentTests(ScriptWorld):
     def test_secrets_are_encrypted_until_then(self):
         self.set_script("MAILBOX_POSTPASSWORD")
         self.api(self.alice).patch(f"mailboxes/{BOB}", {"password": NEW})
-        row = Delivery.objects.get()
+        row = HookDelivery.objects.get()
         self.assertTrue(row.sealed_input)
         self.assertNotIn(NEW, str(vars(row)))
 
@@ -212,14 +212,14 @@ class RunTests(ScriptWorld):
         self.set_script("MAILBOX_POSTEDIT")
         self.perform(self.alice, edit_mailbox, BOB, {"name": "B"})
         call_command("worker", once=True)
-        self.assertEqual(Delivery.objects.get().state, "done")
+        self.assertEqual(HookDelivery.objects.get().state, "done")
 
     def test_a_refused_change_runs_nothing(self):
         self.set_script("MAILBOX_POSTCREATION")
         self.api(self.alice).post("mailboxes", {"local_part": "bob", "domain": "example.org"})
-        self.assertFalse(Delivery.objects.exists())
+        self.assertFalse(HookDelivery.objects.exists())
 
     def test_nothing_is_queued_without_scripts(self):
         self.assertFalse(settings.MAILADMIN_WEBHOOKS)
         self.perform(self.alice, edit_mailbox, BOB, {"name": "B"})
-        self.assertFalse(Delivery.objects.exists())
+        self.assertFalse(HookDelivery.objects.exists())

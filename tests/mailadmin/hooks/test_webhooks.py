@@ -11,7 +11,7 @@ from unittest import mock
 from django.test import override_settings
 from django.utils import timezone
 
-from mailadmin.hooks.models import Delivery
+from mailadmin.hooks.models import HookDelivery
 from mailadmin.hooks.runner import run_next_delivery
 from mailadmin.housekeeping import purge_expired
 from mailboxes.services.aliases import create_aliases
@@ -84,7 +84,7 @@ class WebhookTests(World):
         )
         self.assertEqual(told["changes"], {"name": ["Bob", "Bob B."]})
         self.assertEqual(told["actor"], "alice@example.org (192.0.2.7)")
-        row = Delivery.objects.get()
+        row = HookDelivery.objects.get()
         self.assertEqual((row.state, row.code), ("done", 204))
 
     def test_secrets_are_not_told(self):
@@ -107,11 +107,11 @@ class WebhookTests(World):
         self.receiver.status = 500
         self.change()
         start, now, moments = timezone.now(), timezone.now(), []
-        while (row := Delivery.objects.get()).state == "waiting":
+        while (row := HookDelivery.objects.get()).state == "waiting":
             with at(now):
                 self.run_silently()
             moments.append(now)
-            row = Delivery.objects.get()
+            row = HookDelivery.objects.get()
             self.assertEqual(row.code, 500)
             self.assertEqual(len(row.output), 500)
             now = row.due
@@ -130,21 +130,21 @@ class WebhookTests(World):
         with at(timezone.now() + datetime.timedelta(minutes=2)):
             self.run_silently()
         self.assertEqual(len(self.receiver.requests), 4)
-        self.assertEqual(set(Delivery.objects.values_list("state", flat=True)), {"done"})
+        self.assertEqual(set(HookDelivery.objects.values_list("state", flat=True)), {"done"})
 
     def test_a_redirect_is_not_followed(self):
         self.receiver.status, self.receiver.headers = 302, {"Location": self.receiver.url}
         self.change()
         self.run_silently()
         self.assertEqual(len(self.receiver.requests), 1)
-        self.assertEqual(Delivery.objects.get().state, "waiting")
+        self.assertEqual(HookDelivery.objects.get().state, "waiting")
 
     def test_a_server_that_is_away(self):
         self.receiver.shutdown()
         self.receiver.server_close()
         self.change()
         self.run_silently()
-        row = Delivery.objects.get()
+        row = HookDelivery.objects.get()
         self.assertEqual((row.state, row.code), ("waiting", None))
         self.assertIn("ConnectionError", row.output)
 
@@ -152,7 +152,7 @@ class WebhookTests(World):
         self.change()
         with override_settings(MAILADMIN_WEBHOOKS=["https://other.example/"]):
             self.run_silently()
-        self.assertEqual(Delivery.objects.get().state, "failed")
+        self.assertEqual(HookDelivery.objects.get().state, "failed")
         self.assertEqual(self.receiver.requests, [])
 
     # The page
@@ -176,17 +176,17 @@ class WebhookTests(World):
         self.change()
         self.run_silently()
         self.receiver.status = 200
-        row = Delivery.objects.get()
+        row = HookDelivery.objects.get()
         self.sign_in(self.root)
         self.post("retry", row.pk)
         self.run_silently()
-        self.assertEqual(Delivery.objects.get().state, "done")
+        self.assertEqual(HookDelivery.objects.get().state, "done")
         self.change("Bobby")
-        self.post("cancel", Delivery.objects.latest("pk").pk)
+        self.post("cancel", HookDelivery.objects.latest("pk").pk)
         self.run_silently()
-        self.assertEqual(Delivery.objects.latest("pk").output, "Canceled by root@example.net.")
+        self.assertEqual(HookDelivery.objects.latest("pk").output, "Canceled by root@example.net.")
         self.assertEqual(len(self.receiver.requests), 2)
-        self.post("retry", Delivery.objects.latest("pk").pk)
+        self.post("retry", HookDelivery.objects.latest("pk").pk)
         self.run_silently()
         self.assertEqual(len(self.receiver.requests), 3)
 
@@ -199,6 +199,6 @@ class WebhookTests(World):
     def test_they_are_deleted_some_day(self):
         self.change()
         self.run_silently()
-        Delivery.objects.update(finished=timezone.now() - datetime.timedelta(days=31))
+        HookDelivery.objects.update(finished=timezone.now() - datetime.timedelta(days=31))
         purge_expired()
-        self.assertFalse(Delivery.objects.exists())
+        self.assertFalse(HookDelivery.objects.exists())

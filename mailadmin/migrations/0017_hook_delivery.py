@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     operations = [
         CreateMissingTable(
-            name="Delivery",
+            name="HookDelivery",
             fields=[
                 (
                     "id",
@@ -55,10 +55,10 @@ class Migration(migrations.Migration):
                 ("output", mailadmin.db.fields.TextField(blank=True, default="")),
             ],
             options={
-                "db_table": "mailadmin_delivery",
+                "db_table": "mailadmin_hook_delivery",
                 "indexes": [
-                    models.Index(fields=["state", "due"], name="mailadmin_delivery_due"),
-                    models.Index(fields=["state", "finished"], name="mailadmin_delivery_finished"),
+                    models.Index(fields=["state", "due"], name="mailadmin_hook_due"),
+                    models.Index(fields=["state", "finished"], name="mailadmin_hook_finished"),
                 ],
             },
         ),
