@@ -33,6 +33,9 @@ def environment(**environ):
         "MAILADMIN_SECRET_KEY": "for tests and for nothing else but tests, so long as it is",
         "MAILADMIN_TIME_ZONE": "Europe/Berlin",
         "MAILADMIN_PASSWORD_ROUNDS": "4",
+        # So that all pages are there
+        "MAILADMIN_FETCHMAIL": "yes",
+        "MAILADMIN_DKIM": "admins",
         "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
         **environ,
     }
