@@ -67,6 +67,11 @@ from mailboxes.app_passwords.views import (
     OwnAppPasswordListView,
     OwnAppPasswordRevokeView,
 )
+from mailboxes.broadcasts.views import (
+    BroadcastCreateView,
+    BroadcastDetailView,
+    BroadcastListView,
+)
 from mailboxes.client_setup.domain_views import DomainRecordsView
 from mailboxes.client_setup.views import (
     AutoconfigView,
@@ -182,6 +187,9 @@ urlpatterns = [
     path("jobs/", jobs.JobListView.as_view(), name="jobs"),
     path("jobs/<int:pk>/", jobs.JobDetailView.as_view(), name="job"),
     path("mails/", OutgoingMailListView.as_view(), name="mails"),
+    path("broadcasts/", BroadcastListView.as_view(), name="broadcasts"),
+    path("broadcasts/create/", BroadcastCreateView.as_view(), name="broadcast-create"),
+    path("broadcasts/<int:pk>/", BroadcastDetailView.as_view(), name="broadcast"),
     path("deliveries/", DeliveryListView.as_view(), name="deliveries"),
     path("account/", owner_views.AccountView.as_view(), name="account"),
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),

@@ -49,6 +49,8 @@ class MailboxesConfig(AppConfig):
         from mailboxes import log_actions
 
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
+        labels = log_actions.BROADCAST_LABELS
+        registry.register_log_actions(labels, superadmin_only=labels)
         registry.register_change_titles(log_actions.CHANGE_TITLES)
 
     def register_rows_of_others(self) -> None:
@@ -97,11 +99,13 @@ class MailboxesConfig(AppConfig):
         """Register the steps of jobs that the worker runs."""
         from domains.services.locks import DELETION_JOB_KIND
         from mailadmin import registry
+        from mailboxes.services import broadcasts
         from mailboxes.services.domain_deletion import get_next_deletion_step
         from mailboxes.transfer import job_steps
         from mailboxes.welcome_mail import run_welcome_step
 
         registry.register_job_step(DELETION_JOB_KIND, get_next_deletion_step)
+        registry.register_job_step(broadcasts.JOB_KIND, broadcasts.get_next_broadcast_step)
         registry.register_job_step("import", job_steps.next_import_step)
         registry.register_job_step("import-return", job_steps.next_revert_step)
         registry.register_job_step("plan", job_steps.next_plan_step, max_held=3)
@@ -111,11 +115,13 @@ class MailboxesConfig(AppConfig):
         """Register the kinds of mail."""
         from mailadmin import registry
         from mailboxes.services.app_passwords import APP_PASSWORD_ADDED
+        from mailboxes.services.broadcasts import BROADCAST
         from mailboxes.services.device_links import DEVICE_LINK
         from mailboxes.services.expiry_reminders import PASSWORD_EXPIRES
         from mailboxes.welcome_mail import WELCOME
 
         registry.register_mail_kinds(WELCOME, PASSWORD_EXPIRES, APP_PASSWORD_ADDED, DEVICE_LINK)
+        registry.register_mail_kinds(BROADCAST)
 
     def register_hooks(self) -> None:
         """Register the tables whose changes scripts and webhooks hear of."""

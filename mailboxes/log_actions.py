@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from mailadmin.changes.models import Change
     from mailadmin.tables.actions import Text
 
+# Their lines have no domain, so no domain admin can see them.
+BROADCAST_LABELS = {
+    "send_broadcast": _("message sent to users"),
+    "stop_broadcast": _("message to users stopped"),
+}
 ACTION_LABELS = {
     "create_mailbox": _("mailbox created"),
     "edit_mailbox": _("mailbox changed"),

@@ -36,6 +36,7 @@ def environment(**environ):
         # So that all pages are there
         "MAILADMIN_FETCHMAIL": "yes",
         "MAILADMIN_DKIM": "admins",
+        "MAILADMIN_BROADCAST": "admins",
         "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
         **environ,
     }

@@ -50,6 +50,7 @@ os.environ |= {
     # So that all tests of pages look at their tables
     "MAILADMIN_FETCHMAIL": "yes",
     "MAILADMIN_DKIM": "admins",
+    "MAILADMIN_BROADCAST": "admins",
     # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }

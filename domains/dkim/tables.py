@@ -12,6 +12,7 @@ from domains.dkim.keys import build_record_value, quote_record_value
 from domains.models import DkimKey, DkimSigning
 from domains.services import dkim
 from mailadmin.accounts.models import Role
+from mailadmin.accounts.permissions import SETTING_ROLES
 from mailadmin.formatting import format_number
 from mailadmin.tables.actions import DELETE, Services
 from mailadmin.tables.cells import BADGE_HTML, RowRenderer
@@ -22,7 +23,6 @@ from mailadmin.translation import ngettext_lazy
 
 SCREENS = ("list", "export", "create", "edit", "delete", "bulk")
 MAX_SHOWN_AUTHORS = 10
-SUPERADMINS_ONLY = "superadmins"  # a value of MAILADMIN_DKIM
 
 
 def render_signing_count_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
@@ -43,17 +43,13 @@ class DkimTable(Table):
     roles = dict.fromkeys(SCREENS, Role.ADMINS)
 
     def is_enabled(self) -> bool:
-        return settings.MAILADMIN_DKIM != "no"
+        return bool(SETTING_ROLES[settings.MAILADMIN_DKIM])
 
     def roles_of(self, screen: str) -> Role:
-        return limit_roles(super().roles_of(screen))
+        return super().roles_of(screen) & SETTING_ROLES[settings.MAILADMIN_DKIM]
 
     def api_roles_of(self, screen: str) -> Role:
-        return limit_roles(super().api_roles_of(screen))
-
-
-def limit_roles(roles: Role) -> Role:
-    return roles & Role.SUPERADMIN if settings.MAILADMIN_DKIM == SUPERADMINS_ONLY else roles
+        return super().api_roles_of(screen) & SETTING_ROLES[settings.MAILADMIN_DKIM]
 
 
 class DkimKeyTable(DkimTable):

@@ -10,6 +10,9 @@ from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes.perform import Actor
 
+# Values of settings that say which admins may do something
+SETTING_ROLES = {"no": Role(0), "superadmins": Role.SUPERADMIN, "admins": Role.ADMINS}
+
 
 class RoleRequiredMixin:
     """A view that names its roles; anybody else gets 403 and stays signed in."""

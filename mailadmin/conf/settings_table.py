@@ -101,6 +101,13 @@ SETTINGS = (
     *FETCHMAIL_SETTINGS,
     *HOOK_SETTINGS,
     EnvironmentSetting(
+        "MAILADMIN_BROADCAST",
+        "superadmins",
+        choice_parser("no", "superadmins", "admins"),
+        "who sends messages to users: `no` one, `superadmins`, or all `admins` to those of their"
+        " domains",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_DKIM",
         "no",
         choice_parser("no", "superadmins", "admins"),

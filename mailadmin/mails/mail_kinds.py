@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailadmin.tables.actions import Text
 
@@ -15,11 +16,20 @@ def get_no_texts() -> tuple[str, str]:
     return "", ""
 
 
+class WrittenTexts(NamedTuple):
+    """Subject and text that somebody has written, or why they are not to be sent."""
+
+    subject: str
+    text: str
+    refusal: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class MailKind:
     """A kind of mail. `placeholders` has the description of each for the documentation.
 
     `get_configured_texts` returns subject and text of settings; an empty one is not set.
+    `get_written_texts` returns those that somebody has written, for the one value of a mail.
     """
 
     name: str
@@ -30,6 +40,7 @@ class MailKind:
     placeholders: Mapping[str, str]
     links: frozenset[str] = frozenset()  # placeholders that are addresses of pages of the panel
     get_configured_texts: Callable[[], tuple[str, str]] = get_no_texts
+    get_written_texts: Callable[[str], WrittenTexts] | None = None
 
     @property
     def known_placeholders(self) -> dict[str, str]:

@@ -43,6 +43,8 @@ def build_message(mail: OutgoingMail) -> EmailMultiAlternatives:
     try:
         with override(mail.language):
             values = unseal_values(mail.sealed_values)
+        if kind.get_written_texts:
+            return compose_message(mail, kind, read_written_texts(kind, values), {})
         texts = load_texts(kind, mail.language)
     except ValuesUnreadable:
         text = _("The email cannot be decrypted, as MAILADMIN_SECRET_KEY was changed.")
@@ -51,6 +53,15 @@ def build_message(mail: OutgoingMail) -> EmailMultiAlternatives:
         raise MessageError(str(error), is_final=False) from None
     values["panel"] = settings.MAILADMIN_URL or ""
     return compose_message(mail, kind, texts, values)
+
+
+def read_written_texts(kind: MailKind, values: Mapping[str, str]) -> MailTexts:
+    """Return what somebody has written; it has no placeholders."""
+    [value], read = values.values(), kind.get_written_texts
+    subject, text, refusal = read(value) if read else ("", "", "")
+    if refusal:
+        raise MessageError(refusal, is_final=True)
+    return MailTexts(subject, text)
 
 
 def compose_message(

@@ -31,6 +31,8 @@ class OutgoingMail(QueuedRow):
     # Of the account that the mail is about, whose admins may see it; none for those of admins.
     domain = mail_key("domains.Domain", "domain", null=True, related_name="+")
     message_id = CharField(max_length=255)
+    # What mails have in common that belong together
+    batch = CharField(max_length=64, blank=True, default="", db_default="", db_index=True)
     sealed_values = TextField(blank=True, default="", secret=True)  # empty once it is finished
     state = CharField(max_length=16, choices=State.choices, default=State.WAITING)
     error = TranslatedPlainTextField(blank=True, default="")

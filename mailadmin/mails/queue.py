@@ -27,6 +27,7 @@ class NewMail(NamedTuple):
     """A mail to be queued. The reader's language is looked up, unless it is given.
 
     `domain` is that of the account which the mail is about: its admins see the mail in the queue.
+    `batch` names mails that belong together.
     """
 
     recipient: str
@@ -34,6 +35,7 @@ class NewMail(NamedTuple):
     language: str = ""
     domain: str | None = None
     sender: str = ""
+    batch: str = ""
 
 
 def queue_mail(
@@ -73,6 +75,7 @@ def build_row(kind: MailKind, mail: NewMail, languages: Mapping[str, str]) -> Ou
         domain_id=mail.domain or None,
         message_id=make_message_id(),
         sealed_values=seal_values(mail.values),
+        batch=mail.batch,
     )
 
 

@@ -8,6 +8,7 @@ from mailboxes.models.app_passwords import (
     LastLogin,
     MailboxMailLogin,
 )
+from mailboxes.models.broadcasts import Broadcast
 from mailboxes.models.cached_stats import CachedStat
 from mailboxes.models.device_links import DeviceLink
 from mailboxes.models.fetchmail import Fetchmail, FetchmailRun
@@ -34,6 +35,7 @@ __all__ = [
     "AppPassword",
     "AppPasswordLimits",
     "AppPasswordSalt",
+    "Broadcast",
     "CachedStat",
     "DeviceLink",
     "DomainMailLogin",

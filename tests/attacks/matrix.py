@@ -24,6 +24,7 @@ from mailadmin.tables.models import SavedFilter
 from mailboxes.models import (
     AppPassword,
     AppPasswordLimits,
+    Broadcast,
     DeviceLink,
     Fetchmail,
     Mailbox,
@@ -40,6 +41,7 @@ SECRETS_OF_OTHERS = ("zanzibar", "carol@example.com", "dave@example.com")
 NUMBERED_MODELS = {
     "saved-filter-delete": SavedFilter,
     "api-job": Job,
+    "broadcast": Broadcast,
     "import": Plan,
     "import-plan": Plan,
     "import-refused": Plan,
@@ -238,10 +240,8 @@ class MatrixWorld(World):
                 mailbox=permission.mailbox, domain_id=name, src_server=f"imap.{name}", src_user="x"
             )
             pairs["fetchmail"].append(entry.pk)
-            text = {"subject": "Away", "body": "Later."}
-            vacation = Vacation(mailbox=permission.mailbox, domain_id=name, **text)
-            vacation.save(force_insert=True)
-            pairs["vacations"].append(vacation.pk)
+            vacation = {"mailbox": permission.mailbox, "subject": "Away", "body": "Later."}
+            pairs["vacations"].append(Vacation.objects.create(domain_id=name, **vacation).pk)
             key = DkimKey.objects.create(domain_name_id=name, selector="mail", private_key="x")
             pairs["dkim-keys"].append(key.pk)
             pairs["dkim-signings"].append(DkimSigning.objects.create(author=name, dkim=key).pk)
@@ -265,6 +265,7 @@ class MatrixWorld(World):
         rows = [
             SavedFilter(name=text, table="mailboxes", query="q=x", **owner),
             Job(kind="bulk", title=text, owner=person.pk, state=Job.State.FAILED, **owner),
+            Broadcast(owner=person.pk, subject=text, text=text, **owner),
             Plan(owner=person.pk, source=text, state=Plan.State.READY, **owner),
             Passkey(name=text, digest=person.pk, credential_id="eA", **owner),
             TotpException(ip="192.0.2.2", username=person.pk, description=text),

@@ -13,7 +13,7 @@ from mailadmin import passwords, registry
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.hooks.models import HookDelivery
 from mailadmin.mails.models import OutgoingMail
-from mailboxes.models import Fetchmail, Mailbox, Plan
+from mailboxes.models import Broadcast, Fetchmail, Mailbox, Plan
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.app_passwords import create_app_passwords
 from mailboxes.services.domains import create_domains
@@ -110,6 +110,9 @@ PAGES = {
         "/jobs/",
         "/mails/",
         "/deliveries/",
+        "/broadcasts/",
+        "/broadcasts/create/",
+        "/broadcasts/latest/",
         "/mails/?state=sent&q=nothing-like-it",
         "/passwords/",
         "/second-factors/",
@@ -172,6 +175,8 @@ def long_names(world, tmp_path, settings):
     outgoing_of_long_names(long_name)
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
     mails_to_long_names()
+    text = {"subject": "s" * 250, "text": "t" * 400, "domains": [LONG_DOMAIN]}
+    Broadcast.objects.create(owner=f"{long_name} (192.0.2.7)", total=12345, **text)
     for state in HookDelivery.State:
         HookDelivery.objects.create(
             event="mailbox.changed",
@@ -231,8 +236,9 @@ def visits(visitor):
         visitor.sign_in(person)
         for path in pages:
             if "latest" in path:
-                table = registry.tables.get(path.split("/")[1])
-                model = table.model if table else Plan
+                name = path.split("/")[1]
+                table = registry.tables.get(name)
+                model = table.model if table else {"broadcasts": Broadcast}.get(name, Plan)
                 path = path.replace("latest", str(model.objects.latest("pk").pk))
             visitor.go(path)
             yield path

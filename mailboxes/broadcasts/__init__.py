@@ -1,0 +1,1 @@
+"""Messages to many mailboxes: who gets them, the form, the job, the pages."""
