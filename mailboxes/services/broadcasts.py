@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils.translation import gettext
-
 from mailadmin import registry
 from mailadmin.changes.perform import Changes
 from mailadmin.jobs.models import Job
 from mailadmin.jobs.services import add_job_within_limit
 from mailadmin.mails.mail_kinds import MailKind, WrittenTexts
 from mailadmin.mails.queue import NewMail, queue_mails
+from mailadmin.translation import gettext
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.broadcasts.recipients import count_recipients, find_next_recipients
 from mailboxes.models import Broadcast
