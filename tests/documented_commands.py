@@ -44,6 +44,9 @@ TESTED_BY = {
     "mailadmin explain info@example.org --postfix": (
         "tests/mailboxes/test_external_maps.py::test_the_command_uses_the_files"
     ),
+    "mailadmin fetchmail run": (
+        "tests/mailboxes/fetchmail/test_runner.py::test_mail_is_moved_into_the_mailbox"
+    ),
     "mailadmin import --from ispmail --source mysql:": (
         "tests/mailboxes/transfer/test_ispmail.py::test_a_live_database_is_read_like_its_dump"
     ),
@@ -93,6 +96,7 @@ NOT_RUN = (
 # What a page takes for granted.
 PREPARED = {
     "docs/api.md": ["domain add example.org"],
+    "docs/dkim.md": ["domain add example.org"],
     "docs/import-export.md": ["domain add example.org"],
     "docs/mail-programs.md": ["domain add example.org"],
     "docs/mail-server.md": [
