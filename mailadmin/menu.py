@@ -53,6 +53,7 @@ class MenuEntry:
 PLATFORM_ENTRIES = (
     MenuEntry(_("Home"), "house", "home", Role.ANYONE),
     MenuEntry(_("API tokens"), "robot", "tokens", Role.ADMINS, "access", 90),
+    MenuEntry(_("Backup"), "download", "backup", Role.SUPERADMIN, "tools", 40),
     MenuEntry(_("Jobs"), "list-task", "jobs", Role.ADMINS, "system", 60),
     MenuEntry(_("Outgoing mail"), "send", "mails", Role.ADMINS, "system", 65),
     MenuEntry(

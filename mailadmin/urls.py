@@ -47,6 +47,7 @@ from mailadmin.api.document import OpenApiDocumentView
 from mailadmin.api.jobs import TokenJobView
 from mailadmin.api.urls import resource_urls
 from mailadmin.api.views import ApiReferenceView, TokenDeleteView, TokenListView, api_not_found
+from mailadmin.backup.views import BackupView
 from mailadmin.design import DesignView
 from mailadmin.error_pages import bad_request, forbidden, not_found, server_error
 from mailadmin.hooks.views import DeliveryListView
@@ -190,6 +191,7 @@ urlpatterns = [
     path("broadcasts/", BroadcastListView.as_view(), name="broadcasts"),
     path("broadcasts/create/", BroadcastCreateView.as_view(), name="broadcast-create"),
     path("broadcasts/<int:pk>/", BroadcastDetailView.as_view(), name="broadcast"),
+    path("backup/", BackupView.as_view(), name="backup"),
     path("deliveries/", DeliveryListView.as_view(), name="deliveries"),
     path("account/", owner_views.AccountView.as_view(), name="account"),
     path("account/password/check/", PasswordCheckView.as_view(), name="password-check"),

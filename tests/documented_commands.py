@@ -37,6 +37,8 @@ TESTED_BY = {
     'eval "$(mailadmin completion bash)"': (
         "tests/mailadmin/test_commands.py::test_bash_completes_an_address_as_one_word"
     ),
+    "mailadmin backup": "tests/mailadmin/backup/test_backup.py::test_the_commands",
+    "mailadmin broadcast": "tests/mailboxes/broadcasts/test_broadcasts.py::test_the_command",
     "mailadmin compat-views": (
         "tests/mailboxes/transfer/legacy_views/test_command.py"
         "::test_views_are_created_once_and_removed_again"
@@ -47,6 +49,8 @@ TESTED_BY = {
     "mailadmin fetchmail run": (
         "tests/mailboxes/fetchmail/test_runner.py::test_mail_is_moved_into_the_mailbox"
     ),
+    "mailadmin migrate": "tests/test_adoption.py::test_a_fresh_sqlite_database_is_created_and_works",
+    "mailadmin restore": "tests/mailadmin/backup/test_backup.py::test_the_commands",
     "mailadmin import --from ispmail --source mysql:": (
         "tests/mailboxes/transfer/test_ispmail.py::test_a_live_database_is_read_like_its_dump"
     ),

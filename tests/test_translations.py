@@ -211,7 +211,7 @@ def urls():
     yield from ["/", "/search/", "/search/?q=bob", "/search/?q=zzz", "/jobs/", "/account/"]
     yield from ["/domains/example.org/", "/account/password/", "/domains/?q=zzz"]
     yield from ["/import/", "/export/", "/account/tokens/", "/mails/"]
-    yield from ["/broadcasts/", "/broadcasts/create/", "/deliveries/"]
+    yield from ["/backup/", "/broadcasts/", "/broadcasts/create/", "/deliveries/"]
     yield from ["/second-factors/", "/second-factors/levels/"]
     yield from [f"/mailboxes/bob@example.org/{name}/" for name in ("app-passwords", "device-links")]
     names = ("", "ready/", "forwarding/", "vacation/")

@@ -27,11 +27,11 @@ from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.proof import RecentProofMixin
 from mailadmin.changes.perform import perform
+from mailadmin.downloads import file_response
 from mailadmin.jobs.models import Job
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import ValidatedTextForm
 from mailboxes.models import Plan, PlanRow
-from mailboxes.transfer.downloads import file_response
 from mailboxes.transfer.entries import SourceError
 from mailboxes.transfer.plan import output as plan_output
 from mailboxes.transfer.plan import rejected_rows, revert, workflow

@@ -101,6 +101,7 @@ PAGES = [
     Page("sender permissions of the largest", f"/sender-permissions/?domain={LARGEST}"),
     Page("new sender permission, form", "/sender-permissions/create/?mailbox={mailbox}"),
     Page("scripts and webhooks", "/deliveries/", SUPER),
+    Page("backup", "/backup/", SUPER),
     Page("messages to users", "/broadcasts/"),
     Page("new message to users, form", "/broadcasts/create/"),
     Page("vacation replies", "/vacations/"),

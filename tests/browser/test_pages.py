@@ -110,6 +110,7 @@ PAGES = {
         "/jobs/",
         "/mails/",
         "/deliveries/",
+        "/backup/",
         "/broadcasts/",
         "/broadcasts/create/",
         "/broadcasts/latest/",

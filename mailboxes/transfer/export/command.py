@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from mailadmin.console import make_printable
+from mailadmin.db.snapshot import snapshot
 from mailadmin.names import try_normalize_domain
 from mailboxes.mailserver.generator.choices import (
     MailServerOptions,
@@ -17,7 +18,6 @@ from mailboxes.transfer.console import report_errors
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import FORMATS, csvfiles, disk, hashfiles, jsonfiles, passwdfile
 from mailboxes.transfer.export.rows import find_domain_name
-from mailboxes.transfer.export.snapshot import snapshot
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 
 

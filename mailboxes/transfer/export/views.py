@@ -12,15 +12,15 @@ from django.views.generic import FormView
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.proof import RecentProofMixin
+from mailadmin.db.snapshot import snapshot
+from mailadmin.downloads import file_response
 from mailadmin.tables.form_fields import DomainFormField, PickerInput
 from mailadmin.tables.forms import ValidatedTextForm
 from mailboxes.mailserver.generator.choices import detect_dovecot_version
-from mailboxes.transfer.downloads import file_response
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles, passwdfile
 from mailboxes.transfer.export.archive import iter_zip
 from mailboxes.transfer.export.rows import find_domain_name
-from mailboxes.transfer.export.snapshot import snapshot
 
 EXPORT_FORMATS = {
     "json": gettext_lazy("JSON: complete, with hashes and keys; can be imported again"),

@@ -8,9 +8,9 @@ from pathlib import Path
 from django.db.models import QuerySet
 
 from mailadmin.db.pagination import iter_rows
+from mailadmin.downloads import sanitize_filename
 from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
 from mailboxes.models import Plan, PlanRow
-from mailboxes.transfer.downloads import sanitize_filename
 from mailboxes.transfer.row_types import ROW_TYPES
 
 MAX_STEM_LENGTH = 100  # of a name of a file, which must not be longer than 255 bytes

@@ -10,11 +10,11 @@ from django.db import connection
 
 from domains.models import Domain
 from mailadmin.db import pagination
+from mailadmin.db.snapshot import snapshot
 from mailboxes.models import Alias, Mailbox
 from mailboxes.transfer.entries import Losses
 from mailboxes.transfer.export import csvfiles, hashfiles, jsonfiles
 from mailboxes.transfer.export.archive import iter_zip
-from mailboxes.transfer.export.snapshot import snapshot
 from mailboxes.transfer.row_types import ROW_TYPES_BY_TABLE
 
 

@@ -1,0 +1,1 @@
+"""Backups of all tables in one file, and their restoration into an empty database."""
