@@ -49,7 +49,9 @@ TESTED_BY = {
     "mailadmin fetchmail run": (
         "tests/mailboxes/fetchmail/test_runner.py::test_mail_is_moved_into_the_mailbox"
     ),
-    "mailadmin migrate": "tests/test_adoption.py::test_a_fresh_sqlite_database_is_created_and_works",
+    "mailadmin migrate": (
+        "tests/test_adoption.py::test_a_fresh_sqlite_database_is_created_and_works"
+    ),
     "mailadmin restore": "tests/mailadmin/backup/test_backup.py::test_the_commands",
     "mailadmin import --from ispmail --source mysql:": (
         "tests/mailboxes/transfer/test_ispmail.py::test_a_live_database_is_read_like_its_dump"

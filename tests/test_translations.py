@@ -139,7 +139,7 @@ class Visible(HTMLParser):
 # Names and mail terms that are the same in Russian.
 FOREIGN = {"mailadmin", "admin", "catch-all", "Catch-all", "backup", "Backup", "maildir"}
 FOREIGN |= {"CSV", "CLI", "console", "DKIM", "TOTP", "fetchmail", "Fetchmail", "cookie"}
-FOREIGN |= {"PEM", "RSA", "GSSAPI", "OTP", "NTLM", "TLS"}
+FOREIGN |= {"PEM", "RSA", "GSSAPI", "OTP", "NTLM", "TLS", "restore"}
 FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "webmaster"}
 FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # formats, tables
 FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}

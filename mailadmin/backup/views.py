@@ -8,7 +8,7 @@ from django.views.generic import FormView
 
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.proof import RecentProofMixin
-from mailadmin.backup.writing import iter_backup
+from mailadmin.backup.creation import iter_backup
 from mailadmin.downloads import file_response
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from mailadmin.backup.writing import iter_backup
+from mailadmin.backup.creation import iter_backup
 from mailadmin.console import report_database_errors
 
 

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from mailadmin.backup.restoring import restore_backup
+from mailadmin.backup.restoration import restore_backup
 from mailadmin.console import make_printable, report_database_errors
 
 

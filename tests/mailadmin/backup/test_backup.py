@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from domains.models import Admin, DkimKey, Domain
-from mailadmin.backup.restoring import restore_backup
+from mailadmin.backup.creation import iter_backup
+from mailadmin.backup.restoration import restore_backup
 from mailadmin.backup.tables import iter_tables
-from mailadmin.backup.writing import iter_backup
 from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailboxes.models import Alias, Fetchmail, Mailbox, Usage, Vacation

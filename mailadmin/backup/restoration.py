@@ -9,8 +9,8 @@ from typing import IO, Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import Error, connection, transaction
 
+from mailadmin.backup.creation import FORMAT, FORMAT_VERSION, GZIP_BITS
 from mailadmin.backup.tables import BackupTable, iter_tables
-from mailadmin.backup.writing import FORMAT, FORMAT_VERSION, GZIP_BITS
 from mailadmin.db.bulk import batch_values
 from mailadmin.translation import gettext as _
 
