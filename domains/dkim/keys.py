@@ -1,11 +1,11 @@
-"""DKIM keys (RFC 6376): make one, and what its domain publishes in the DNS."""
+"""DKIM keys (RFC 6376): make one, and what its domain publishes in the DNS.
+
+The library is loaded when it is used: commands that need no keys start sooner.
+"""
 
 import base64
 import re
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from django.core.exceptions import ValidationError
 
 from mailadmin.translation import gettext_lazy as _
@@ -20,6 +20,9 @@ STRING_LENGTH = 255  # of each string of a TXT record
 
 def generate_private_key() -> str:
     """Return a new private key, as PostfixAdmin and OpenDKIM store it."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     key = rsa.generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
     return key.private_bytes(
         serialization.Encoding.PEM,
@@ -30,6 +33,10 @@ def generate_private_key() -> str:
 
 def derive_public_key(private_key: str) -> str:
     """Return the public key of a private one; refuse what receivers or signers cannot use."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     try:
         key = serialization.load_pem_private_key(private_key.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -53,6 +60,9 @@ def validate_selector(selector: str) -> None:
 
 def build_record_value(public_key: str | None) -> str:
     """Return the text of the TXT record; empty if the stored key cannot be read."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
     try:
         key = serialization.load_pem_public_key((public_key or "").encode())
     except (ValueError, UnsupportedAlgorithm):

@@ -5,7 +5,6 @@ import hmac
 import time
 from typing import NamedTuple
 
-import requests
 from django.conf import settings
 
 from mailadmin.hooks.models import HookDelivery
@@ -26,7 +25,12 @@ class Response(NamedTuple):
 
 
 def send_request(delivery: HookDelivery) -> Response:
-    """Send what happened; a webhook accepts it by a status of 200 to 299."""
+    """Send what happened; a webhook accepts it by a status of 200 to 299.
+
+    The library is loaded when it is used: commands start sooner without it.
+    """
+    import requests
+
     moment = str(int(time.time()))
     headers = {
         "Content-Type": "application/json",
