@@ -6,7 +6,7 @@ at once, level by level. It is stricter too: inactive domains count, as they may
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
@@ -29,7 +29,7 @@ def refuse_loops(changes: Changes, aliases: Iterable[Alias]) -> None:
     new = {alias.pk: alias for alias in aliases if alias.active}
     for alias in iter_suspects(list(new.values()), new):
         if loop := find_loop(alias, new):
-            text = " → ".join(redact_loop(changes, alias, loop))
+            text = " → ".join(redact_loop(changes.principal, alias, loop))
             closing = find_closing_alias(alias, loop, new)
             raise RowError({"goto": _("Alias loop: %(loop)s") % {"loop": text}}, closing.pk)
 
@@ -73,10 +73,10 @@ def get_all_starts(aliases: Iterable[Alias]) -> set[str]:
     return {address for alias in aliases for address in get_start_addresses(alias)}
 
 
-def redact_loop(changes: Changes, alias: Alias, loop: Sequence[str]) -> Iterator[str]:
-    """Yield the addresses of a loop; those out of the actor's scope as one “…”."""
+def redact_loop(principal: Any, alias: Alias, loop: Sequence[str]) -> Iterator[str]:
+    """Yield the addresses of a loop; those out of a principal's scope as one “…”."""
     keys = [key for address in loop for key in (address, strip_wildcard_extension(address))]
-    own = [alias, *Alias.objects.visible_to(changes.principal).filter(pk__in=keys)]
+    own = [alias, *Alias.objects.visible_to(principal).filter(pk__in=keys)]
     known = {name.lower() for each in own for name in (each.pk, *each.targets)}
     shown = [is_known_address(address, known) for address in loop]
     for number, address in enumerate(loop):

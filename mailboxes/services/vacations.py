@@ -3,7 +3,7 @@
 from mailadmin.changes.perform import Changes
 from mailadmin.db.models import copy_with_values
 from mailadmin.names import fold
-from mailboxes.models import Mailbox, Vacation, VacationNotification, vacation_target
+from mailboxes.models import Alias, Mailbox, Vacation, VacationNotification, vacation_target
 from mailboxes.models.goto import join_goto
 from mailboxes.services.aliases import get_or_create_own_alias
 from mailboxes.services.limits import validate_column_capacity
@@ -37,10 +37,15 @@ def delete_vacation(changes: Changes, key: str) -> None:
 def _sync_vacation_target(changes: Changes, mailbox: Mailbox, active: bool) -> None:
     """Add the auto-reply's target to the alias, or remove it; whether mail is kept stays."""
     alias = get_or_create_own_alias(changes, mailbox)
-    own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
-    answer = [vacation_target(mailbox.pk)] if active else []
-    if not alias.targets and not (active and alias.is_autoreply_only):
-        own = [mailbox.pk]
-    goto = join_goto(alias.others + answer + own)
+    goto = build_vacation_goto(alias, mailbox.pk, active)
     validate_column_capacity(copy_with_values(alias, {"goto": goto}), "goto")
     changes.update([alias], goto=goto)
+
+
+def build_vacation_goto(alias: Alias, mailbox: str, active: bool) -> str:
+    """Return the targets of a mailbox's alias with or without that of the auto-reply."""
+    own = [target for target in alias.targets if target.lower() == fold(mailbox)]
+    answer = [vacation_target(mailbox)] if active else []
+    if not alias.targets and not (active and alias.is_autoreply_only):
+        own = [mailbox]
+    return join_goto(alias.others + answer + own)

@@ -1,0 +1,152 @@
+"""What an integrity check consists of: the rows it reads, the problems it finds, and their fix."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, F, Field, Model, OuterRef, Q, QuerySet
+from django.db.models.lookups import GreaterThan, In, LessThanOrEqual
+
+from mailadmin import registry
+from mailadmin.accounts.models import Role, VisibleQuerySet, visible_rows
+from mailadmin.changes.models import Change
+from mailadmin.changes.records import (
+    changed_values,
+    created_values,
+    deleted_values,
+    format_row_key,
+)
+from mailadmin.db.compared_columns import AsColumn, have_same_collation
+from mailadmin.tables.actions import Text
+
+WINDOW = 10_000  # rows that are read by one query
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A contradiction that a check has found; the key is the value of the column it reads by."""
+
+    key: str
+    text: Text
+    domain: str = ""
+    url: str = ""  # of the page where a person can look at the row
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """A change that fixes a problem, shown before it is made; with the line it adds to the log."""
+
+    verb: str
+    row: Any
+    values: dict[str, Any] = field(default_factory=dict)
+    action: str = ""
+    log_domain: str = ""
+    log_key: str = ""
+
+    def build_record(self) -> Change:
+        """Return the change record, not stored, that shows the values before and after."""
+        values = {
+            "create": lambda: created_values(self.row),
+            "edit": lambda: changed_values(self.row, self.values),
+            "delete": lambda: deleted_values(self.row),
+        }[self.verb]()
+        table = str(self.row._meta.model_name)
+        return Change(verb=self.verb, table=table, key=format_row_key(self.row), values=values)
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """The rows that a check reads, in the order of a column that is no relation."""
+
+    model: type[Model]
+    column: str
+    domain_filter: Callable[[str], Q] | None = None  # none: the rows belong to no domain
+    condition: Q = field(default_factory=Q)
+    window: int = WINDOW
+
+    def select(self, principal: Any, domain: str = "") -> QuerySet:
+        """Return the rows in scope: for superadmins also those that belong to nobody any more."""
+        rows = self.select_visible(principal).filter(self.condition)
+        if domain:
+            rows = rows.filter(self.domain_filter(domain)) if self.domain_filter else rows.none()
+        return rows.order_by(self.column)
+
+    def select_visible(self, principal: Any) -> QuerySet:
+        if principal.role is Role.SUPERADMIN:
+            return self.model._base_manager.all()
+        if isinstance(self.model._default_manager.none(), VisibleQuerySet):
+            return visible_rows(self.model, principal)
+        return self.model._base_manager.none()
+
+    # Not by the column's own lookups, which find nothing by a key that is not ASCII
+
+    def after(self, rows: QuerySet, key: str) -> QuerySet:
+        return rows.filter(GreaterThan(F(self.column), self.parse(key))) if key else rows
+
+    def until(self, rows: QuerySet, key: str) -> QuerySet:
+        return rows.filter(LessThanOrEqual(F(self.column), self.parse(key)))
+
+    def of_keys(self, rows: QuerySet, keys: Iterable[str]) -> QuerySet:
+        return rows.filter(In(F(self.column), [self.parse(key) for key in keys]))
+
+    def parse(self, key: str) -> Any:
+        column: Any = self.model._meta.get_field(self.column)
+        return getattr(column, "target_field", column).to_python(key)
+
+
+FindProblems = Callable[[QuerySet, Any], Iterable[Problem]]
+
+
+@dataclass(frozen=True)
+class IntegrityCheck:
+    """A kind of contradiction.
+
+    `find` returns the problems among some rows in their order, for a principal. `plan` returns what
+    is changed to fix them; without it a person must decide, as `decision` says.
+    """
+
+    name: str
+    group: Text
+    title: Text
+    explanation: Text
+    sources: Sequence[CheckedRows]
+    find: FindProblems
+    plan: Callable[[QuerySet], list[PlannedChange]] | None = None
+    fix_text: Text = ""
+    decision: Text = ""
+    roles: Role = Role.ADMINS
+
+    def require_role(self, principal: Any) -> None:
+        if principal.role not in self.roles:
+            raise PermissionDenied
+
+
+def has_parent(column: Field, parent: type[Model]) -> Exists:
+    """Return whether the row that a column names exists, also between different collations."""
+    key = parent._meta.pk
+    value: Any = OuterRef(column.attname)
+    if not have_same_collation(column, key):
+        value = AsColumn(value, key)
+    return Exists(parent._base_manager.filter(pk=value))
+
+
+def build_list_url(slug: str, domain: str) -> str:
+    """Return the URL of the list of a domain's rows."""
+    return f"{registry.tables[slug].url('list')}?{urlencode({'domain': domain})}"
+
+
+def get_domain(key: str) -> str:
+    """Return the domain of an address; that of a domain is itself."""
+    return key.rpartition("@")[2]
+
+
+def in_domain_by(name: str) -> Callable[[str], Q]:
+    """Return the filter for rows whose column holds a domain."""
+    return lambda domain: Q(**{name: domain})
+
+
+def in_domain_by_address(name: str) -> Callable[[str], Q]:
+    """Return the filter for rows whose column holds an address."""
+    return lambda domain: Q(**{f"{name}__iendswith": f"@{domain}"})
