@@ -28,6 +28,7 @@ MENU_ENTRIES = (
     MenuEntry(_("Two-factor authentication"), "phone", "second-factors", Role.ADMINS, "access", 75),
     MenuEntry(_("Passwords"), "key", "passwords", Role.ADMINS, "access", 70),
     MenuEntry(_("Explain"), "compass", "explain", Role.ADMINS, "tools", 10),
+    MenuEntry(_("Integrity"), "check-circle", "integrity", Role.ADMINS, "tools", 15),
     MenuEntry(_("Import"), "upload", "imports", Role.ADMINS, "tools", 20),
     MenuEntry(_("Export"), "download", "export", Role.SUPERADMIN, "tools", 30),
     MenuEntry(_("Mail server"), "hdd-network", "mailserver", Role.SUPERADMIN, "system", 10),

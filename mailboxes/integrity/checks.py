@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, Field, Model, OuterRef, Q, QuerySet
-from django.db.models.lookups import GreaterThan, In, LessThanOrEqual
+from django.db.models.lookups import GreaterThan, IEndsWith, In, LessThanOrEqual
 
 from mailadmin import registry
 from mailadmin.accounts.models import Role, VisibleQuerySet, visible_rows
@@ -70,7 +70,8 @@ class CheckedRows:
         """Return the rows in scope: for superadmins also those that belong to nobody any more."""
         rows = self.select_visible(principal).filter(self.condition)
         if domain:
-            rows = rows.filter(self.domain_filter(domain)) if self.domain_filter else rows.none()
+            is_known = self.domain_filter and domain.isascii()
+            rows = rows.filter(self.domain_filter(domain)) if is_known else rows.none()
         return rows.order_by(self.column)
 
     def select_visible(self, principal: Any) -> QuerySet:
@@ -148,5 +149,5 @@ def in_domain_by(name: str) -> Callable[[str], Q]:
 
 
 def in_domain_by_address(name: str) -> Callable[[str], Q]:
-    """Return the filter for rows whose column holds an address."""
-    return lambda domain: Q(**{f"{name}__iendswith": f"@{domain}"})
+    """Return the filter for rows whose column holds an address; it may be a key."""
+    return lambda domain: Q(IEndsWith(F(name), f"@{domain}"))

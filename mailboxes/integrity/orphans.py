@@ -48,10 +48,6 @@ from mailboxes.models import (
 LEFT_BEHIND = _("Rows left behind")
 NO_MAILBOX, NO_DOMAIN = _("There is no such mailbox."), _("There is no such domain.")
 NO_ADMIN = _("There is no such admin.")
-BY_TEXT = {
-    "mailbox__pk": in_domain_by_address("mailbox__pk"),
-    "vacation__pk": in_domain_by_address("vacation__pk"),
-}
 DELETE_TEXT = _("Delete these rows.")
 
 
@@ -140,7 +136,7 @@ RELATIONS = (
         _("Fetchmail entries without a mailbox"),
         _("Fetchmail still signs in to the other server, and the mail that it fetches bounces."),
         NO_MAILBOX,
-        BY_TEXT["mailbox__pk"],
+        in_domain_by_address("mailbox_id"),
         "delete_fetchmail",
     ),
     Relation(
@@ -151,7 +147,7 @@ RELATIONS = (
         _("Usage (table of Dovecot 1.1) without a mailbox"),
         _("A new mailbox of that name would start with the usage of the former one."),
         NO_MAILBOX,
-        BY_TEXT["mailbox__pk"],
+        in_domain_by_address("mailbox_id"),
     ),
     Relation(
         "quota2-mailbox",
@@ -161,7 +157,7 @@ RELATIONS = (
         _("Usage without a mailbox"),
         _("It counts as used space of the domain, and a new mailbox of that name starts with it."),
         NO_MAILBOX,
-        BY_TEXT["mailbox__pk"],
+        in_domain_by_address("mailbox_id"),
     ),
     Relation(
         "vacation-mailbox",
@@ -183,7 +179,7 @@ RELATIONS = (
         _("Notified senders without a vacation reply"),
         _("These senders would get no reply from a new vacation of that address."),
         _("There is no such vacation reply."),
-        BY_TEXT["vacation__pk"],
+        in_domain_by_address("vacation_id"),
     ),
     Relation(
         "app-password-mailbox",
@@ -193,7 +189,7 @@ RELATIONS = (
         _("App passwords without a mailbox"),
         _("They would open a new mailbox of that name to the former owner."),
         NO_MAILBOX,
-        BY_TEXT["mailbox__pk"],
+        in_domain_by_address("mailbox_id"),
         "delete_app_password",
     ),
     Relation(
@@ -204,7 +200,7 @@ RELATIONS = (
         _("Sender permissions without a mailbox"),
         _("A new mailbox of that name could send as these addresses."),
         NO_MAILBOX,
-        BY_TEXT["mailbox__pk"],
+        in_domain_by_address("mailbox_id"),
         "delete_sender_permission",
     ),
     Relation(
@@ -215,7 +211,7 @@ RELATIONS = (
         _("TOTP exceptions without an account"),
         _("A new account of that name could sign in without its second factor from there."),
         _("There is no such mailbox, domain or admin."),
-        lambda name: Q(username__iendswith=f"@{name}") | Q(username=name),
+        lambda name: in_domain_by_address("username")(name) | Q(username=name),
         "delete_totp_exception",
         roles=Role.ADMINS,
     ),
@@ -238,7 +234,7 @@ RELATIONS = (
         _("DKIM signings without an author"),
         _("The mail server would sign mail of senders that no longer exist."),
         _("There is no such domain, mailbox or alias."),
-        lambda name: Q(author__iendswith=f"@{name}") | Q(author=name),
+        lambda name: in_domain_by_address("author")(name) | Q(author=name),
         "delete_dkim_signing_entry",
     ),
     Relation(

@@ -35,10 +35,14 @@ class ScanResult:
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose rows are checked, and in which domain if not in all of theirs."""
+    """Whose rows are checked, and in which domain if not in all of theirs.
+
+    `small` are the sources whose rows fit in one window, as an earlier check has found.
+    """
 
     principal: Any
     domain: str = ""
+    small: set[int] = field(default_factory=set, compare=False)
 
     def select(self, source: CheckedRows) -> QuerySet:
         return source.select(self.principal, self.domain)
@@ -74,10 +78,15 @@ def scan(
 def iter_windows(source: CheckedRows, scope: Scope, after: str) -> Iterator[tuple[QuerySet, str]]:
     """Yield the rows in parts by the column, each with its last value; empty for the last part."""
     rows = scope.select(source)
+    if not after and id(source) in scope.small:
+        yield rows, ""
+        return
     while True:
         rest = source.after(rows, after)
         last = list(rest.values_list(source.column, flat=True)[source.window - 1 : source.window])
         if not last:
+            if not after:
+                scope.small.add(id(source))
             yield rest, ""
             return
         after = str(last[0])

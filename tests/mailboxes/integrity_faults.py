@@ -251,9 +251,7 @@ FAULTS = {
         lambda: (
             insert(DkimKey(domain_name_id="faults.example", selector="s2")),
             insert(
-                DkimSigning(
-                    author="nobody@faults.example", dkim=DkimKey.objects.get(selector="s2")
-                )
+                DkimSigning(author="nobody@faults.example", dkim=DkimKey.objects.get(selector="s2"))
             ),
         ),
         "nobody@faults.example",

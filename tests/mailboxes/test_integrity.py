@@ -1,14 +1,22 @@
 """Integrity checks: each fault is found once, and fixed where no decision is needed."""
 
-from domains.models import Domain
+import io
+import json
+from dataclasses import replace
+from unittest import mock
+
+from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
+
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.perform import Actor, ConsolePrincipal, perform
 from mailboxes.integrity.catalog import CHECKS
+from mailboxes.integrity.checks import CheckedRows, in_domain_by
 from mailboxes.integrity.fixes import digest_plan, fix_problems, plan_fix
-from mailboxes.integrity.scanning import Scope, iter_problems
-from mailboxes.models import Alias
+from mailboxes.integrity.scanning import Scope, iter_problems, scan
+from mailboxes.models import Alias, Usage, vacation_target
 from tests.base import World
-from tests.mailboxes.integrity_faults import FAULTS, make_faults
+from tests.mailboxes.integrity_faults import FAULTS, add_alias, make_faults
 
 CONSOLE = Scope(ConsolePrincipal())
 
@@ -47,3 +55,167 @@ class IntegrityTests(World):
         fix_all()
         left = {name: [key] for name, key in made.items() if CHECKS[name].plan is None}
         self.assertEqual(find_all(), left)
+
+
+class IntegrityPageTests(World):
+    def setUp(self):
+        self.made = make_faults()
+
+    def open(self, person, path="", status=200):
+        self.sign_in(person)
+        page = self.client.get(f"/integrity/{path}")
+        self.assertEqual(page.status_code, status, path)
+        return page
+
+    def names(self, page):
+        return {each.check.name for _label, own in page.context["problem_groups"] for each in own}
+
+    def test_a_superadmin_sees_what_was_found(self):
+        page = self.open(self.root)
+        self.assertEqual(self.names(page), set(self.made))
+        for name, key in self.made.items():
+            self.assertContains(self.open(self.root, f"{name}/"), key)
+
+    def test_a_domain_admin_sees_the_own_domains(self):
+        self.assertEqual(self.names(self.open(self.alice)), set())
+        self.assertNotContains(self.open(self.alice, "alias-empty/"), "faults.example")
+        add_alias("hollow@example.org", "")
+        self.assertEqual(self.names(self.open(self.alice)), {"alias-empty"})
+        self.assertContains(self.open(self.alice, "alias-empty/"), "hollow@example.org")
+        self.assertEqual(self.names(self.open(self.alice, "?domain=faults.example")), set())
+        self.open(self.alice, "quota2-mailbox/", 404)
+        self.open(self.bob, "", 403)
+        self.open(self.root, "nothing-like-it/", 404)
+
+    def test_a_page_can_show_one_domain(self):
+        self.assertEqual(
+            self.names(self.open(self.root, "?domain=small.example")), {"domain-limits"}
+        )
+        page = self.open(self.root, "domain-limits/?domain=full.example")
+        self.assertContains(page, "No problems found")
+
+    def preview(self, name, **data):
+        return self.client.post(f"/integrity/{name}/", data)
+
+    def test_a_fix_is_shown_before_it_is_made(self):
+        self.sign_in(self.root)
+        page = self.preview("mailbox-alias-active", ids=["0:idle@faults.example"])
+        self.assertContains(page, "Fix 1 problem")
+        self.assertContains(page, "<del>no</del> → <ins>yes</ins>")
+        self.assertFalse(Alias.objects.get(pk="idle@faults.example").active)
+        data = {"ids": page.context["ids"], "digest": page.context["digest"]}
+        done = self.preview("mailbox-alias-active", **data)
+        self.assertRedirects(done, "/integrity/mailbox-alias-active/")
+        self.assertTrue(Alias.objects.get(pk="idle@faults.example").active)
+        self.assertEqual(self.logged(), [("edit_alias", "faults.example", "idle@faults.example")])
+        change = Change.objects.get()
+        self.assertEqual((change.key, change.values), ("idle@faults.example", {"active": [0, 1]}))
+
+    def test_rows_that_changed_meanwhile_are_shown_again(self):
+        self.sign_in(self.root)
+        key = "back@faults.example"
+        page = self.preview("vacation-target-left", ids=[f"0:{key}"])
+        Alias.objects.filter(pk=key).update(goto=vacation_target(key))
+        data = {"ids": page.context["ids"], "digest": page.context["digest"]}
+        again = self.preview("vacation-target-left", **data)
+        self.assert_refused(again, "have changed in the meantime")
+        self.assertEqual(self.logged(), [])
+        data["digest"] = again.context["digest"]
+        self.preview("vacation-target-left", **data)
+        self.assertEqual(Alias.objects.get(pk=key).goto, key)
+
+    def test_what_is_not_shown_is_not_fixed(self):
+        self.sign_in(self.root)
+        self.preview("quota2-mailbox", ids=["0:used2@faults.example"], digest="guessed")
+        self.assertTrue(Usage.objects.filter(pk="used2@faults.example").exists())
+        answer = self.preview("alias-empty", ids=["0:empty@faults.example"])
+        self.assertEqual(answer.status_code, 404)
+
+    def test_deleted_rows_can_be_restored(self):
+        self.sign_in(self.root)
+        page = self.preview("fetchmail-mailbox", all="1")
+        self.assertNotContains(page, "src_password</dt><dd><del>")
+        self.preview("fetchmail-mailbox", ids=page.context["ids"], digest=page.context["digest"])
+        self.assertEqual(Change.objects.get().verb, "delete")
+        self.assertEqual(ChangeSecret.objects.get().row["src_password"], "x")
+
+    def test_an_admin_fixes_no_foreign_rows(self):
+        self.sign_in(self.alice)
+        answer = self.preview("mailbox-alias-active", ids=["0:idle@faults.example"])
+        self.assertRedirects(answer, "/integrity/mailbox-alias-active/")
+        check = CHECKS["mailbox-alias-active"]
+        digest = digest_plan(plan_fix(check, CONSOLE, list(iter_problems(check, CONSOLE))))
+        ids = ["0:idle@faults.example"]
+        self.preview("mailbox-alias-active", ids=ids, digest=digest)
+        self.assertFalse(Alias.objects.get(pk="idle@faults.example").active)
+        with self.assertRaises(PermissionDenied):
+            self.perform(self.alice, fix_problems, "quota2-mailbox", [], "")
+
+    def test_pages_continue_by_key(self):
+        for number in range(120):
+            add_alias(f"hollow{number:03}@example.org", "")
+        page = self.open(self.root, "alias-empty/?domain=example.org")
+        seen = []
+        while True:
+            seen += [each.problem.key for each in page.context["found"]]
+            if not page.context["next_url"]:
+                break
+            page = self.client.get("/integrity/alias-empty/" + page.context["next_url"])
+        self.assertEqual(seen, [f"hollow{number:03}@example.org" for number in range(120)])
+
+    def test_a_scan_without_time_continues_where_it_stopped(self):
+        source = CheckedRows(Alias, "address", in_domain_by("domain"), window=3)
+        check = replace(CHECKS["alias-empty"], sources=[source])
+        result, seen, parts = scan(check, CONSOLE, seconds=1e-9), [], 1
+        while result.next:
+            seen += result.found
+            result, parts = scan(check, CONSOLE, result.next, seconds=1e-9), parts + 1
+        self.assertGreater(parts, 5)
+        self.assertEqual(
+            [each.problem.key for each in seen + result.found], ["empty@faults.example"]
+        )
+
+
+class IntegrityCommandTests(World):
+    def run_command(self, *arguments):
+        out, errors = io.StringIO(), io.StringIO()
+        try:
+            call_command("integrity", *arguments, stdout=out, stderr=errors)
+        except CommandError as error:
+            return error.returncode, out.getvalue(), errors.getvalue()
+        return 0, out.getvalue(), errors.getvalue()
+
+    def test_a_sound_database_exits_with_0(self):
+        self.assertEqual(self.run_command("--json")[:2], (0, "[]\n"))
+
+    def test_problems_exit_with_1_and_fixes_leave_decisions(self):
+        made = make_faults()
+        status, out, _errors = self.run_command("--json")
+        self.assertEqual(status, 1)
+        self.assertEqual({row["check"]: row["name"] for row in json.loads(out)}, made)
+        status, out, _errors = self.run_command("--fix", "--yes", "--json")
+        self.assertEqual(status, 1)
+        fixed = {row["check"] for row in json.loads(out) if row["fixed"]}
+        self.assertEqual(fixed, {name for name in made if CHECKS[name].plan})
+        left = {row["check"] for row in json.loads(self.run_command("--json")[1])}
+        self.assertEqual(left, set(made) - fixed)
+
+    def test_one_check_and_one_domain(self):
+        make_faults()
+        status, out, errors = self.run_command("--check", "quota2-mailbox", "--fix", "--yes")
+        self.assertEqual(status, 0)
+        self.assertIn("used2@faults.example", out)
+        self.assertIn("Deleted: usage used2@faults.example", errors)
+        status, out, _errors = self.run_command("--domain", "Small.example")
+        self.assertEqual((status, len(out.splitlines())), (1, 2))
+
+    def test_wrong_usage_exits_with_2(self):
+        make_faults()
+        self.assertEqual(self.run_command("--fix", "--json")[0], 2)
+        with mock.patch("sys.stdin", io.StringIO("y\n")):
+            self.assertEqual(self.run_command("--fix")[0], 2)
+
+    def test_checks_are_listed(self):
+        status, out, _errors = self.run_command("--list", "--json")
+        self.assertEqual([row["check"] for row in json.loads(out)], list(CHECKS))
+        self.assertEqual(status, 0)
