@@ -70,8 +70,9 @@ class CheckedRows:
         """Return the rows in scope: for superadmins also those that belong to nobody any more."""
         rows = self.select_visible(principal).filter(self.condition)
         if domain:
-            is_known = self.domain_filter and domain.isascii()
-            rows = rows.filter(self.domain_filter(domain)) if is_known else rows.none()
+            if self.domain_filter is None or not domain.isascii():
+                return rows.none()
+            rows = rows.filter(self.domain_filter(domain))
         return rows.order_by(self.column)
 
     def select_visible(self, principal: Any) -> QuerySet:

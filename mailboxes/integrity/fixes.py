@@ -15,6 +15,7 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.integrity.catalog import CHECKS
 from mailboxes.integrity.checks import IntegrityCheck, PlannedChange
 from mailboxes.integrity.scanning import Located, Scope, find_again, select_rows
+from mailboxes.integrity.spelling import rename_references
 from mailboxes.models import Alias
 from mailboxes.services import cached_stats
 
@@ -56,12 +57,12 @@ def fix_problems(changes: Changes, name: str, ids: Sequence[str], digest: str) -
 
 def make_changes(changes: Changes, plan: Sequence[PlannedChange]) -> None:
     """Make the planned changes, with their log lines."""
-    for (verb, _model), group in group_changes(plan).items():
+    for (verb, model), group in group_changes(plan).items():
         rows = [change.row for change in group]
         if verb == "create":
             changes.create(rows)
         elif verb == "edit":
-            changes.update_each((change.row, change.values) for change in group)
+            edit_rows(changes, model, group)
         else:
             changes.delete(rows)
     for line in dict.fromkeys((c.action, c.log_domain, c.log_key) for c in plan if c.action):
@@ -69,6 +70,15 @@ def make_changes(changes: Changes, plan: Sequence[PlannedChange]) -> None:
     aliases = [change.row for change in plan if isinstance(change.row, Alias)]
     if aliases:
         changes.run_at_end(cached_stats.refresh_undeliverable, aliases)
+
+
+def edit_rows(changes: Changes, model: type[Model], group: Sequence[PlannedChange]) -> None:
+    """Set columns of rows; if the key is one of them, other rows follow it."""
+    column = model._meta.pk.attname
+    renamed = [change.row.pk for change in group if column in change.values]
+    changes.update_each((change.row, change.values) for change in group)
+    if renamed:
+        rename_references(model, renamed)
 
 
 def group_changes(

@@ -6,8 +6,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import connections
-from django.db.models import BooleanField, F, Func, Model, Q, QuerySet
+from django.db.models import (
+    BooleanField,
+    Exists,
+    F,
+    ForeignObjectRel,
+    Func,
+    Model,
+    OuterRef,
+    Q,
+    QuerySet,
+)
 from django.db.models.functions import Lower
+from django.db.models.lookups import In
 from django.db.models.sql.compiler import SQLCompiler
 
 from domains.models import Admin, AliasDomain, Domain
@@ -19,6 +30,7 @@ from mailadmin.translation import gettext_lazy as _
 from mailboxes.integrity.checks import (
     CheckedRows,
     IntegrityCheck,
+    PlannedChange,
     Problem,
     get_domain,
     in_domain_by,
@@ -89,6 +101,49 @@ def find_spellings(doubled: bool, text: Any, rows: QuerySet, principal: Any) -> 
             yield Problem(key, text, domain, key_url(URL_NAMES[model], key))
 
 
+LOG_ACTIONS: dict[type[Model], str] = {
+    Domain: "edit_domain",
+    AliasDomain: "edit_alias_domain",
+    Mailbox: "edit_mailbox",
+    Alias: "edit_alias",
+    Admin: "edit_admin",
+}
+
+
+def plan_lower_case(rows: QuerySet) -> list[PlannedChange]:
+    """Plan to have the keys in lower case."""
+    action, column = LOG_ACTIONS[rows.model], rows.model._meta.pk.attname
+    planned = []
+    for row in rows:
+        key = fold(row.pk)
+        domain = "" if rows.model is Admin else get_domain(key)
+        planned.append(PlannedChange("edit", row, {column: key}, action, domain, key))
+    return planned
+
+
+def rename_references(model: type[Model], keys: list[str]) -> None:
+    """Have the rows that point to keys follow them into lower case.
+
+    Where the database ignores the case, they point to them in any case. A row is left as it is if
+    there is one of the new name already.
+    """
+    if is_case_ignored(model):
+        return
+    for relation in model._meta.get_fields(include_hidden=True):
+        if isinstance(relation, ForeignObjectRel) and relation.model is model:
+            follow_key(relation.field, keys)
+
+
+def follow_key(column: Any, keys: list[str]) -> None:
+    rows = column.model._base_manager.filter(In(F(column.attname), keys))
+    if column.unique:
+        taken = column.model._base_manager.filter(pk=Lower(OuterRef(column.attname)))
+        rows = rows.filter(~Exists(taken))
+    for part in chunks(list(rows.values_list(column.attname, flat=True).distinct())):
+        of_part = column.model._base_manager.filter(In(F(column.attname), part))
+        of_part.update(**{column.name: Lower(column.attname)})
+
+
 SPELLING_CHECKS = (
     IntegrityCheck(
         "case-double",
@@ -97,7 +152,7 @@ SPELLING_CHECKS = (
         _("It depends on the program which of them it finds."),
         KEY_ROWS,
         functools.partial(find_spellings, True, _("It exists in another spelling too.")),
-        decision=_("Delete one of the two."),
+        decision=_("Delete one of them."),
     ),
     IntegrityCheck(
         "upper-case",
@@ -106,6 +161,7 @@ SPELLING_CHECKS = (
         _("PostfixAdmin and Dovecot look up names in lower case, and may not find them."),
         KEY_ROWS,
         functools.partial(find_spellings, False, _("It has letters in upper case.")),
-        decision=_("Create it in lower case, and delete this one."),
+        plan_lower_case,
+        _("Write the names in lower case."),
     ),
 )

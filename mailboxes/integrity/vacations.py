@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from mailadmin.db.bulk import chunks
@@ -85,6 +86,8 @@ def plan_without_left_targets(rows: QuerySet) -> list[PlannedChange]:
 
 def find_targets_missing(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the active replies of mailboxes whose alias does not name the autoresponder."""
+    if not settings.MAILADMIN_VACATION:
+        return
     active = list(rows.values_list("mailbox_id", "domain_id"))
     aliases = {fold(alias.pk): alias for alias in load_aliases(key for key, _domain in active)}
     unanswered = [pair for pair in active if lacks_vacation_target(aliases.get(fold(pair[0])))]

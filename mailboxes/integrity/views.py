@@ -34,7 +34,7 @@ class CheckSummary(NamedTuple):
     """What a check has found, as the list of checks shows it."""
 
     check: IntegrityCheck
-    count: int
+    number: int
     has_more: bool
     is_partial: bool
 
@@ -67,11 +67,11 @@ class IntegrityView(IntegrityMixin, TemplateView):
         summaries = self.run_checks()
         groups: dict[Text, list[CheckSummary]] = {}
         for each in summaries:
-            if each.count or each.is_partial:
+            if each.number or each.is_partial:
                 groups.setdefault(each.check.group, []).append(each)
         return super().get_context_data(
             problem_groups=list(groups.items()),
-            passed=[each.check for each in summaries if not (each.count or each.is_partial)],
+            passed=[each.check for each in summaries if not (each.number or each.is_partial)],
             domain=self.domain,
             query=self.build_query(),
             is_sound=not groups,

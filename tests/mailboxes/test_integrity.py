@@ -8,15 +8,26 @@ from unittest import mock
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
+from domains.models import Admin, DomainAdmin
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.perform import Actor, ConsolePrincipal, perform
+from mailadmin.names import fold
 from mailboxes.integrity.catalog import CHECKS
 from mailboxes.integrity.checks import CheckedRows, in_domain_by
 from mailboxes.integrity.fixes import digest_plan, fix_problems, plan_fix
 from mailboxes.integrity.scanning import Scope, iter_problems, scan
-from mailboxes.models import Alias, Usage, vacation_target
+from mailboxes.models import Alias, Mailbox, Usage, vacation_target
 from tests.base import World
-from tests.mailboxes.integrity_faults import FAULTS, add_alias, make_faults
+from tests.mailboxes.integrity_faults import (
+    FAULTS,
+    add_alias,
+    add_domain,
+    add_mailbox,
+    add_vacation,
+    insert,
+    is_case_kept,
+    make_faults,
+)
 
 CONSOLE = Scope(ConsolePrincipal())
 
@@ -219,3 +230,38 @@ class IntegrityCommandTests(World):
         status, out, _errors = self.run_command("--list", "--json")
         self.assertEqual([row["check"] for row in json.loads(out)], list(CHECKS))
         self.assertEqual(status, 0)
+
+
+class SpellingTests(World):
+    def fix(self, name):
+        check = CHECKS[name]
+        found = list(iter_problems(check, CONSOLE))
+        digest = digest_plan(plan_fix(check, CONSOLE, found))
+        perform(Actor.console(), fix_problems, name, [each.id for each in found], digest)
+
+    def test_rows_follow_a_mailbox_into_lower_case(self):
+        add_domain("Loud.example")
+        add_mailbox("Ida@Loud.example")
+        add_vacation("Ida@Loud.example", "Loud.example", active=False)
+        insert(Usage(mailbox_id="Ida@Loud.example", bytes=7))
+        insert(Admin(username="Boss@loud.example", password=""))
+        insert(DomainAdmin(admin_id="Boss@loud.example", domain_id="Loud.example"))
+        self.fix("upper-case")
+        self.assertEqual(find_all(), {})
+        ida = Mailbox.objects.get(pk="ida@loud.example")
+        self.assertEqual((ida.pk, ida.usage.bytes), ("ida@loud.example", 7))
+        self.assertEqual(ida.vacation.subject, "Away")
+        self.assertEqual(Alias.objects.get(pk=ida.pk).pk, ida.pk)
+        admin = Admin.objects.get(pk="boss@loud.example")
+        self.assertEqual([fold(name) for name in admin.get_assigned_domains()], ["loud.example"])
+        self.assertIn(("edit_mailbox", "loud.example", "ida@loud.example"), self.logged())
+
+    def test_a_name_that_is_taken_is_left(self):
+        if not is_case_kept():
+            self.skipTest("Names that differ in case are the same in this database.")
+        add_domain("loud.example")
+        add_mailbox("Ida@loud.example")
+        insert(Usage(mailbox_id="Ida@loud.example", bytes=7))
+        insert(Usage(mailbox_id="ida@loud.example", bytes=8))
+        self.fix("upper-case")
+        self.assertEqual(Mailbox.objects.get(pk="ida@loud.example").usage.bytes, 8)
