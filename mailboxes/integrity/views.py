@@ -129,7 +129,7 @@ class IntegrityCheckView(IntegrityMixin, TemplateView):
         if self.check.plan is None:
             raise Http404
         if "digest" in request.POST:
-            return self.fix(request.POST.getlist("ids"), request.POST["digest"])
+            return self.fix(request.POST.getlist("keys"), request.POST["digest"])
         found = self.get_selected()
         if not found:
             return self.redirect_none_selected()
@@ -142,7 +142,7 @@ class IntegrityCheckView(IntegrityMixin, TemplateView):
     def get_selected(self) -> list[Located]:
         if self.request.POST.get("all") == "1":
             return scan(self.check, self.scope, "", MAX_FIXED, PAGE_SECONDS).found
-        return find_again(self.check, self.scope, self.request.POST.getlist("ids")[:MAX_FIXED])
+        return find_again(self.check, self.scope, self.request.POST.getlist("keys")[:MAX_FIXED])
 
     def render_preview(self, found: list[Located], error: str = "") -> HttpResponse:
         plan = plan_fix(self.check, self.scope, found)

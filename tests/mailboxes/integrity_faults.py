@@ -1,7 +1,6 @@
-"""One fault of each kind that `integrity` finds, written as other programs write rows."""
+"""One fault of each kind that `integrity` finds, as other programs write rows, and all fixes."""
 
 from django.db import connection
-from django.utils import timezone
 
 from domains.models import (
     Admin,
@@ -13,6 +12,10 @@ from domains.models import (
     DomainAdmin,
     TotpException,
 )
+from mailadmin.changes.perform import Actor, ConsolePrincipal, perform
+from mailboxes.integrity.catalog import CHECKS
+from mailboxes.integrity.fixes import digest_plan, fix_problems, plan_fix
+from mailboxes.integrity.scanning import Scope, iter_problems
 from mailboxes.models import (
     Alias,
     AppPassword,
@@ -26,8 +29,8 @@ from mailboxes.models import (
     vacation_target,
 )
 
-NOW = timezone.now()
 MEGABYTE = 1024000
+CONSOLE = Scope(ConsolePrincipal())
 
 
 def insert(*rows):
@@ -292,3 +295,21 @@ def make_faults():
         make()
         made[name] = key
     return made
+
+
+def find_all(scope=CONSOLE):
+    """Return check → the names that it finds."""
+    found = {}
+    for name, check in CHECKS.items():
+        if scope.principal.role in check.roles:
+            found[name] = [each.problem.key for each in iter_problems(check, scope)]
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def fix_all():
+    for check in CHECKS.values():
+        found = list(iter_problems(check, CONSOLE))
+        if check.plan and found:
+            digest = digest_plan(plan_fix(check, CONSOLE, found))
+            ids = [each.id for each in found]
+            perform(Actor.console(), fix_problems, check.name, ids, digest)

@@ -10,44 +10,27 @@ from django.core.management import CommandError, call_command
 
 from domains.models import Admin, DomainAdmin
 from mailadmin.changes.models import Change, ChangeSecret
-from mailadmin.changes.perform import Actor, ConsolePrincipal, perform
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import fold
 from mailboxes.integrity.catalog import CHECKS
 from mailboxes.integrity.checks import CheckedRows, in_domain_by
 from mailboxes.integrity.fixes import digest_plan, fix_problems, plan_fix
-from mailboxes.integrity.scanning import Scope, iter_problems, scan
+from mailboxes.integrity.scanning import iter_problems, scan
 from mailboxes.models import Alias, Mailbox, Usage, vacation_target
 from tests.base import World
 from tests.mailboxes.integrity_faults import (
+    CONSOLE,
     FAULTS,
     add_alias,
     add_domain,
     add_mailbox,
     add_vacation,
+    find_all,
+    fix_all,
     insert,
     is_case_kept,
     make_faults,
 )
-
-CONSOLE = Scope(ConsolePrincipal())
-
-
-def find_all(scope=CONSOLE):
-    """Return check → the names that it finds."""
-    found = {}
-    for name, check in CHECKS.items():
-        if scope.principal.role in check.roles:
-            found[name] = [each.problem.key for each in iter_problems(check, scope)]
-    return {name: keys for name, keys in found.items() if keys}
-
-
-def fix_all():
-    for check in CHECKS.values():
-        found = list(iter_problems(check, CONSOLE))
-        if check.plan and found:
-            digest = digest_plan(plan_fix(check, CONSOLE, found))
-            ids = [each.id for each in found]
-            perform(Actor.console(), fix_problems, check.name, ids, digest)
 
 
 class IntegrityTests(World):
@@ -110,11 +93,11 @@ class IntegrityPageTests(World):
 
     def test_a_fix_is_shown_before_it_is_made(self):
         self.sign_in(self.root)
-        page = self.preview("mailbox-alias-active", ids=["0:idle@faults.example"])
+        page = self.preview("mailbox-alias-active", keys=["0:idle@faults.example"])
         self.assertContains(page, "Fix 1 problem")
         self.assertContains(page, "<del>no</del> → <ins>yes</ins>")
         self.assertFalse(Alias.objects.get(pk="idle@faults.example").active)
-        data = {"ids": page.context["ids"], "digest": page.context["digest"]}
+        data = {"keys": page.context["ids"], "digest": page.context["digest"]}
         done = self.preview("mailbox-alias-active", **data)
         self.assertRedirects(done, "/integrity/mailbox-alias-active/")
         self.assertTrue(Alias.objects.get(pk="idle@faults.example").active)
@@ -125,9 +108,9 @@ class IntegrityPageTests(World):
     def test_rows_that_changed_meanwhile_are_shown_again(self):
         self.sign_in(self.root)
         key = "back@faults.example"
-        page = self.preview("vacation-target-left", ids=[f"0:{key}"])
+        page = self.preview("vacation-target-left", keys=[f"0:{key}"])
         Alias.objects.filter(pk=key).update(goto=vacation_target(key))
-        data = {"ids": page.context["ids"], "digest": page.context["digest"]}
+        data = {"keys": page.context["ids"], "digest": page.context["digest"]}
         again = self.preview("vacation-target-left", **data)
         self.assert_refused(again, "have changed in the meantime")
         self.assertEqual(self.logged(), [])
@@ -137,27 +120,27 @@ class IntegrityPageTests(World):
 
     def test_what_is_not_shown_is_not_fixed(self):
         self.sign_in(self.root)
-        self.preview("quota2-mailbox", ids=["0:used2@faults.example"], digest="guessed")
+        self.preview("quota2-mailbox", keys=["0:used2@faults.example"], digest="guessed")
         self.assertTrue(Usage.objects.filter(pk="used2@faults.example").exists())
-        answer = self.preview("alias-empty", ids=["0:empty@faults.example"])
+        answer = self.preview("alias-empty", keys=["0:empty@faults.example"])
         self.assertEqual(answer.status_code, 404)
 
     def test_deleted_rows_can_be_restored(self):
         self.sign_in(self.root)
         page = self.preview("fetchmail-mailbox", all="1")
         self.assertNotContains(page, "src_password</dt><dd><del>")
-        self.preview("fetchmail-mailbox", ids=page.context["ids"], digest=page.context["digest"])
+        self.preview("fetchmail-mailbox", keys=page.context["ids"], digest=page.context["digest"])
         self.assertEqual(Change.objects.get().verb, "delete")
         self.assertEqual(ChangeSecret.objects.get().row["src_password"], "x")
 
     def test_an_admin_fixes_no_foreign_rows(self):
         self.sign_in(self.alice)
-        answer = self.preview("mailbox-alias-active", ids=["0:idle@faults.example"])
+        answer = self.preview("mailbox-alias-active", keys=["0:idle@faults.example"])
         self.assertRedirects(answer, "/integrity/mailbox-alias-active/")
         check = CHECKS["mailbox-alias-active"]
         digest = digest_plan(plan_fix(check, CONSOLE, list(iter_problems(check, CONSOLE))))
         ids = ["0:idle@faults.example"]
-        self.preview("mailbox-alias-active", ids=ids, digest=digest)
+        self.preview("mailbox-alias-active", keys=ids, digest=digest)
         self.assertFalse(Alias.objects.get(pk="idle@faults.example").active)
         with self.assertRaises(PermissionDenied):
             self.perform(self.alice, fix_problems, "quota2-mailbox", [], "")
