@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Exists, F, Field, Model, OuterRef, Q, QuerySet
 from django.db.models.lookups import GreaterThan, IEndsWith, In, LessThanOrEqual
 
@@ -19,8 +19,10 @@ from mailadmin.changes.records import (
     format_row_key,
 )
 from mailadmin.db.compared_columns import AsColumn, have_same_collation
+from mailadmin.db.fields import fits_column
 from mailadmin.tables.actions import Text
 
+BIGINT_BITS = 63
 WINDOW = 10_000  # rows that are read by one query
 
 
@@ -69,6 +71,7 @@ class CheckedRows:
     def select(self, principal: Any, domain: str = "") -> QuerySet:
         """Return the rows in scope: for superadmins also those that belong to nobody any more."""
         rows = self.select_visible(principal).filter(self.condition)
+        rows = rows.exclude(**{f"{self.column}__isnull": True})
         if domain:
             if self.domain_filter is None or not domain.isascii():
                 return rows.none()
@@ -85,17 +88,25 @@ class CheckedRows:
     # Not by the column's own lookups, which find nothing by a key that is not ASCII
 
     def after(self, rows: QuerySet, key: str) -> QuerySet:
-        return rows.filter(GreaterThan(F(self.column), self.parse(key))) if key else rows
+        value = self.parse(key) if key else None
+        return rows if value is None else rows.filter(GreaterThan(F(self.column), value))
 
     def until(self, rows: QuerySet, key: str) -> QuerySet:
         return rows.filter(LessThanOrEqual(F(self.column), self.parse(key)))
 
     def of_keys(self, rows: QuerySet, keys: Iterable[str]) -> QuerySet:
-        return rows.filter(In(F(self.column), [self.parse(key) for key in keys]))
+        values = [value for value in map(self.parse, keys) if value is not None]
+        return rows.filter(In(F(self.column), values))
 
     def parse(self, key: str) -> Any:
+        """Return a key as the column has it; None if it cannot hold it."""
         column: Any = self.model._meta.get_field(self.column)
-        return getattr(column, "target_field", column).to_python(key)
+        try:
+            value = getattr(column, "target_field", column).to_python(key)
+        except ValidationError:
+            return None
+        is_too_large = isinstance(value, int) and value.bit_length() > BIGINT_BITS
+        return value if fits_column(column, value) and not is_too_large else None
 
 
 FindProblems = Callable[[QuerySet, Any], Iterable[Problem]]

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Exists, Field, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, Field, OuterRef, Q, QuerySet
 
+from domains.models import Domain
+from mailadmin.accounts.models import Role
+from mailadmin.db.address_functions import AddressDomain
 from mailadmin.db.compared_columns import AsColumn, have_same_collation
 from mailadmin.formatting import key_url
 from mailadmin.names import fold
@@ -17,7 +20,13 @@ from mailboxes.integrity.alias_rows import (
     names_autoreply,
     plan_alias_edit,
 )
-from mailboxes.integrity.checks import IntegrityCheck, PlannedChange, Problem, has_parent
+from mailboxes.integrity.checks import (
+    IntegrityCheck,
+    PlannedChange,
+    Problem,
+    get_domain,
+    has_parent,
+)
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.models.goto import split_goto
 from mailboxes.services.addresses import find_keys_of_mailboxes
@@ -112,7 +121,40 @@ def find_empty_aliases(rows: QuerySet, principal: Any) -> Iterator[Problem]:
             yield Problem(alias.pk, text, alias.domain_id, key_url("alias", alias.pk))
 
 
+def find_other_domain(rows: QuerySet, principal: Any) -> Iterator[Problem]:
+    """Yield the rows whose column for the domain has another one than their address."""
+    column: Any = rows.model._meta.get_field("domain")
+    of_address = AsColumn(AddressDomain(rows.model._meta.pk.name), column)
+    is_known = Exists(Domain._base_manager.filter(pk=AsColumn(OuterRef("of"), Domain._meta.pk)))
+    wrong = rows.annotate(of=of_address).exclude(domain_id=F("of")).filter(is_known)
+    url_name = "mailbox" if rows.model is Mailbox else "alias"
+    for key, domain in wrong.values_list(rows.model._meta.pk.name, "domain_id"):
+        text = _("It is stored as a row of the domain %(name)s.") % {"name": domain}
+        yield Problem(key, text, get_domain(key), key_url(url_name, key))
+
+
+def plan_own_domain(rows: QuerySet) -> list[PlannedChange]:
+    """Plan to store the rows under the domain of their address."""
+    action = "edit_mailbox" if rows.model is Mailbox else "edit_alias"
+    return [
+        PlannedChange("edit", row, {"domain_id": domain}, action, domain, row.pk)
+        for row in rows
+        for domain in [fold(get_domain(row.pk))]
+    ]
+
+
 OWN_ALIAS_CHECKS = (
+    IntegrityCheck(
+        "other-domain",
+        MAILBOXES,
+        _("Mailboxes and aliases stored under another domain"),
+        _("The admins of the other domain manage them, and they count towards its limits."),
+        [*MAILBOX_ROWS, *ALIAS_ROWS],
+        find_other_domain,
+        plan_own_domain,
+        _("Store them under the domain of their address."),
+        roles=Role.SUPERADMIN,
+    ),
     IntegrityCheck(
         "mailbox-alias-missing",
         MAILBOXES,

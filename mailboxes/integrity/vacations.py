@@ -22,6 +22,7 @@ from mailboxes.integrity.checks import (
     IntegrityCheck,
     PlannedChange,
     Problem,
+    get_domain,
     in_domain_by,
 )
 from mailboxes.models import Alias, Vacation, is_vacation_target, vacation_target
@@ -37,9 +38,12 @@ def parse_vacation_target(target: str) -> str:
 
 
 def find_left_targets(aliases: Sequence[Alias]) -> dict[str, list[str]]:
-    """Return alias → its targets of replies that are not active."""
+    """Return alias → its targets of replies that are not active, of addresses in its domain.
+
+    Nobody learns from it about the replies of other domains.
+    """
     named = {
-        alias.pk: [target for target in split_goto(alias.goto) if is_vacation_target(target)]
+        alias.pk: [target for target in split_goto(alias.goto) if is_own_reply(target, alias)]
         for alias in aliases
     }
     addresses = {parse_vacation_target(each) for targets in named.values() for each in targets}
@@ -49,6 +53,13 @@ def find_left_targets(aliases: Sequence[Alias]) -> dict[str, list[str]]:
         for key, targets in named.items()
     }
     return {key: targets for key, targets in left.items() if targets}
+
+
+def is_own_reply(target: str, alias: Alias) -> bool:
+    """Return whether a target asks for the reply of an address in the domain of its alias."""
+    if not is_vacation_target(target):
+        return False
+    return get_domain(parse_vacation_target(target)) == fold(alias.domain_id)
 
 
 def find_active(addresses: Iterable[str]) -> set[str]:

@@ -65,6 +65,17 @@ def is_case_kept():
 
 # Check → (how the fault is made, what the check names it by)
 FAULTS = {
+    "other-domain": (
+        lambda: insert(
+            Alias(
+                address="moved@faults.example",
+                goto="someone@else.example",
+                domain_id="elsewhere.example",
+            ),
+            Domain(domain="elsewhere.example", description="", transport="virtual"),
+        ),
+        "moved@faults.example",
+    ),
     "mailbox-alias-missing": (
         lambda: add_mailbox("lonely@faults.example", goto=""),
         "lonely@faults.example",

@@ -70,6 +70,18 @@ class IntegrityPageTests(World):
         for name, key in self.made.items():
             self.assertContains(self.open(self.root, f"{name}/"), key)
 
+    def test_every_row_is_a_link_to_a_page(self):
+        self.sign_in(self.root)
+        for name in self.made:
+            for each in iter_problems(CHECKS[name], CONSOLE):
+                if url := each.problem.url:
+                    self.assertEqual(self.client.get(url).status_code, 200, (name, url))
+
+    def test_an_admin_learns_nothing_about_replies_of_others(self):
+        foreign = vacation_target("carol@example.com")
+        add_alias("nosy@example.org", f"bob@example.org,{foreign}")
+        self.assertEqual(self.names(self.open(self.alice)), set())
+
     def test_a_domain_admin_sees_the_own_domains(self):
         self.assertEqual(self.names(self.open(self.alice)), set())
         self.assertNotContains(self.open(self.alice, "alias-empty/"), "faults.example")
@@ -117,6 +129,14 @@ class IntegrityPageTests(World):
         data["digest"] = again.context["digest"]
         self.preview("vacation-target-left", **data)
         self.assertEqual(Alias.objects.get(pk=key).goto, key)
+
+    def test_keys_that_no_column_holds_name_nothing(self):
+        self.open(self.root, "dkim-signing-key/?after=0:abc")
+        self.open(self.root, "alias-empty/?after=0:🐎")
+        for key in ("0:abc", "9:1", "🐎", "0:🐎", "0:99999999999999999999999"):
+            for name in ("dkim-signing-key", "quota2-mailbox"):
+                self.assertEqual(self.preview(name, keys=[key]).status_code, 302, (name, key))
+                self.assertEqual(self.preview(name, keys=[key], digest="x").status_code, 302)
 
     def test_what_is_not_shown_is_not_fixed(self):
         self.sign_in(self.root)
@@ -202,6 +222,18 @@ class IntegrityCommandTests(World):
         self.assertIn("Deleted: usage used2@faults.example", errors)
         status, out, _errors = self.run_command("--domain", "Small.example")
         self.assertEqual((status, len(out.splitlines())), (1, 2))
+
+    def test_the_command_asks_before_it_fixes(self):
+        make_faults()
+        terminal = io.StringIO()
+        with (
+            mock.patch.object(terminal, "isatty", return_value=True),
+            mock.patch("sys.stdin", terminal),
+        ):
+            for answer, status in (("n", 1), ("y", 0)):
+                with mock.patch("builtins.input", return_value=answer) as asked:
+                    found = self.run_command("--check", "quota2-mailbox", "--fix")[0]
+                self.assertEqual((found, asked.call_count), (status, 1))
 
     def test_wrong_usage_exits_with_2(self):
         make_faults()

@@ -95,9 +95,10 @@ def test_all_checks_run_on_tables_in_several_charsets(database):
     check(database)
 
 
+@pytest.mark.parametrize("charsets", ["", MIXED], ids=["usual", "mixed"])
 @pytest.mark.parametrize("database", [("1856", "")], indirect=True)
-def test_names_that_other_columns_cannot_hold_are_found_and_fixed(database):
-    database.load(MIXED + STRANGE_NAMES)
+def test_names_that_other_columns_cannot_hold_are_found_and_fixed(database, charsets):
+    database.load(charsets + STRANGE_NAMES)
     before, after = check(database)
     assert before["quota2-mailbox"][-1] == "zürich@faults.example"
     assert {"боб@faults.example", "🐎"} <= set(before["app-password-mailbox"])
