@@ -1,7 +1,7 @@
 """Plan what fixes problems, show it, and do exactly that."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +11,8 @@ from domains.models import ALL_DOMAINS
 from domains.services.locks import lock_domains
 from mailadmin.changes.models import Change
 from mailadmin.changes.perform import Changes, digest_values
+from mailadmin.db.bulk import chunks
+from mailadmin.tables.cascade import related_querysets
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.integrity.catalog import CHECKS
 from mailboxes.integrity.checks import IntegrityCheck, PlannedChange
@@ -27,7 +29,16 @@ def plan_fix(check: IntegrityCheck, scope: Scope, found: Sequence[Located]) -> l
     """Return what is changed to fix these problems."""
     if check.plan is None:
         return []
-    return [change for rows in select_rows(check, scope, found) for change in check.plan(rows)]
+    plan = [change for rows in select_rows(check, scope, found) for change in check.plan(rows)]
+    return [*plan, *iter_dependents(plan)]
+
+
+def iter_dependents(plan: Sequence[PlannedChange]) -> Iterator[PlannedChange]:
+    """Yield the users' rows that are deleted with the deleted ones."""
+    for (verb, model), group in group_changes(plan).items():
+        for part in chunks(change.row.pk for change in group if verb == "delete"):
+            for rows in related_querysets(model, part):
+                yield from (PlannedChange("delete", row) for row in rows)
 
 
 def digest_plan(plan: Iterable[PlannedChange]) -> str:

@@ -1,8 +1,8 @@
 """Rows whose mailbox, domain or admin is gone."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Model, Q, QuerySet
@@ -51,6 +51,16 @@ NO_ADMIN = _("There is no such admin.")
 DELETE_TEXT = _("Delete these rows.")
 
 
+def name_key(row: Any, key: str) -> tuple[str, str]:
+    """Return the domain and the object of a log line about a row of a mailbox or domain."""
+    return get_domain(key), key
+
+
+def name_admin(row: Any, key: str) -> tuple[str, str]:
+    """Return the same for an assignment, as PostfixAdmin has it."""
+    return "", row.admin_id
+
+
 @dataclass(frozen=True)
 class Relation:
     """A column that names rows of other tables, and what a row that names none is deleted as."""
@@ -64,14 +74,14 @@ class Relation:
     text: Text
     domain_filter: Any
     action: str = ""  # of the log line; none where PostfixAdmin writes none
-    condition: Q = Q()  # noqa: RUF009 (it is never changed)
+    condition: Q = field(default_factory=Q)
     roles: Role = Role.SUPERADMIN
-    group: Text = LEFT_BEHIND
+    get_log_names: Callable[[Any, str], tuple[str, str]] = name_key
 
     def build_check(self) -> IntegrityCheck:
         return IntegrityCheck(
             self.name,
-            self.group,
+            LEFT_BEHIND,
             self.title,
             self.explanation,
             [CheckedRows(self.model, self.column, self.domain_filter, self.condition)],
@@ -97,10 +107,10 @@ def count_orphans(
     rows: QuerySet, column: str, parents: Sequence[type[Model]]
 ) -> Iterator[tuple[Any, int]]:
     """Yield the values of a column that no row of these tables has as its key, with their rows."""
-    field: Any = rows.model._meta.get_field(column)
+    named: Any = rows.model._meta.get_field(column)
     rows = rows.filter(**{f"{column}__isnull": False})
     for parent in parents:
-        rows = rows.filter(~has_parent(field, parent))
+        rows = rows.filter(~has_parent(named, parent))
     counts = rows.order_by().values(column).annotate(count=Count("*")).order_by(column)
     yield from ((key, count) for key, count in counts.values_list(column, "count") if key != "")
 
@@ -112,19 +122,12 @@ def is_pattern_of_domain(author: str) -> bool:
 
 
 def plan_deletion(relation: Relation, rows: QuerySet) -> list[PlannedChange]:
-    """Plan to delete the rows; a key of DKIM takes its signings along."""
     return [plan_deleted_row(relation, row) for row in rows]
 
 
 def plan_deleted_row(relation: Relation, row: Any) -> PlannedChange:
-    key = str(relation_value(relation, row))
-    named = str(getattr(row, "admin_id", key)) if relation.model is DomainAdmin else key
-    domain = "" if relation.model is DomainAdmin else get_domain(key)
-    return PlannedChange("delete", row, {}, relation.action, domain, named)
-
-
-def relation_value(relation: Relation, row: Any) -> Any:
-    return row._meta.get_field(relation.column).value_from_object(row)
+    key = str(row._meta.get_field(relation.column).value_from_object(row))
+    return PlannedChange("delete", row, {}, relation.action, *relation.get_log_names(row, key))
 
 
 RELATIONS = (
@@ -259,6 +262,7 @@ RELATIONS = (
         in_domain_by("domain"),
         "edit_admin",
         ~Q(domain=ALL_DOMAINS),
+        get_log_names=name_admin,
     ),
     Relation(
         "assignment-admin",
@@ -270,6 +274,7 @@ RELATIONS = (
         NO_ADMIN,
         in_domain_by("domain"),
         "edit_admin",
+        get_log_names=name_admin,
     ),
     Relation(
         "preference-admin",

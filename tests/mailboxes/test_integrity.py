@@ -8,7 +8,7 @@ from unittest import mock
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
-from domains.models import Admin, DomainAdmin
+from domains.models import Admin, DkimKey, DkimSigning, DomainAdmin
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import fold
@@ -152,6 +152,17 @@ class IntegrityPageTests(World):
         self.preview("fetchmail-mailbox", keys=page.context["ids"], digest=page.context["digest"])
         self.assertEqual(Change.objects.get().verb, "delete")
         self.assertEqual(ChangeSecret.objects.get().row["src_password"], "x")
+
+    def test_what_is_deleted_with_a_row_is_shown_too(self):
+        key = DkimKey.objects.get(domain_name="unsigned.example")
+        insert(DkimSigning(author="faults.example", dkim=key))
+        self.sign_in(self.root)
+        page = self.preview("dkim-domain", all="1")
+        records = [each["record"] for each in page.context["planned"]]
+        self.assertEqual([record.table for record in records], ["dkimkey", "dkimsigning"])
+        self.preview("dkim-domain", keys=page.context["ids"], digest=page.context["digest"])
+        deleted = Change.objects.order_by("pk").values_list("verb", "table")
+        self.assertEqual(sorted(deleted), [("delete", "dkimkey"), ("delete", "dkimsigning")])
 
     def test_an_admin_fixes_no_foreign_rows(self):
         self.sign_in(self.alice)
