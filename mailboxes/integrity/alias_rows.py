@@ -15,9 +15,6 @@ MAILBOXES = _("Mailboxes and aliases")
 PARSED_WINDOW = 2000  # aliases whose targets are parsed and looked up together
 MAILBOX_ROWS = [CheckedRows(Mailbox, "username", in_domain_by("domain"))]
 ALIAS_ROWS = [CheckedRows(Alias, "address", in_domain_by("domain"), window=PARSED_WINDOW)]
-ACTIVE_ALIAS_ROWS = [
-    CheckedRows(Alias, "address", in_domain_by("domain"), Q(active=True), PARSED_WINDOW)
-]
 
 
 def names_autoreply() -> Q:

@@ -50,10 +50,10 @@ def describe_record(record: Change) -> list[Any]:
     return [record.verb, record.table, record.key, record.values]
 
 
-def fix_problems(changes: Changes, name: str, ids: Sequence[str], digest: str) -> int:
+def fix_problems(changes: Changes, name: str, ids: Sequence[str], digest: str) -> set[str]:
     """Fix problems of a check; refuse if other changes than those shown would do that.
 
-    Return how many problems there were.
+    Return the ids of those that were fixed: a name that no key can have cannot be deleted by it.
     """
     check, scope = CHECKS[name], Scope(changes.principal)
     named = {each.problem.domain for each in find_again(check, scope, ids)} - {""}
@@ -63,7 +63,8 @@ def fix_problems(changes: Changes, name: str, ids: Sequence[str], digest: str) -
     if digest_plan(plan) != digest:
         raise ValidationError(CHANGED_MESSAGE, code="changed")
     make_changes(changes, plan)
-    return len(found)
+    left = {each.id for each in find_again(check, scope, ids)}
+    return {each.id for each in found} - left
 
 
 def make_changes(changes: Changes, plan: Sequence[PlannedChange]) -> None:

@@ -14,7 +14,7 @@ from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailadmin.translation import join_messages
 from mailboxes.goto_fields import clean_alias_target
-from mailboxes.integrity.alias_rows import ACTIVE_ALIAS_ROWS, ALIAS_ROWS, MAILBOXES
+from mailboxes.integrity.alias_rows import ALIAS_ROWS, MAILBOXES
 from mailboxes.integrity.checks import IntegrityCheck, Problem, has_parent
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.goto import split_goto
@@ -24,6 +24,7 @@ from mailboxes.services.loops import (
     find_loop,
     iter_suspects,
     redact_loop,
+    select_forwarding_to_aliases,
     strip_wildcard_extension,
 )
 from mailboxes.services.target_checks import (
@@ -40,6 +41,11 @@ ALIAS_KEY: Field = Alias._meta.pk
 TO_ITSELF = {"goto": F("address")}
 
 
+def select_forwarding(rows: QuerySet) -> QuerySet:
+    """Return the active aliases that do more than keep their mail."""
+    return rows.filter(active=True).exclude(**TO_ITSELF)
+
+
 def build_problem(alias: Alias, text: Any) -> Problem:
     return Problem(alias.pk, text, alias.domain_id, key_url("alias", alias.pk))
 
@@ -51,7 +57,7 @@ def join_names(names: Sequence[str]) -> str:
 
 def find_missing_targets(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the aliases that forward to an address of a domain here at which nothing exists."""
-    aliases = list(rows.exclude(**TO_ITSELF))
+    aliases = list(select_forwarding(rows))
     found = find_undeliverable_targets(principal, aliases)
     for alias in aliases:
         wrong = [target for target, kind in found.get(alias.pk, {}).items() if kind == MISSING]
@@ -62,8 +68,9 @@ def find_missing_targets(rows: QuerySet, principal: Any) -> Iterator[Problem]:
 
 def find_missing_own_mailboxes(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the aliases that deliver to a mailbox of their address, where there is none."""
-    found = list(rows.filter(**TO_ITSELF).filter(~has_parent(ALIAS_KEY, Mailbox)))
-    others = [alias for alias in rows.exclude(**TO_ITSELF) if alias.keeps_copy]
+    to_itself = rows.filter(**TO_ITSELF, active=True)
+    found = list(to_itself.filter(~has_parent(ALIAS_KEY, Mailbox)))
+    others = [alias for alias in select_forwarding(rows) if alias.keeps_copy]
     owners = find_keys_of_mailboxes([alias.pk for alias in others])
     found += [alias for alias in others if fold(alias.pk) not in owners]
     found = [alias for alias in found if not alias.is_catch_all]
@@ -108,7 +115,7 @@ def iter_target_errors(alias: Alias) -> Iterator[str]:
 
 def find_caught_targets(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the aliases with a target in their own domain that only its catch-all accepts."""
-    aliases = [alias for alias in rows.exclude(**TO_ITSELF) if not alias.is_catch_all]
+    aliases = [alias for alias in select_forwarding(rows) if not alias.is_catch_all]
     domains = find_caught_domains({alias.domain_id for alias in aliases})
     named = {
         alias.pk: [each for each in get_checked_targets(alias) if is_in_domain(each, alias)]
@@ -146,7 +153,8 @@ def is_only_caught(target: str, context: TargetContext) -> bool:
 
 def find_alias_loops(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield a loop at the first of the aliases that form it."""
-    for alias in iter_suspects(list(rows.exclude(**TO_ITSELF)), NO_NEW_ALIASES):
+    aliases = select_forwarding_to_aliases(list(select_forwarding(rows)))
+    for alias in iter_suspects(aliases, NO_NEW_ALIASES):
         loop = find_loop(alias, NO_NEW_ALIASES)
         if loop and is_first_in_loop(alias, loop, principal):
             text = _("Alias loop: %(loop)s")
@@ -173,7 +181,7 @@ TARGET_CHECKS = (
         MAILBOXES,
         _("Alias loops"),
         _("Mail to these aliases is never delivered."),
-        ACTIVE_ALIAS_ROWS,
+        ALIAS_ROWS,
         find_alias_loops,
         decision=_("Remove a target of one of the aliases."),
     ),
@@ -182,7 +190,7 @@ TARGET_CHECKS = (
         MAILBOXES,
         _("Targets that do not exist"),
         _("Mail to these targets bounces."),
-        ACTIVE_ALIAS_ROWS,
+        ALIAS_ROWS,
         find_missing_targets,
         decision=_("Correct or remove the target, or create the mailbox."),
     ),
@@ -191,7 +199,7 @@ TARGET_CHECKS = (
         MAILBOXES,
         _("Aliases that deliver to themselves without a mailbox"),
         _("Mail to them bounces; often they are left of a deleted mailbox."),
-        ACTIVE_ALIAS_ROWS,
+        ALIAS_ROWS,
         find_missing_own_mailboxes,
         decision=_("Delete the alias, enter other targets, or create the mailbox."),
     ),
@@ -209,7 +217,7 @@ TARGET_CHECKS = (
         MAILBOXES,
         _("Targets that only a catch-all accepts"),
         _("A misspelled target goes to the catch-all, and nobody notices."),
-        ACTIVE_ALIAS_ROWS,
+        ALIAS_ROWS,
         find_caught_targets,
         decision=_("Correct the target, or make the catch-all's target that of the alias."),
     ),

@@ -162,7 +162,7 @@ class IntegrityCheckView(IntegrityMixin, TemplateView):
     def fix(self, ids: list[str], digest: str) -> HttpResponse:
         ids = ids[:MAX_FIXED]
         try:
-            count = perform(self.actor, fix_problems, self.check.name, ids, digest)
+            count = len(perform(self.actor, fix_problems, self.check.name, ids, digest))
         except ValidationError as error:
             found = find_again(self.check, self.scope, ids)
             if not found:

@@ -9,11 +9,13 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import F
 
 from domains.models import AliasDomain
 from mailadmin.changes.perform import Changes
 from mailadmin.changes.refusals import RowError
 from mailadmin.db.bulk import chunks
+from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.goto import split_goto
@@ -54,6 +56,20 @@ def iter_suspects(aliases: list[Alias], new: Mapping[str, Alias]) -> Iterator[Al
         else:
             middle = len(part) // 2
             waiting += [part[middle:], part[:middle]]
+
+
+def select_forwarding_to_aliases(aliases: Iterable[Alias]) -> list[Alias]:
+    """Return those with a target that forwards on: all aliases of a loop do, and few others."""
+    targets = {alias.pk: [target.lower() for target in alias.targets] for alias in aliases}
+    names = {each for own in targets.values() for each in own if "@" in each}
+    alias_domains = _find_alias_domain_targets(names)
+    keys = {name: set(iter_lookup_keys(name, alias_domains)) for name in names}
+    found: set[str] = set()
+    for part in chunks(sorted({key for own in keys.values() for key in own})):
+        rows = Alias.objects.filter(pk__in=part, active=True).exclude(goto=F("address"))
+        found |= {fold(key) for key in rows.values_list("pk", flat=True)}
+    forwarding = {name for name, own in keys.items() if not found.isdisjoint(own)}
+    return [alias for alias in aliases if not forwarding.isdisjoint(targets[alias.pk])]
 
 
 def iter_looping(aliases: list[Alias], hops: "Graph") -> Iterator[Alias]:

@@ -67,26 +67,28 @@ class Command(BaseCommand):
         names = self.options["check"] or list(CHECKS)
         for check in (CHECKS[name] for name in CHECKS if name in names):
             for part in iter_parts(iter_problems(check, self.scope)):
-                is_fixed = bool(self.options["fix"] and check.plan) and self.fix(check, part)
-                self.left += 0 if is_fixed else len(part)
-                yield from (build_line(check, each, is_fixed) for each in part)
+                fixed = self.fix(check, part) if self.options["fix"] and check.plan else set()
+                self.left += sum(each.id not in fixed for each in part)
+                yield from (build_line(check, each, each.id in fixed) for each in part)
 
-    def fix(self, check: IntegrityCheck, part: list[Located]) -> bool:
-        """Show what is changed, ask if nobody has said yes, and fix these problems."""
+    def fix(self, check: IntegrityCheck, part: list[Located]) -> set[str]:
+        """Show what is changed, ask if nobody has said yes, and fix these problems.
+
+        Return the ids of those that were fixed.
+        """
         plan = plan_fix(check, self.scope, part)
         if not self.json:
             self.stderr.write(make_printable(f"{check.title}: {check.fix_text}"))
             for line in render_plan(plan):
                 self.stderr.write("  " + make_printable(line))
         if not self.options["yes"] and not is_confirmed():
-            return False
+            return set()
         ids = [each.id for each in part]
         try:
-            perform(Actor.console(), fix_problems, check.name, ids, digest_plan(plan))
+            return perform(Actor.console(), fix_problems, check.name, ids, digest_plan(plan))
         except ValidationError as error:
             self.stderr.write(make_printable("\n".join(error.messages)))
-            return False
-        return True
+            return set()
 
 
 LIST_COLUMNS = ("check", "title", "fix")
