@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, Q, QuerySet
 
 from domains.models import ALL_DOMAINS, Admin, DomainAdmin
 from domains.services.admins import compare_all_assignments
@@ -18,6 +18,7 @@ from mailboxes.integrity.checks import (
     PlannedChange,
     Problem,
     in_domain_by,
+    outer_value,
 )
 
 ADMINS = _("Admins")
@@ -53,13 +54,14 @@ def plan_deleted_assignment(row: DomainAdmin) -> PlannedChange:
 
 def find_unequal_superadmins(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the admins whose superadmin flag and assignment of `ALL` say different things."""
-    assigned = DomainAdmin._base_manager.filter(admin=OuterRef("pk"), domain=ALL_DOMAINS)
+    admin = outer_value(Admin._meta.pk, DomainAdmin._meta.get_field("admin"))
+    assigned = DomainAdmin._base_manager.filter(admin=admin, domain=ALL_DOMAINS)
     has_none = Q(superadmin=True) & ~Q(Exists(assigned.filter(active=True)))
-    for admin in rows.filter(has_none | Q(superadmin=False) & Q(Exists(assigned))):
+    for row in rows.filter(has_none | Q(superadmin=False) & Q(Exists(assigned))):
         text = _("A superadmin without the assignment “ALL”.")
-        if not admin.superadmin:
+        if not row.superadmin:
             text = _("The assignment “ALL”, but no superadmin.")
-        yield Problem(admin.pk, text, url=key_url("admin", admin.pk))
+        yield Problem(row.pk, text, url=key_url("admin", row.pk))
 
 
 def plan_equal_superadmins(rows: QuerySet) -> list[PlannedChange]:

@@ -137,12 +137,17 @@ class IntegrityCheck:
 
 
 def has_parent(column: Field, parent: type[Model]) -> Exists:
-    """Return whether the row that a column names exists, also between different collations."""
-    key = parent._meta.pk
-    value: Any = OuterRef(column.attname)
-    if not have_same_collation(column, key):
-        value = AsColumn(value, key)
-    return Exists(parent._base_manager.filter(pk=value))
+    """Return whether the row that a column names exists."""
+    return Exists(parent._base_manager.filter(pk=outer_value(column, parent._meta.pk)))
+
+
+def outer_value(column: Any, compared: Any) -> Any:
+    """Return a column of the outer query, to be compared with another, whatever their collations.
+
+    Indexes of the other column are used in any case.
+    """
+    value = OuterRef(column.attname)
+    return value if have_same_collation(column, compared) else AsColumn(value, compared)
 
 
 def build_list_url(slug: str, domain: str) -> str:

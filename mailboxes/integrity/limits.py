@@ -4,20 +4,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, FloatField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import F, FloatField, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Cast
 from django.utils.formats import number_format
 
 from domains.models import UNLIMITED, Domain
 from domains.quotas import megabytes_to_bytes
 from mailadmin import registry
-from mailadmin.db.compared_columns import AsColumn, have_same_collation
 from mailadmin.formatting import format_size, key_url
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailadmin.translation import join_texts
 from mailboxes.integrity.alias_rows import MAILBOX_ROWS
-from mailboxes.integrity.checks import CheckedRows, IntegrityCheck, Problem, in_domain_by
+from mailboxes.integrity.checks import (
+    CheckedRows,
+    IntegrityCheck,
+    Problem,
+    in_domain_by,
+    outer_value,
+)
 from mailboxes.models import Mailbox
 from mailboxes.services.contents import count_contents
 from mailboxes.services.limits import format_whole_megabytes
@@ -73,10 +78,7 @@ def find_exceeded_quotas(rows: QuerySet, principal: Any) -> Iterator[Problem]:
 def find_large_mailboxes(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the mailboxes with a larger quota than their domain allows one."""
     column, key = Mailbox._meta.get_field("domain"), Domain._meta.pk
-    domain: Any = OuterRef("domain_id")
-    if not have_same_collation(column, key):  # type: ignore[arg-type]
-        domain = AsColumn(domain, key)
-    own = Domain._base_manager.filter(pk=domain, maxquota__gt=0)
+    own = Domain._base_manager.filter(pk=outer_value(column, key), maxquota__gt=0)
     # A float: a limit that another program wrote may be too large for a BIGINT in bytes.
     size = Cast("maxquota", FloatField()) * Value(float(settings.MAILADMIN_QUOTA_MULTIPLIER))
     rows = rows.annotate(limit=Subquery(own.annotate(size=size).values("size")))

@@ -8,7 +8,7 @@ from django.db.models import Exists, F, Field, OuterRef, Q, QuerySet
 from domains.models import Domain
 from mailadmin.accounts.models import Role
 from mailadmin.db.address_functions import AddressDomain
-from mailadmin.db.compared_columns import AsColumn, have_same_collation
+from mailadmin.db.compared_columns import AsColumn
 from mailadmin.formatting import key_url
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
@@ -26,6 +26,7 @@ from mailboxes.integrity.checks import (
     Problem,
     get_domain,
     has_parent,
+    outer_value,
 )
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.models.goto import split_goto
@@ -53,10 +54,7 @@ def plan_own_aliases(rows: QuerySet) -> list[PlannedChange]:
 
 def find_other_state(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the mailboxes that are active while their alias is not, or the other way round."""
-    own: Any = OuterRef("username")
-    if not have_same_collation(MAILBOX_KEY, ALIAS_KEY):
-        own = AsColumn(own, ALIAS_KEY)
-    aliases = Alias._base_manager.filter(pk=own)
+    aliases = Alias._base_manager.filter(pk=outer_value(MAILBOX_KEY, ALIAS_KEY))
     differs = Q(Exists(aliases.filter(active=False)), active=True)
     differs |= Q(Exists(aliases.filter(active=True)), active=False)
     found = rows.filter(differs).values_list("username", "domain_id", "active")
