@@ -131,6 +131,10 @@ class IntegrityCheck:
     decision: Text = ""
     roles: Role = Role.ADMINS
 
+    @property
+    def is_fixable(self) -> bool:
+        return self.plan is not None
+
     def require_role(self, principal: Any) -> None:
         if principal.role not in self.roles:
             raise PermissionDenied

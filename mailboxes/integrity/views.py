@@ -28,6 +28,7 @@ from mailboxes.integrity.scanning import Located, ScanResult, Scope, find_again,
 PAGE_SIZE = 50
 PAGE_SECONDS = 4.0  # that the checks of a page may take together
 MIN_SECONDS = 0.01  # for each check, however long the others took
+FIRST_ROW = "0:"
 
 
 class CheckSummary(NamedTuple):
@@ -79,15 +80,29 @@ class IntegrityView(IntegrityMixin, TemplateView):
         )
 
     def run_checks(self) -> list[CheckSummary]:
-        """Run the checks that this role may see; time that one does not need is the next one's."""
+        """Run the checks that this role may see; those that need more time continue at the end."""
         checks = [check for check in CHECKS.values() if self.principal.role in check.roles]
+        results = {check.name: ScanResult(next=FIRST_ROW) for check in checks}
         deadline = time.monotonic() + PAGE_SECONDS
-        summaries = []
-        for position, check in enumerate(checks):
-            share = (deadline - time.monotonic()) / (len(checks) - position)
-            result = scan(check, self.scope, limit=PAGE_SIZE, seconds=max(MIN_SECONDS, share))
-            summaries.append(summarize(check, result))
-        return summaries
+        waiting = checks
+        while waiting and (waiting is checks or time.monotonic() < deadline):
+            for position, check in enumerate(waiting):
+                share = (deadline - time.monotonic()) / (len(waiting) - position)
+                continue_scan(check, self.scope, results[check.name], max(MIN_SECONDS, share))
+            waiting = [check for check in waiting if is_unfinished(results[check.name])]
+        return [summarize(check, results[check.name]) for check in checks]
+
+
+def continue_scan(check: IntegrityCheck, scope: Scope, result: ScanResult, seconds: float) -> None:
+    """Add to what was found before what follows, up to a page of problems."""
+    more = scan(check, scope, result.next, PAGE_SIZE - len(result.found), seconds)
+    result.found += more.found
+    result.next = more.next
+
+
+def is_unfinished(result: ScanResult) -> bool:
+    """Return whether a check has not read all rows, and may find more that the page shows."""
+    return bool(result.next) and len(result.found) < PAGE_SIZE
 
 
 def summarize(check: IntegrityCheck, result: ScanResult) -> CheckSummary:
@@ -126,7 +141,7 @@ class IntegrityCheckView(IntegrityMixin, TemplateView):
 
     def post(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Show the changes that fix the selected problems; make them once they are confirmed."""
-        if self.check.plan is None:
+        if not self.check.is_fixable:
             raise Http404
         if "digest" in request.POST:
             return self.fix(request.POST.getlist("keys"), request.POST["digest"])

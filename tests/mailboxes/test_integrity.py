@@ -12,6 +12,7 @@ from domains.models import Admin, DkimKey, DkimSigning, DomainAdmin
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import fold
+from mailboxes.integrity import views
 from mailboxes.integrity.catalog import CHECKS
 from mailboxes.integrity.checks import CheckedRows, in_domain_by
 from mailboxes.integrity.fixes import digest_plan, fix_problems, plan_fix
@@ -68,7 +69,11 @@ class IntegrityPageTests(World):
         page = self.open(self.root)
         self.assertEqual(self.names(page), set(self.made))
         for name, key in self.made.items():
-            self.assertContains(self.open(self.root, f"{name}/"), key)
+            page = self.open(self.root, f"{name}/")
+            self.assertContains(page, key)
+            is_fixable = CHECKS[name].plan is not None
+            self.assertIs(b'name="keys"' in page.content, is_fixable, name)
+            self.assertIs(b"A person must decide" in page.content, not is_fixable, name)
 
     def test_every_row_is_a_link_to_a_page(self):
         self.sign_in(self.root)
@@ -187,6 +192,21 @@ class IntegrityPageTests(World):
                 break
             page = self.client.get("/integrity/alias-empty/" + page.context["next_url"])
         self.assertEqual(seen, [f"hollow{number:03}@example.org" for number in range(120)])
+
+    def test_checks_that_take_long_continue_with_the_time_that_is_left(self):
+        source = CheckedRows(Alias, "address", in_domain_by("domain"), window=3)
+        check = replace(CHECKS["alias-empty"], sources=[source])
+        with (
+            mock.patch.dict(views.CHECKS, {"alias-empty": check}, clear=True),
+            mock.patch.object(views, "MIN_SECONDS", 1e-9),
+        ):
+            [summary] = self.open(self.root).context["problem_groups"][0][1]
+            self.assertEqual((summary.number, summary.is_partial), (1, False))
+            with mock.patch.object(views, "PAGE_SECONDS", 0):
+                page = self.open(self.root)
+        [summary] = page.context["problem_groups"][0][1]
+        self.assertEqual((summary.number, summary.is_partial), (0, True))
+        self.assertContains(page, "none so far")
 
     def test_a_scan_without_time_continues_where_it_stopped(self):
         source = CheckedRows(Alias, "address", in_domain_by("domain"), window=3)

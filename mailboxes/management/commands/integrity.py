@@ -67,7 +67,7 @@ class Command(BaseCommand):
         names = self.options["check"] or list(CHECKS)
         for check in (CHECKS[name] for name in CHECKS if name in names):
             for part in iter_parts(iter_problems(check, self.scope)):
-                fixed = self.fix(check, part) if self.options["fix"] and check.plan else set()
+                fixed = self.fix(check, part) if self.options["fix"] and check.is_fixable else set()
                 self.left += sum(each.id not in fixed for each in part)
                 yield from (build_line(check, each, each.id in fixed) for each in part)
 
@@ -95,7 +95,7 @@ LIST_COLUMNS = ("check", "title", "fix")
 
 
 def describe_check(check: IntegrityCheck) -> dict[str, Any]:
-    fix = str(check.fix_text) if check.plan else str(check.decision)
+    fix = str(check.fix_text) if check.is_fixable else str(check.decision)
     return {"check": check.name, "title": str(check.title), "fix": fix}
 
 
@@ -106,7 +106,7 @@ def build_line(check: IntegrityCheck, each: Located, is_fixed: bool) -> dict[str
         "name": problem.key,
         "domain": problem.domain,
         "text": str(problem.text),
-        "fix": "automatic" if check.plan else "manual",
+        "fix": "automatic" if check.is_fixable else "manual",
         "fixed": is_fixed,
     }
 
