@@ -24,7 +24,7 @@ from mailboxes.services.loops import (
     find_loop,
     iter_suspects,
     redact_loop,
-    select_forwarding_to_aliases,
+    select_chained,
     strip_wildcard_extension,
 )
 from mailboxes.services.target_checks import (
@@ -38,6 +38,7 @@ from mailboxes.services.target_checks import (
 )
 
 ALIAS_KEY: Field = Alias._meta.pk
+HOPS = 3  # that aliases must take to be looked at as parts of a loop
 TO_ITSELF = {"goto": F("address")}
 
 
@@ -153,7 +154,7 @@ def is_only_caught(target: str, context: TargetContext) -> bool:
 
 def find_alias_loops(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield a loop at the first of the aliases that form it."""
-    aliases = select_forwarding_to_aliases(list(select_forwarding(rows)))
+    aliases = select_chained(list(select_forwarding(rows)), HOPS)
     for alias in iter_suspects(aliases, NO_NEW_ALIASES):
         loop = find_loop(alias, NO_NEW_ALIASES)
         if loop and is_first_in_loop(alias, loop, principal):

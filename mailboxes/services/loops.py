@@ -58,17 +58,21 @@ def iter_suspects(aliases: list[Alias], new: Mapping[str, Alias]) -> Iterator[Al
             waiting += [part[middle:], part[:middle]]
 
 
-def select_forwarding_to_aliases(aliases: Iterable[Alias]) -> list[Alias]:
-    """Return those with a target that forwards on: all aliases of a loop do, and few others."""
+def select_chained(aliases: Iterable[Alias], hops: int) -> list[Alias]:
+    """Return those that forward to an alias that forwards to an alias, and so on, so many times.
+
+    All aliases of a loop do, and few others.
+    """
     targets = {alias.pk: [target.lower() for target in alias.targets] for alias in aliases}
     names = {each for own in targets.values() for each in own if "@" in each}
     alias_domains = _find_alias_domain_targets(names)
     keys = {name: set(iter_lookup_keys(name, alias_domains)) for name in names}
-    found: set[str] = set()
+    found: list[Alias] = []
     for part in chunks(sorted({key for own in keys.values() for key in own})):
-        rows = Alias.objects.filter(pk__in=part, active=True).exclude(goto=F("address"))
-        found |= {fold(key) for key in rows.values_list("pk", flat=True)}
-    forwarding = {name for name, own in keys.items() if not found.isdisjoint(own)}
+        found += Alias.objects.filter(pk__in=part, active=True).exclude(goto=F("address"))
+    next_aliases = select_chained(found, hops - 1) if found and hops > 1 else found
+    next_keys = {fold(alias.pk) for alias in next_aliases}
+    forwarding = {name for name, own in keys.items() if not next_keys.isdisjoint(own)}
     return [alias for alias in aliases if not forwarding.isdisjoint(targets[alias.pk])]
 
 

@@ -133,7 +133,7 @@ PAGES = [
     Page("log, rare part", "/log/?q=karl.koch", exempt=LOOKS_EVERYWHERE),
     Page("pick a domain", "/domains/pick/?domain=ma"),
     Page("explain", "/explain/?address={mailbox}", queries=42),
-    Page("integrity", "/integrity/", queries=400, exempt=READS_WINDOWS),
+    Page("integrity", "/integrity/", queries=700, exempt=READS_WINDOWS),
     Page("integrity of the smallest", f"/integrity/?domain={FEW}", queries=110,
          exempt=READS_WINDOWS),
     Page("integrity, mailboxes without alias", "/integrity/mailbox-alias-missing/",

@@ -8,7 +8,7 @@ from unittest import mock
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
-from domains.models import Admin, DkimKey, DkimSigning, DomainAdmin
+from domains.models import Admin, AliasDomain, DkimKey, DkimSigning, DomainAdmin
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.names import fold
@@ -16,7 +16,7 @@ from mailboxes.integrity import views
 from mailboxes.integrity.catalog import CHECKS
 from mailboxes.integrity.checks import CheckedRows, in_domain_by
 from mailboxes.integrity.fixes import digest_plan, fix_problems, plan_fix
-from mailboxes.integrity.scanning import iter_problems, scan
+from mailboxes.integrity.scanning import Scope, iter_problems, scan
 from mailboxes.models import Alias, Mailbox, Usage, vacation_target
 from tests.base import World
 from tests.mailboxes.integrity_faults import (
@@ -276,6 +276,40 @@ class IntegrityCommandTests(World):
         status, out, _errors = self.run_command("--list", "--json")
         self.assertEqual([row["check"] for row in json.loads(out)], list(CHECKS))
         self.assertEqual(status, 0)
+
+
+class LoopTests(World):
+    def find(self):
+        return [each.problem for each in iter_problems(CHECKS["alias-loop"], CONSOLE)]
+
+    def test_a_loop_is_named_at_its_first_alias(self):
+        for name, target in (("c", "d"), ("d", "e"), ("e", "c"), ("a", "d")):
+            add_alias(f"{name}@example.org", f"{target}@example.org")
+        [loop] = self.find()
+        self.assertEqual(loop.key, "c@example.org")
+        for name in ("c", "d", "e"):
+            self.assertIn(f"{name}@example.org", loop.text)
+
+    def test_a_loop_leads_over_a_catch_all_and_an_alias_domain(self):
+        add_domain("mirror.example")
+        row = {"alias_domain_id": "mirror.example", "target_domain_id": "example.org"}
+        insert(AliasDomain(**row))
+        add_alias("@example.com", "out@mirror.example")
+        add_alias("out@example.org", "nobody@example.com")
+        [loop] = self.find()
+        self.assertEqual(loop.key, "@example.com")
+
+    def test_who_keeps_a_copy_ends_a_loop(self):
+        add_alias("c@example.org", "d@example.org,c@example.org")
+        add_alias("d@example.org", "c@example.org")
+        self.assertEqual(self.find(), [])
+
+    def test_an_admin_sees_the_own_part_of_a_loop(self):
+        add_alias("c@example.org", "secret@example.com")
+        add_alias("secret@example.com", "c@example.org")
+        scope = Scope(Admin.objects.get(pk=self.alice.pk))
+        [each] = iter_problems(CHECKS["alias-loop"], scope)
+        self.assertEqual(each.problem.key, "c@example.org")
 
 
 class SpellingTests(World):
