@@ -63,7 +63,7 @@ def select_chained(aliases: Iterable[Alias], hops: int) -> list[Alias]:
 
     All aliases of a loop do, and few others.
     """
-    targets = {alias.pk: [target.lower() for target in alias.targets] for alias in aliases}
+    targets = {alias.pk: [target.lower() for target in alias.others] for alias in aliases}
     names = {each for own in targets.values() for each in own if "@" in each}
     alias_domains = _find_alias_domain_targets(names)
     keys = {name: set(iter_lookup_keys(name, alias_domains)) for name in names}
