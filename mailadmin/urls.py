@@ -103,6 +103,7 @@ from mailboxes.devices.views import (
     OwnDeviceView,
 )
 from mailboxes.domain_detail import DomainDetailView
+from mailboxes.integrity.views import IntegrityCheckView, IntegrityView
 from mailboxes.mailserver.views import (
     ExplainApiView,
     ExplainView,
@@ -173,6 +174,8 @@ urlpatterns = [
     path("second-factors/", SecondFactorsView.as_view(), name="second-factors"),
     path("second-factors/levels/", RoleLevelsView.as_view(), name="second-factor-levels"),
     path("passwords/", PasswordReportView.as_view(), name="passwords"),
+    path("integrity/", IntegrityView.as_view(), name="integrity"),
+    path("integrity/<str:name>/", IntegrityCheckView.as_view(), name="integrity-check"),
     path("search/", search.SearchView.as_view(), name="search"),
     path("explain/", ExplainView.as_view(), name="explain"),
     path("api/v1/openapi.json", OpenApiDocumentView.as_view(), name="api-document"),

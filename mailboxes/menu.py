@@ -46,6 +46,7 @@ MENU_ENTRIES = (
         is_enabled=lambda: settings.MAILADMIN_BROADCAST == "admins",
     ),
     MenuEntry(_("Explain"), "compass", "explain", Role.ADMINS, "tools", 10),
+    MenuEntry(_("Integrity"), "check-circle", "integrity", Role.ADMINS, "tools", 15),
     MenuEntry(_("Import"), "upload", "imports", Role.ADMINS, "tools", 20),
     MenuEntry(_("Export"), "download", "export", Role.SUPERADMIN, "tools", 30),
     MenuEntry(_("Mail server"), "hdd-network", "mailserver", Role.SUPERADMIN, "system", 10),

@@ -155,9 +155,17 @@ def _find_surplus_assignments(rows: list[DomainAdmin], assigned: set[str]) -> li
 def _sync_all_assignment(changes: Changes, admin: Admin) -> list[DomainAdmin]:
     """Assign `ALL` to superadmins, once and active, and to nobody else, as PostfixAdmin does."""
     rows = list(DomainAdmin._base_manager.filter(admin=admin, domain=ALL_DOMAINS))
-    kept = [row for row in rows if row.active][:1] if admin.superadmin else []
-    surplus = [row for row in rows if row not in kept]
-    new = [DomainAdmin(admin=admin, domain_id=ALL_DOMAINS)] if admin.superadmin and not kept else []
+    surplus, new = compare_all_assignments(admin, rows)
     changes.delete(surplus)
     changes.create(new)
     return surplus + new
+
+
+def compare_all_assignments(
+    admin: Admin, rows: list[DomainAdmin]
+) -> tuple[list[DomainAdmin], list[DomainAdmin]]:
+    """Return which of an admin's rows for `ALL` are to be deleted, and which are to be created."""
+    kept = [row for row in rows if row.active][:1] if admin.superadmin else []
+    surplus = [row for row in rows if row not in kept]
+    new = [DomainAdmin(admin=admin, domain_id=ALL_DOMAINS)] if admin.superadmin and not kept else []
+    return surplus, new

@@ -6,14 +6,16 @@ at once, level by level. It is stricter too: inactive domains count, as they may
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import F
 
 from domains.models import AliasDomain
 from mailadmin.changes.perform import Changes
 from mailadmin.changes.refusals import RowError
 from mailadmin.db.bulk import chunks
+from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox, is_vacation_target
 from mailboxes.models.goto import split_goto
@@ -29,7 +31,7 @@ def refuse_loops(changes: Changes, aliases: Iterable[Alias]) -> None:
     new = {alias.pk: alias for alias in aliases if alias.active}
     for alias in iter_suspects(list(new.values()), new):
         if loop := find_loop(alias, new):
-            text = " → ".join(redact_loop(changes, alias, loop))
+            text = " → ".join(redact_loop(changes.principal, alias, loop))
             closing = find_closing_alias(alias, loop, new)
             raise RowError({"goto": _("Alias loop: %(loop)s") % {"loop": text}}, closing.pk)
 
@@ -56,6 +58,24 @@ def iter_suspects(aliases: list[Alias], new: Mapping[str, Alias]) -> Iterator[Al
             waiting += [part[middle:], part[:middle]]
 
 
+def select_chained(aliases: Iterable[Alias], hops: int) -> list[Alias]:
+    """Return those that forward to an alias that forwards to an alias, and so on, so many times.
+
+    All aliases of a loop do, and few others.
+    """
+    targets = {alias.pk: [target.lower() for target in alias.others] for alias in aliases}
+    names = {each for own in targets.values() for each in own if "@" in each}
+    alias_domains = _find_alias_domain_targets(names)
+    keys = {name: set(iter_lookup_keys(name, alias_domains)) for name in names}
+    found: list[Alias] = []
+    for part in chunks(sorted({key for own in keys.values() for key in own})):
+        found += Alias.objects.filter(pk__in=part, active=True).exclude(goto=F("address"))
+    next_aliases = select_chained(found, hops - 1) if found and hops > 1 else found
+    next_keys = {fold(alias.pk) for alias in next_aliases}
+    forwarding = {name for name, own in keys.items() if not next_keys.isdisjoint(own)}
+    return [alias for alias in aliases if not forwarding.isdisjoint(targets[alias.pk])]
+
+
 def iter_looping(aliases: list[Alias], hops: "Graph") -> Iterator[Alias]:
     """Yield the aliases that forward to a loop of this graph, in order; halves of them at once."""
     reachable = get_reachable_subgraph(get_all_starts(aliases), hops)
@@ -73,10 +93,10 @@ def get_all_starts(aliases: Iterable[Alias]) -> set[str]:
     return {address for alias in aliases for address in get_start_addresses(alias)}
 
 
-def redact_loop(changes: Changes, alias: Alias, loop: Sequence[str]) -> Iterator[str]:
-    """Yield the addresses of a loop; those out of the actor's scope as one “…”."""
+def redact_loop(principal: Any, alias: Alias, loop: Sequence[str]) -> Iterator[str]:
+    """Yield the addresses of a loop; those out of a principal's scope as one “…”."""
     keys = [key for address in loop for key in (address, strip_wildcard_extension(address))]
-    own = [alias, *Alias.objects.visible_to(changes.principal).filter(pk__in=keys)]
+    own = [alias, *Alias.objects.visible_to(principal).filter(pk__in=keys)]
     known = {name.lower() for each in own for name in (each.pk, *each.targets)}
     shown = [is_known_address(address, known) for address in loop]
     for number, address in enumerate(loop):

@@ -52,7 +52,7 @@ def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     mailboxes = _build_mailboxes(changes, rows)
     delete_leftovers(changes, [mailbox.pk for mailbox in mailboxes])
     changes.create(mailboxes)
-    changes.create(_build_own_alias(mailbox) for mailbox in mailboxes)
+    changes.create(build_own_alias(mailbox) for mailbox in mailboxes)
     _set_login_rules(changes, mailboxes, rows)
     adjust_tallies_of_domains(
         {
@@ -96,7 +96,8 @@ def _build_mailbox(changes: Changes, row: dict, domain: Domain) -> Mailbox:
     return mailbox
 
 
-def _build_own_alias(mailbox: Mailbox) -> Alias:
+def build_own_alias(mailbox: Mailbox) -> Alias:
+    """Return the alias of a mailbox as it is at first: it keeps all mail."""
     return Alias(
         address=mailbox.pk,
         goto=mailbox.pk,

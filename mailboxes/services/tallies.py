@@ -1,10 +1,9 @@
 """Recount the tallies of all domains, as other programs write these tables too."""
 
-from django.db import connection, models
-from django.db.models import Expression, ExpressionWrapper, Func, QuerySet, Value
-from django.db.models.functions import StrIndex, Substr
+from django.db.models import QuerySet
 
 from domains.models import ALL_DOMAINS, Domain, DomainState
+from mailadmin.db.address_functions import AddressDomain
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.names import fold
 from mailboxes.models import Usage
@@ -43,10 +42,5 @@ def sum_usage_by_domain() -> QuerySet:
 
     The domain is taken from the address: a join may fail for the collation of that table.
     """
-    domain: Expression
-    if connection.vendor == "mysql":
-        domain = Func("mailbox_id", Value("@"), Value(-1), function="SUBSTRING_INDEX")
-    else:
-        domain = Substr("mailbox_id", StrIndex("mailbox_id", Value("@")) + 1)
-    named = Usage.objects.annotate(of=ExpressionWrapper(domain, models.CharField()))
+    named = Usage.objects.annotate(of=AddressDomain("mailbox_id"))
     return named.values("of").annotate(used=bounded_sum("bytes")).values_list("of", "used")

@@ -111,17 +111,18 @@ def _sync_vacation_targets(changes: Changes, states: Sequence[tuple[Mailbox, boo
     aliases = get_or_create_own_aliases(changes, [mailbox for mailbox, _active in states])
     edits = []
     for (mailbox, active), alias in zip(states, aliases, strict=True):
-        goto = _build_goto(mailbox, alias, active)
+        goto = build_vacation_goto(alias, mailbox.pk, active)
         validate_column_capacity(copy_with_values(alias, {"goto": goto}), "goto")
         edits.append((alias, {"goto": goto}))
     changes.update_each(edits)
 
 
-def _build_goto(mailbox: Mailbox, alias: Alias, active: bool) -> str:
-    own = [target for target in alias.targets if target.lower() == fold(mailbox.pk)]
-    answer = [vacation_target(mailbox.pk)] if active else []
+def build_vacation_goto(alias: Alias, mailbox: str, active: bool) -> str:
+    """Return the targets of a mailbox's alias with or without that of the auto-reply."""
+    own = [target for target in alias.targets if target.lower() == fold(mailbox)]
+    answer = [vacation_target(mailbox)] if active else []
     if not alias.targets and not (active and alias.is_autoreply_only):
-        own = [mailbox.pk]
+        own = [mailbox]
     return join_goto(alias.others + answer + own)
 
 

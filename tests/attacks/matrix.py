@@ -326,6 +326,7 @@ class MatrixWorld(World):
         if "<int:pk>" in url:
             url = url.replace("<int:pk>", str(self.number_of(page, visitor, target)))
         url = url.replace("<str:table>", "mailboxes").replace("<str:code>", "guessed")
+        url = url.replace("<str:name>", "mailbox-alias-missing")
         url = url.replace("<str:address>", "bob@example.org")
         self.assertNotIn("<", url, "a parameter of this URL is unknown to the matrix")
         return url

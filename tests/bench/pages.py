@@ -43,6 +43,7 @@ SUPER = (ROOT,)
 IN_MYSQL = 11  # queries, one more than in MariaDB: for the keys of the domain's log lines
 COUNTS_DOMAINS = "counts the domains of its admins, one of whom has a fifth of all"
 COUNTS_MAILBOXES = "counts the mailboxes of a small installation; of a large one the worker does"
+READS_WINDOWS = "reads all rows, window by window, as far as some seconds allow"
 LOOKS_EVERYWHERE = "looks for a part of a word everywhere"
 NEW_MAILBOX = {
     "local_part": "bench{n}",
@@ -146,6 +147,12 @@ PAGES = [
     Page("log, rare part", "/log/?q=karl.koch", exempt=LOOKS_EVERYWHERE),
     Page("pick a domain", "/domains/pick/?domain=ma"),
     Page("explain", "/explain/?address={mailbox}", queries=42),
+    Page("integrity", "/integrity/", queries=700, exempt=READS_WINDOWS),
+    Page("integrity of the smallest", f"/integrity/?domain={FEW}", queries=110,
+         exempt=READS_WINDOWS),
+    Page("integrity, mailboxes without alias", "/integrity/mailbox-alias-missing/",
+         exempt=READS_WINDOWS),
+    Page("integrity, alias loops", "/integrity/alias-loop/", queries=250, exempt=READS_WINDOWS),
     Page("import", "/import/"),
     Page("export", "/export/", SUPER),
     Page("jobs", "/jobs/"),

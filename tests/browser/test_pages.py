@@ -104,6 +104,8 @@ PAGES = {
         "/app-passwords/latest/",
         "/app-passwords/latest/delete/",
         f"/mailboxes/{LONG_NAME}@{LONG_DOMAIN}/app-passwords/",
+        "/integrity/",
+        "/integrity/alias-target-missing/",
         "/import/",
         "/import/latest/",
         "/export/",
