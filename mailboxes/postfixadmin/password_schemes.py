@@ -1,39 +1,26 @@
 """PostfixAdmin's `encrypt`: how it stores new passwords, as a scheme and a prefix of the panel."""
 
-import re
-
+from mailadmin.conf.postfixadmin_schemes import (
+    SCHEME_NAMES,
+    SCHEMES_BY_VERSION,
+    choose_prefix,
+    strip_prefix,
+)
 from mailadmin.passwords.schemes import parse_scheme_setting
 from mailboxes.postfixadmin.outcomes import NotConverted, NotNeeded, Options, get_text
-
-# `encrypt`, in small letters → the scheme that PostfixAdmin 3 and 4 store for it.
-BY_VERSION = {
-    "php_crypt": {"3": "SHA512-CRYPT", "4": "BLF-CRYPT"},
-    "md5crypt": {"3": "MD5-CRYPT", "4": "BLF-CRYPT"},
-    "crypt": {"4": "BLF-CRYPT"},
-}
-OWN_NAMES = {
-    "md5": "PLAIN-MD5",
-    "clear": "CLEARTEXT",
-    "courier:md5": "PLAIN-MD5.B64",
-    "sha512.b64": "SHA512-CRYPT.B64",
-}
-# Stored without a prefix, which the panel would add: by PostfixAdmin 4, and by versions before it.
-BARE_SCHEMES = ("md5", "system", "php_crypt:des")
-BARE_SCHEMES_BEFORE_4 = (*BARE_SCHEMES, "cleartext")
-CRYPT_NAMES = ("php_crypt", "md5crypt", "crypt")
 
 
 def build_scheme(options: Options) -> str:
     """Return the scheme of new passwords."""
-    spelling = get_spelling(options)
-    if spelling in BY_VERSION:
+    spelling = strip_prefix(get_encrypt(options))
+    if spelling in SCHEMES_BY_VERSION:
         return choose_by_version(spelling, get_version(options))
     if spelling.startswith("authlib"):
         raise NotConverted(
             "Dovecot does not read Courier's {md5raw}: choose a MAILADMIN_PASSWORD_SCHEME; new"
             " passwords are stored in it, and people need new ones"
         )
-    choice = parse_scheme_setting(OWN_NAMES.get(spelling, spelling))
+    choice = parse_scheme_setting(SCHEME_NAMES.get(spelling, spelling))
     if choice is None:
         raise NotConverted(
             f"the panel cannot write {spelling}: choose a MAILADMIN_PASSWORD_SCHEME that Dovecot"
@@ -45,7 +32,7 @@ def build_scheme(options: Options) -> str:
 
 
 def choose_by_version(spelling: str, version: str) -> str:
-    schemes = BY_VERSION[spelling]
+    schemes = SCHEMES_BY_VERSION[spelling]
     if version and version not in schemes:
         return schemes[max(schemes)] if version > max(schemes) else schemes[min(schemes)]
     if not version and len(set(schemes.values())) > 1:
@@ -63,17 +50,11 @@ def build_prefix(options: Options) -> str:
         build_scheme(options)
     except NotConverted as error:
         raise NotNeeded("it follows from MAILADMIN_PASSWORD_SCHEME") from error
-    spelling, version = get_spelling(options), get_version(options)
-    if get_text(options, "encrypt").endswith("}") or spelling.startswith("dovecot:"):
-        return "yes"
-    if spelling in (BARE_SCHEMES if version >= "4" else BARE_SCHEMES_BEFORE_4):
-        return "no"
-    return "auto" if ":" in spelling or spelling in CRYPT_NAMES else "yes"
+    return choose_prefix(get_encrypt(options), get_version(options))
 
 
-def get_spelling(options: Options) -> str:
-    """Return `encrypt` without a prefix at its end: `php_crypt:SHA512:5000:{SHA512-CRYPT}`."""
-    return re.sub(r":*\{[^}]*\}$", "", get_text(options, "encrypt", "md5crypt")).lower()
+def get_encrypt(options: Options) -> str:
+    return get_text(options, "encrypt", "md5crypt")
 
 
 def get_version(options: Options) -> str:
