@@ -41,6 +41,12 @@ def main() -> None:
         sys.exit(1)
 
 
+def run_postfixadmin_cli() -> None:
+    """Run `mailadmin postfixadmin-cli`: the console script `postfixadmin-cli`."""
+    sys.argv.insert(1, "postfixadmin-cli")
+    main()
+
+
 def reduce_garbage_collection() -> None:
     """Collect garbage less often, and do not look for it once more when the process ends."""
     gc.set_threshold(*GC_THRESHOLD)
