@@ -12,6 +12,7 @@ from mailadmin.console import make_printable
 from mailadmin.db.models import has_generated_key
 from mailadmin.tables.actions import DELETE
 from mailadmin.tables.cli import format_errors
+from mailadmin.tables.csv_cells import format_cell
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.saving import EditOvertaken, retry_on_conflict
 from mailadmin.tables.serialization import form_errors, serialize_row, validation_texts
@@ -106,8 +107,8 @@ class PostfixAdminCli:
         row = self.get_row(module, key)
         values = self.get_values(module, row)
         lines = {label: get_text(row, values) for label, get_text in module.view}
-        for label, text in (lines or values).items():
-            self.out.write(make_printable(f"{label:>{LABEL_WIDTH}}: {text}"))
+        for label, text in (lines or format_values(values)).items():
+            self.out.write(make_lines_printable(f"{label:>{LABEL_WIDTH}}: {text}"))
 
     # Writing
 
@@ -173,6 +174,14 @@ class PostfixAdminCli:
             editor.create_model(module.table.model)
         for statement in editor.collected_sql:
             self.out.write(statement)
+
+
+def format_values(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the lines of `view` of a module that has no words of its own."""
+    return {
+        name: ("NO", "YES")[value] if isinstance(value, bool) else format_cell(value)
+        for name, value in values.items()
+    }
 
 
 def make_lines_printable(text: str) -> str:

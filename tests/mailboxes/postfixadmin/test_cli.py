@@ -9,11 +9,11 @@ from django.core.management import call_command
 from django.test import override_settings
 
 import mailadmin
-from domains.models import Domain
+from domains.models import Domain, Transport
 from mailadmin.changes.models import Change
 from mailadmin.conf import BASE_DIR
 from mailboxes.models import Alias, Mailbox
-from mailboxes.postfixadmin.cli_modules import MODULES, find_modules
+from mailboxes.postfixadmin.cli_modules import MODULES, Module, find_modules
 from mailboxes.postfixadmin.cli_words import parse_words
 from tests.base import PASSWORD, World
 
@@ -132,6 +132,14 @@ class ModuleTests(World):
         for option in ("--password2", "--quota", "--welcome-mail", "--smtp-active"):
             self.assertIn(f"        {option}\n", out)
         self.assertNotIn("--welcome-mail", call("mailbox", "update", "help")[1])
+
+    def test_a_module_without_words_of_its_own_shows_the_columns(self):
+        with mock.patch("mailboxes.postfixadmin.cli.find_modules") as find:
+            find.return_value = {"transport": Module("transport", "transports", "", "%s", "%s")}
+            Transport.objects.create(pattern="x.example", transport="smtp:[mx.test]")
+            _status, out, _errors = call("transport", "view", "x.example")
+        self.assertIn("             pattern: x.example\n", out)
+        self.assertIn("              active: YES\n", out)
 
     def test_the_fields_of_a_module_are_those_of_its_form(self):
         for module in find_modules().values():

@@ -144,7 +144,7 @@ def test_json_has_every_option_and_its_group(local):
     answer = json.loads(run(local, "--json").stdout)
     assert answer["settings"]["MAILADMIN_DOMAIN_ALIASES"] == "20"
     groups = {name: each["group"] for each in answer["options"] for name in each["options"]}
-    assert groups.keys() == set(read_files([local]).options)
+    assert groups.keys() == {str(name).strip() for name in read_files([local]).options}
     assert set(groups.values()) <= set(GROUPS)
     assert groups["configured"] == NOT_NEEDED
     (database,) = [each for each in answer["options"] if "database_name" in each["options"]]
