@@ -120,7 +120,7 @@ class PostfixAdminCli:
         else:
             key = "" if is_generated else self.prompts.ask(f"{module.name.capitalize()}:")
             values = self.ask_values(module, True)
-        values = {**module.defaults} | form_class.identity_fields(to_key(module, key)) | values
+        values = {**module.defaults} | form_class.identity_fields(key) | values
         row = self.save(module, form_class.from_values(pop_password(values), self.actor))
         self.print_done(module.created % row)
 
@@ -189,5 +189,5 @@ def make_lines_printable(text: str) -> str:
 
 
 def to_key(module: Module, key: str) -> str:
-    """Return the key of a row: a catch-all is called `*@example.org` here."""
+    """Return the key of a stored row: a catch-all is called `*@example.org` here."""
     return key.removeprefix("*") if module.name == "alias" and key.startswith("*@") else key
