@@ -7,8 +7,12 @@ import sys
 
 __version__ = "0.1.0"
 
-# One process for each mail: these run without Django, whose import takes ten times as long.
-STANDALONE_COMMANDS = {"autoreply": "mailboxes.mailserver.autoresponder"}
+# They run without Django and settings: the first is one process for each mail, and Django's import
+# takes ten times as long; the second makes the settings.
+STANDALONE_COMMANDS = {
+    "autoreply": "mailboxes.mailserver.autoresponder",
+    "settings-from-postfixadmin": "mailboxes.postfixadmin.settings_command",
+}
 
 # Loading the panel allocates 100,000 objects and frees few: by default Python searches 138 times.
 GC_THRESHOLD = (200_000, 20, 50)
@@ -35,6 +39,12 @@ def main() -> None:
     except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def run_postfixadmin_cli() -> None:
+    """Run `mailadmin postfixadmin-cli`: the console script `postfixadmin-cli`."""
+    sys.argv.insert(1, "postfixadmin-cli")
+    main()
 
 
 def reduce_garbage_collection() -> None:

@@ -68,6 +68,10 @@ TESTED_BY = {
     "python manage.py check --deploy": (
         "tests/test_settings_production.py::test_check_deploy_is_clean_with_an_https_address"
     ),
+    "mailadmin settings-from-postfixadmin": (
+        "tests/mailboxes/postfixadmin/test_settings_from_postfixadmin.py"
+        "::test_the_panel_starts_with_what_is_printed"
+    ),
     "postqueue -f": "tests/upgrade_steps::postqueue -f",
     "rm -f /etc/dovecot/": "tests/upgrade_steps::rm -f /etc/dovecot/",
     "runuser -u mailadmin -- .venv/bin/mailadmin migrate": (

@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mailadmin.conf.client_servers import iter_client_conflicts
+from mailadmin.conf.container_environment import (
+    LABELS,
+    build_container_settings,
+    find_unknown_variables,
+)
 from mailadmin.conf.hook_settings import iter_hook_conflicts
 from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
 from mailadmin.conf.sign_in import iter_conflicts
@@ -40,13 +45,34 @@ def print_warning(message: str) -> None:
 def read_settings(
     environ: Mapping[str, str] = os.environ, report_warning: Callable[[str], None] = print_warning
 ) -> dict[str, Any]:
-    """Return every setting by name: from the environment, else from the file, else the default."""
+    """Return every setting by name: from the environment, else from the file, else the default.
+
+    What neither has may come from the variables of PostfixAdmin's container.
+    """
     variables = {name: value for name, value in environ.items() if name.startswith("MAILADMIN_")}
     path = variables.pop("MAILADMIN_ENV_FILE", None)
     values = read_secret_files(read_env_file(path)) | read_secret_files(variables)
-    for line in iter_unknown_settings(values):
+    for line in (*iter_unknown_settings(values), *iter_unknown_container_variables(environ)):
         report_warning(line)
-    return {setting.name: parse_variable(setting, values) for setting in SETTINGS}
+    container = read_container_settings(environ, values)
+    labels = {name: LABELS[name] for name in container}
+    values = container | values
+    return {each.name: parse_variable(each, values, labels.get(each.name)) for each in SETTINGS}
+
+
+def read_container_settings(
+    environ: Mapping[str, str], values: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the settings that the variables of PostfixAdmin's container give."""
+    try:
+        return build_container_settings(environ, values)
+    except ValueError as error:
+        exit_with_error(str(error))
+
+
+def iter_unknown_container_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in find_unknown_variables(environ):
+        yield f"unknown variable {name}"
 
 
 def check_combinations(values: Mapping[str, Any]) -> None:
@@ -56,12 +82,16 @@ def check_combinations(values: Mapping[str, Any]) -> None:
             exit_with_error(conflict)
 
 
-def parse_variable(setting: EnvironmentSetting, values: Mapping[str, str]) -> Any:
+def parse_variable(
+    setting: EnvironmentSetting, values: Mapping[str, str], label: str | None = None
+) -> Any:
+    """Return the value of a setting; exit if it makes no sense."""
     value = values.get(setting.name, setting.default)
     try:
         return setting.parse(value.strip())
     except ValueError as error:
-        exit_with_error(f"{setting.name} {'' if setting.secret else repr(value) + ' '}{error}")
+        name = label or setting.name
+        exit_with_error(f"{name} {'' if setting.secret else repr(value) + ' '}{error}")
 
 
 def read_env_file(path: str | None) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""The switch from PostfixAdmin: its configuration files, and its command `postfixadmin-cli`."""

@@ -1,0 +1,175 @@
+"""Variables that are made of several options of PostfixAdmin."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+from mailboxes.postfixadmin import password_schemes
+from mailboxes.postfixadmin.outcomes import (
+    NotConverted,
+    NotNeeded,
+    Options,
+    get_text,
+    is_yes,
+    to_array,
+)
+
+MYSQL_TYPES = ("mysql", "mysqli")
+SMTP_SCHEMES = {"plain": "smtp", "starttls": "smtp+starttls", "tls": "smtps"}
+DEFAULT_PASSWORD_RULES = ("/.{5}/", "/([a-zA-Z].*){3}/", "/([0-9].*){2}/")
+LENGTH_RE = re.compile(r"/\^?\.\{(\d+),?\}\$?/")
+PANEL_PASSWORD_LENGTH = 8
+
+
+class JointSetting(NamedTuple):
+    """A variable, the options it is made of, and the function that makes it.
+
+    It is made only if one of these is set; the function may look at others too.
+    """
+
+    variable: str
+    options: str
+    build: Callable[[Options], str]
+    secret: bool = False
+
+
+def build_database_url(options: Options) -> str:
+    kind = get_text(options, "database_type", "mysqli").lower()
+    name = get_text(options, "database_name")
+    if kind == "sqlite":
+        return f"sqlite://{quote(name)}"
+    if kind not in MYSQL_TYPES:
+        raise NotConverted(
+            f"the panel does not work on {kind}: create a database in MariaDB, MySQL or SQLite and"
+            " move the rows there (export tables as CSV, see the page Import and export)"
+        )
+    user, password = get_text(options, "database_user"), get_text(options, "database_password")
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    port = get_text(options, "database_port")
+    host = get_text(options, "database_host", "localhost")
+    query = urlencode(build_database_options(options), safe="/")
+    login += "@" if login else ""
+    place = f"{host}:{port}" if port and ":" not in host else host
+    return f"mysql://{login}{place}/{quote(name, safe='')}" + (f"?{query}" if query else "")
+
+
+def build_database_options(options: Options) -> dict[str, str]:
+    names = {"unix_socket": "database_socket"}
+    if is_yes(options.get("database_use_ssl")):
+        names |= {f"ssl_{part}": f"database_ssl_{part}" for part in ("ca", "cert", "key")}
+        if not get_text(options, "database_ssl_ca"):
+            raise NotConverted(
+                "the panel uses TLS only with a CA: write MAILADMIN_DATABASE_URL by hand, with"
+                " ?ssl_ca=/path.pem"
+            )
+    given = {option: get_text(options, name) for option, name in names.items()}
+    return {option: value for option, value in given.items() if value}
+
+
+def build_smtp_url(options: Options) -> str:
+    kind = get_text(options, "smtp_type", "plain").lower()
+    if is_yes(options.get("smtp_sendmail_tls")):
+        kind = "starttls"
+    if kind not in SMTP_SCHEMES:
+        raise NotConverted(f"smtp_type {kind!r} is unknown: write MAILADMIN_SMTP_URL by hand")
+    user = get_text(options, "smtp_username")
+    password = get_text(options, "admin_smtp_password")
+    if password and not user:
+        user = get_text(options, "admin_email")
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password and user else ""
+    host = get_text(options, "smtp_server", "localhost")
+    port = get_text(options, "smtp_port", "25")
+    return f"{SMTP_SCHEMES[kind]}://{login}{host}:{port}"
+
+
+def build_maildir(options: Options) -> str:
+    if get_text(options, "maildir_name_hook", "NO").upper() != "NO":
+        raise NotConverted(
+            "the panel calls no function: set MAILADMIN_MAILDIR to a template such as"
+            " {domain}/{local_part}/ for new mailboxes; the folders of existing ones stay"
+        )
+    if not is_yes(options.get("domain_path", "YES")):
+        return "{username}/"
+    if is_yes(options.get("domain_in_mailbox", "NO")):
+        return "{domain}/{username}/"
+    return "{domain}/{local_part}/"
+
+
+def build_max_quota(options: Options) -> str:
+    if "quota" in options and not is_yes(options["quota"]):
+        return "0"
+    return get_text(options, "maxquota", "0")
+
+
+def build_domain_quota(options: Options) -> str:
+    for name in ("quota", "domain_quota"):
+        if name in options and not is_yes(options[name]):
+            return "0"
+    return get_text(options, "domain_quota_default", "0")
+
+
+def build_password_length(options: Options) -> str:
+    rules = [str(rule) for rule in to_array(options.get("password_validation"))]
+    lengths = [int(found[1]) for rule in rules if (found := LENGTH_RE.fullmatch(rule))]
+    if old := get_text(options, "min_password_length"):
+        lengths.append(int(old) if old.isdecimal() else 0)
+    others = [rule for rule in rules if not LENGTH_RE.fullmatch(rule)]
+    if set(others) - set(DEFAULT_PASSWORD_RULES):
+        raise NotConverted(
+            "the panel has no rules by regular expressions: it refuses short and guessable"
+            " passwords, and breached ones (MAILADMIN_PASSWORD_LENGTH, MAILADMIN_PASSWORD_BREACHED)"
+        )
+    length = max(lengths, default=0)
+    if length < PANEL_PASSWORD_LENGTH:
+        raise NotNeeded(
+            f"the panel's own minimum of {PANEL_PASSWORD_LENGTH} characters is stricter; letters"
+            " and digits are not counted, but guessable passwords are refused"
+        )
+    return str(length)
+
+
+def build_password_recovery(options: Options) -> str:
+    for_users = is_yes(options.get("forgotten_user_password_reset", True))
+    for_admins = is_yes(options.get("forgotten_admin_password_reset", False))
+    if for_admins and not for_users:
+        raise NotConverted(
+            "recovery for admins alone is not possible: set MAILADMIN_PASSWORD_RECOVERY to all or"
+            " no"
+        )
+    if for_users:
+        return "all" if for_admins else "mailboxes"
+    return "no"
+
+
+JOINT_SETTINGS = (
+    JointSetting(
+        "DATABASE_URL",
+        "database_type database_host database_port database_socket database_user"
+        " database_password database_name database_use_ssl database_ssl_ca database_ssl_cert"
+        " database_ssl_key",
+        build_database_url,
+        secret=True,
+    ),
+    JointSetting(
+        "SMTP_URL",
+        "smtp_server smtp_port smtp_type smtp_sendmail_tls smtp_username admin_smtp_password",
+        build_smtp_url,
+        secret=True,
+    ),
+    JointSetting("MAILDIR", "domain_path domain_in_mailbox maildir_name_hook", build_maildir),
+    JointSetting("DOMAIN_MAXQUOTA", "maxquota", build_max_quota),
+    JointSetting("DOMAIN_QUOTA", "domain_quota_default", build_domain_quota),
+    JointSetting(
+        "PASSWORD_SCHEME", "encrypt authlib_default_flavor", password_schemes.build_scheme
+    ),
+    JointSetting("PASSWORD_PREFIX", "encrypt", password_schemes.build_prefix),
+    JointSetting(
+        "PASSWORD_LENGTH", "password_validation min_password_length", build_password_length
+    ),
+    JointSetting(
+        "PASSWORD_RECOVERY",
+        "forgotten_user_password_reset forgotten_admin_password_reset",
+        build_password_recovery,
+    ),
+)
