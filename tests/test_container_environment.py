@@ -74,6 +74,15 @@ def test_mails_go_to_the_containers_server():
 
 
 @pytest.mark.parametrize(
+    ("dkim", "all_admins", "value"),
+    [("YES", "NO", "superadmins"), ("yes", "YES", "admins"), ("NO", "YES", "no")],
+)
+def test_dkim_is_managed_by_the_same_people(dkim, all_admins, value):
+    variables = {"POSTFIXADMIN_DKIM": dkim, "POSTFIXADMIN_DKIM_ALL_ADMINS": all_admins}
+    assert read(variables)["MAILADMIN_DKIM"] == value
+
+
+@pytest.mark.parametrize(
     ("encrypt", "scheme", "prefix"),
     [
         ("md5crypt", "BLF-CRYPT", "auto"),
@@ -127,7 +136,7 @@ def test_a_value_that_makes_no_sense_names_the_containers_variable(changes, mess
 
 
 def test_what_means_nothing_to_the_panel_is_ignored_and_what_is_misspelt_is_reported():
-    ignored = ("SETUP_PASSWORD", "CONFIGURED", "DKIM", "DKIM_ALL_ADMINS", "DKIM_FILE")
+    ignored = ("SETUP_PASSWORD", "CONFIGURED", "CONFIGURED_FILE")
     values = read({f"POSTFIXADMIN_{name}": "x" for name in ignored})
     assert values == read({})
     warnings = []

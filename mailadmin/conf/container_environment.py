@@ -70,6 +70,12 @@ def build_password_prefix(values: Values) -> str:
     return choose_prefix(values["ENCRYPT"], MAJOR_VERSION)
 
 
+def build_dkim(values: Values) -> str:
+    if values.get("DKIM", "").upper() != "YES":
+        return "no"
+    return "admins" if values.get("DKIM_ALL_ADMINS", "").upper() == "YES" else "superadmins"
+
+
 CONTAINER_SETTINGS = (
     ContainerSetting(
         "MAILADMIN_DATABASE_URL",
@@ -77,6 +83,7 @@ CONTAINER_SETTINGS = (
         build_database_url,
     ),
     ContainerSetting("MAILADMIN_SMTP_URL", ("SMTP_SERVER", "SMTP_PORT"), build_smtp_url),
+    ContainerSetting("MAILADMIN_DKIM", ("DKIM", "DKIM_ALL_ADMINS"), build_dkim),
     ContainerSetting("MAILADMIN_PASSWORD_SCHEME", ("ENCRYPT",), build_password_scheme),
     ContainerSetting(
         "MAILADMIN_PASSWORD_PREFIX",
@@ -85,8 +92,8 @@ CONTAINER_SETTINGS = (
         belongs_to="MAILADMIN_PASSWORD_SCHEME",
     ),
 )
-# They mean nothing to the panel: it has no set-up page, and leaves the tables of DKIM as they are.
-IGNORED_VARIABLES = ("SETUP_PASSWORD", "CONFIGURED", "DKIM", "DKIM_ALL_ADMINS")
+# They mean nothing to the panel, which has no set-up page.
+IGNORED_VARIABLES = ("SETUP_PASSWORD", "CONFIGURED")
 LABELS = {each.name: each.label for each in CONTAINER_SETTINGS}
 
 

@@ -142,6 +142,12 @@ def build_password_recovery(options: Options) -> str:
     return "no"
 
 
+def build_dkim(options: Options) -> str:
+    if not is_yes(options.get("dkim", "NO")):
+        return "no"
+    return "admins" if is_yes(options.get("dkim_all_admins", "NO")) else "superadmins"
+
+
 JOINT_SETTINGS = (
     JointSetting(
         "DATABASE_URL",
@@ -157,6 +163,7 @@ JOINT_SETTINGS = (
         build_smtp_url,
         secret=True,
     ),
+    JointSetting("DKIM", "dkim dkim_all_admins", build_dkim),
     JointSetting("MAILDIR", "domain_path domain_in_mailbox maildir_name_hook", build_maildir),
     JointSetting("DOMAIN_MAXQUOTA", "maxquota", build_max_quota),
     JointSetting("DOMAIN_QUOTA", "domain_quota_default", build_domain_quota),

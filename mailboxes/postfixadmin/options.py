@@ -12,11 +12,7 @@ OFF = ("", "no", "0", "false", "null")
 LOOKS = "it is about the look of PostfixAdmin's own pages"
 PHP_ONLY = "it is about PHP or PostfixAdmin's own set-up"
 ALWAYS = "the panel always has it"
-NO_SCRIPTS = (
-    "the panel runs no scripts: read its log (`/api/v1/log`) from a job of yours, and do there what"
-    " the script did"
-)
-NO_FUNCTIONS = "the panel calls no functions of PHP"
+NO_FUNCTIONS = "the panel calls no functions of PHP, but scripts after changes (MAILADMIN_…_SCRIPT)"
 OWN_MARKS = "lists of the panel mark disabled, forwarded and undeliverable addresses on their own"
 
 
@@ -125,11 +121,10 @@ MAIL_OPTIONS: Mapping[str, Option] = {
     "emailcheck_resolve_domain": ignored("the panel saves an address without looking it up in DNS"),
     "emailcheck_localaliasonly": unsupported("aliases may point to foreign addresses"),
     "dovecotpw": ignored("the panel computes all hashes itself"),
-    "fetchmail": ignored("the table stays as it is, and fetchmail.pl keeps reading it"),
+    "fetchmail": Option("FETCHMAIL", to_yes_or_no),
     "fetchmail_extra_options": unsupported(
         "extra options that rows have are kept, but new ones cannot be entered"
     ),
-    **named("dkim dkim_all_admins", ignored("the tables stay as they are, and OpenDKIM uses them")),
 }
 DOMAIN_OPTIONS: Mapping[str, Option] = {
     "aliases": Option("DOMAIN_ALIASES"),
@@ -166,14 +161,15 @@ DOMAIN_OPTIONS: Mapping[str, Option] = {
     ),
 }
 HOOK_OPTIONS: Mapping[str, Option] = {
-    **named(
-        "mailbox_postcreation_script mailbox_postedit_script mailbox_postdeletion_script"
-        " mailbox_postpassword_script mailbox_post_TOTP_change_secret_script"
-        " mailbox_post_totp_exception_add_script mailbox_post_totp_exception_delete_script"
-        " mailbox_postapppassword_script domain_postcreation_script domain_postedit_script"
-        " domain_postdeletion_script",
-        unsupported(NO_SCRIPTS),
-    ),
+    **{
+        f"{name}_script": Option(f"{name.upper()}_SCRIPT")
+        for name in (
+            *("mailbox_postcreation", "mailbox_postedit", "mailbox_postdeletion"),
+            *("mailbox_postpassword", "mailbox_postapppassword", "mailbox_post_TOTP_change_secret"),
+            *("mailbox_post_totp_exception_add", "mailbox_post_totp_exception_delete"),
+            *("domain_postcreation", "domain_postedit", "domain_postdeletion"),
+        )
+    },
     **named(
         "language_hook mailbox_postcreation_hook admin_struct_hook domain_struct_hook"
         " alias_struct_hook mailbox_struct_hook alias_domain_struct_hook fetchmail_struct_hook"

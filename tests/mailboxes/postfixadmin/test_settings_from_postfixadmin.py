@@ -38,6 +38,7 @@ $CONF['mailbox_postcreation_script'] = 'sudo /usr/local/bin/new-mailbox';
 $CONF['maildir_name_hook'] = 'NO';
 $CONF['admin_struct_hook'] = function ($struct) { return $struct; };
 $CONF['emailcheck_resolve_domian'] = 'NO';
+$CONF['mailbox_postcreation_hook '] = 'x_mailbox_created';
 """
 # Options of PostfixAdmin that the tested release's package does not have.
 LATER_OPTIONS = (
@@ -98,6 +99,8 @@ def test_the_panel_starts_with_what_is_printed(local, tmp_path):
     assert values["MAILADMIN_MAILDIR"] == "{domain}/{username}/"
     assert values["MAILADMIN_DEFAULT_ALIASES"] == (("abuse", "abuse@example.org"), ("root", None))
     assert values["MAILADMIN_DOMAIN_ALIASES"] == 20
+    script = values["MAILADMIN_MAILBOX_POSTCREATION_SCRIPT"]
+    assert script == ("sudo", "/usr/local/bin/new-mailbox")
     assert values["MAILADMIN_ALIAS_DOMAIN"] is False
     assert values["MAILADMIN_WELCOME_TEXT"] == "Hello,\\nyour mailbox isn't far."
     assert values["MAILADMIN_SMTP_URL"]["EMAIL_HOST"] == "mx.example.org"
@@ -108,7 +111,7 @@ def test_what_cannot_be_converted_says_what_to_do(local):
     done = run(local)
     place = f"({local}, line "
     for text in (
-        f"mailbox_postcreation_script {place}17): the panel runs no scripts",
+        f"mailbox_postcreation_hook {place}21): the panel calls no functions of PHP",
         f"admin_struct_hook {place}19): the panel calls no functions of PHP",
         f"emailcheck_resolve_domian {place}20): PostfixAdmin has no option of this name",
     ):
@@ -236,6 +239,11 @@ def test_a_scheme_that_depends_on_the_version_is_not_guessed(tmp_path):
          "PASSWORD_LENGTH", "12"),
         ("$CONF['password_validation'] = ['/.{5}/' => 'password_too_short 5'];",
          "PASSWORD_LENGTH", None),
+        ("$CONF['dkim'] = 'YES';", "DKIM", "superadmins"),
+        ("$CONF['dkim'] = 'YES'; $CONF['dkim_all_admins'] = 'YES';", "DKIM", "admins"),
+        ("$CONF['fetchmail'] = 'YES';", "FETCHMAIL", "yes"),
+        ("$CONF['mailbox_post_TOTP_change_secret_script'] = 'sudo -u vmail x';",
+         "MAILBOX_POST_TOTP_CHANGE_SECRET_SCRIPT", "sudo -u vmail x"),
         ("$CONF['site_url'] = 'https://pfa.example.org/';", "URL", "https://pfa.example.org"),
         ("date_default_timezone_set('Europe/Berlin');", "TIME_ZONE", "Europe/Berlin"),
         ("$CONF['vacation_domain'] = 'autoreply.change-this-to-your.domain.tld';",
