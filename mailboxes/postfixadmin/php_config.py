@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mailboxes.postfixadmin.php_expressions import ExpressionReader, to_execution
 from mailboxes.postfixadmin.php_functions import IGNORED_FUNCTIONS, find_file
-from mailboxes.postfixadmin.php_scope import Execution, Scope
+from mailboxes.postfixadmin.php_scope import Execution, PhpScope
 from mailboxes.postfixadmin.php_tokens import PhpToken, iter_tokens
 from mailboxes.postfixadmin.php_values import PhpSyntaxError, PhpValue, Unknown, to_boolean
 
@@ -19,16 +19,16 @@ DECLARATIONS = ("class", "interface", "trait", "enum", "abstract", "final")
 IGNORED = ("global", "static", "namespace", "use", "declare", "echo", "break", "continue")
 
 
-def read_files(paths: Sequence[Path], scope: Scope | None = None) -> Scope:
+def read_files(paths: Sequence[Path], scope: PhpScope | None = None) -> PhpScope:
     """Read files in their order: a later one overrides an earlier one."""
-    scope = scope or Scope(given={path.name: path for path in paths})
+    scope = scope or PhpScope(given={path.name: path for path in paths})
     for path in paths:
         scope.included.clear()
         read_file(path, scope, 0)
     return scope
 
 
-def read_file(path: Path, scope: Scope, depth: int) -> None:
+def read_file(path: Path, scope: PhpScope, depth: int) -> None:
     """Read one file and those that it includes; OSError or PhpSyntaxError if that fails."""
     source = path.read_bytes().decode("utf-8", "surrogateescape")
     if depth > MAX_DEPTH:
@@ -50,7 +50,7 @@ def read_file(path: Path, scope: Scope, depth: int) -> None:
 class StatementReader(ExpressionReader):
     """Runs the statements of one file."""
 
-    def __init__(self, tokens: Sequence[PhpToken], scope: Scope, depth: int) -> None:
+    def __init__(self, tokens: Sequence[PhpToken], scope: PhpScope, depth: int) -> None:
         super().__init__(tokens, scope)
         self.depth, self.has_returned = depth, False
 

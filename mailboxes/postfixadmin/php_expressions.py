@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from mailboxes.postfixadmin import php_functions
 from mailboxes.postfixadmin.php_cursor import OPENING, Cursor
 from mailboxes.postfixadmin.php_operators import compute, parse_number
-from mailboxes.postfixadmin.php_scope import Execution, Scope
+from mailboxes.postfixadmin.php_scope import Execution, PhpScope
 from mailboxes.postfixadmin.php_tokens import PhpToken, iter_code_tokens, unescape
 from mailboxes.postfixadmin.php_values import (
     PhpSyntaxError,
@@ -45,7 +45,7 @@ INTERPOLATED_RE = re.compile(
 class ExpressionReader(Cursor):
     """Reads expressions and computes them at once."""
 
-    def __init__(self, tokens: Sequence[PhpToken], scope: Scope) -> None:
+    def __init__(self, tokens: Sequence[PhpToken], scope: PhpScope) -> None:
         super().__init__(tokens)
         self.scope = scope
 

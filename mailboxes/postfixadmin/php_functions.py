@@ -4,18 +4,18 @@ import posixpath
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mailboxes.postfixadmin.php_scope import Scope
+from mailboxes.postfixadmin.php_scope import PhpScope
 from mailboxes.postfixadmin.php_values import PhpValue, Unknown, to_text
 
-Function = Callable[[Scope, Sequence[str]], PhpValue]
+Function = Callable[[PhpScope, Sequence[str]], PhpValue]
 MAX_FILE_BYTES = 65536
 
 
-def read_variable(scope: Scope, texts: Sequence[str]) -> PhpValue:
+def read_variable(scope: PhpScope, texts: Sequence[str]) -> PhpValue:
     return scope.environ.get(texts[0], False)
 
 
-def read_file(scope: Scope, texts: Sequence[str]) -> PhpValue:
+def read_file(scope: PhpScope, texts: Sequence[str]) -> PhpValue:
     try:
         with open(texts[0], "rb") as file:
             return file.read(MAX_FILE_BYTES).decode("utf-8", "surrogateescape")
@@ -23,7 +23,7 @@ def read_file(scope: Scope, texts: Sequence[str]) -> PhpValue:
         return Unknown(f"the file {texts[0]} cannot be read", 0)
 
 
-def find_file(scope: Scope, name: str) -> Path | None:
+def find_file(scope: PhpScope, name: str) -> Path | None:
     """Return the file that an include names: beside the current one, or of the command line."""
     path = scope.path.parent / name
     if path.is_file():
@@ -64,7 +64,7 @@ IGNORED_FUNCTIONS = frozenset(
 )
 
 
-def call(scope: Scope, name: str, arguments: Sequence[PhpValue], line: int) -> PhpValue:
+def call(scope: PhpScope, name: str, arguments: Sequence[PhpValue], line: int) -> PhpValue:
     """Return what a function returns, or Unknown."""
     match name, list(arguments):
         case "define", [str() as constant, value, *_]:

@@ -28,7 +28,7 @@ class Location(NamedTuple):
 
 
 @dataclass
-class Scope:
+class PhpScope:
     """Variables and constants, shared by a file and those that it includes."""
 
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)

@@ -18,7 +18,7 @@ from mailboxes.postfixadmin.outcomes import (
     Options,
     normalize,
 )
-from mailboxes.postfixadmin.php_scope import Location, Scope
+from mailboxes.postfixadmin.php_scope import Location, PhpScope
 from mailboxes.postfixadmin.php_values import PhpValue, Unknown, find_unknown
 
 UNCHECKED = ("DATABASE_URL",)  # its files may be readable for the panel's user only
@@ -41,7 +41,7 @@ class Report(NamedTuple):
         return [outcome for outcome in self.outcomes if outcome.group == group]
 
 
-def convert_scope(scope: Scope) -> Report:
+def convert_scope(scope: PhpScope) -> Report:
     """Return the report on the options that were read."""
     # PostfixAdmin ships an option whose name ends with a blank.
     options: Options = {str(name).strip(): value for name, value in scope.options.items()}
