@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from mailadmin.api.problems import (
     PROBLEM_TYPE,
     ApiProblem,
-    build_outage_problem,
     build_problem_response,
+    handle_exception,
 )
 from mailadmin.api.responses import json_response
 from mailadmin.outages import OUTAGES, RETRY_AFTER, get_outage_kind
@@ -67,7 +67,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def build_api_error(error: BaseException | None) -> HttpResponse:
     """Build the problem of an error that no view handled; Django logs it with its traceback."""
-    if error is not None and (kind := get_outage_kind(error)):
-        return build_problem_response(build_outage_problem(kind, error))
+    if isinstance(error, Exception) and (response := handle_exception(error)):
+        return response
     problem = ApiProblem(500, _("Something went wrong"))
     return json_response(problem.body, problem.status, content_type=PROBLEM_TYPE)

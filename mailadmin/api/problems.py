@@ -108,7 +108,7 @@ def find_problem(error: Exception) -> ApiProblem | None:
     return build_outage_problem(kind, error) if kind else None
 
 
-def build_outage_problem(kind: str, error: BaseException) -> ApiProblem:
+def build_outage_problem(kind: str, error: Exception) -> ApiProblem:
     """Build the answer while the database or the disk does not work, and log why."""
     logger.error("%s: %s", OUTAGES[kind].title, error)
     title = COMMIT_OUTCOME_UNKNOWN if kind == "unknown" else OUTAGES[kind].detail
