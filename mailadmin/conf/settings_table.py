@@ -2,35 +2,29 @@
 
 from mailadmin.conf.client_settings import CLIENT_SETTINGS
 from mailadmin.conf.device_settings import DEVICE_SETTINGS
+from mailadmin.conf.domain_settings import DOMAIN_SETTINGS
 from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.fetchmail_settings import FETCHMAIL_SETTINGS
 from mailadmin.conf.hook_settings import HOOK_SETTINGS
+from mailadmin.conf.mail_settings import MAIL_SETTINGS
 from mailadmin.conf.parsers import (
     choice_parser,
     integer_parser,
     list_parser,
-    optional_parser,
     parse_address,
     parse_bind,
     parse_boolean,
-    parse_breached_file,
-    parse_default_alias,
-    parse_domain,
-    parse_folder,
     parse_host,
     parse_log_format,
-    parse_maildir_template,
     parse_network,
     parse_panel_url,
-    parse_password_scheme,
-    parse_recipient_delimiter,
-    parse_service_name,
     parse_text,
     parse_time_zone,
     regex_parser,
 )
+from mailadmin.conf.password_settings import PASSWORD_SETTINGS
 from mailadmin.conf.sign_in_settings import SIGN_IN_SETTINGS
-from mailadmin.conf.urls import parse_database_url, parse_smtp_url
+from mailadmin.conf.urls import parse_database_url
 
 SETTINGS = (
     EnvironmentSetting(
@@ -101,13 +95,6 @@ SETTINGS = (
     *FETCHMAIL_SETTINGS,
     *HOOK_SETTINGS,
     EnvironmentSetting(
-        "MAILADMIN_BROADCAST",
-        "superadmins",
-        choice_parser("no", "superadmins", "admins"),
-        "who sends messages to users: `no` one, `superadmins`, or all `admins` to those of their"
-        " domains",
-    ),
-    EnvironmentSetting(
         "MAILADMIN_DKIM",
         "no",
         choice_parser("no", "superadmins", "admins"),
@@ -139,183 +126,16 @@ SETTINGS = (
         "password of the first superadmin; default: generated and shown once",
         secret=True,
     ),
-    EnvironmentSetting(
-        "MAILADMIN_PASSWORD_LENGTH", "8", integer_parser(1, 64), "minimum length of new passwords"
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_PASSWORD_BREACHED",
-        "",
-        optional_parser(parse_breached_file),
-        "file of breached passwords that are refused: `SHA-1:count` lines sorted by hash",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_PASSWORD_SCHEME",
-        "BLF-CRYPT",
-        parse_password_scheme,
-        "Dovecot scheme in which new passwords are stored",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_PASSWORD_PREFIX",
-        "auto",
-        choice_parser("yes", "no", "auto"),
-        "`{SCHEME}` prefix of stored passwords: `yes`, `no`, or `auto` (no prefix for"
-        " `$…$` hashes, a prefix for all others)",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_PASSWORD_ROUNDS",
-        "",
-        optional_parser(integer_parser(1)),
-        "cost of new hashes, in the unit of the scheme; default: that of the scheme",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_PASSWORD_REHASH",
-        "no",
-        parse_boolean,
-        "`yes`: rehash a password in the configured scheme at the next successful sign-in",
-    ),
+    *PASSWORD_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_SIGN_IN_NOTICES",
         "yes",
         parse_boolean,
         "`no`: no email about a sign-in from a network and browser not used before",
     ),
-    EnvironmentSetting(
-        "MAILADMIN_MAILDIR",
-        "{domain}/{local_part}/",
-        parse_maildir_template,
-        "folder of a new mailbox, made of `{domain}`, `{local_part}` and `{username}`",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_QUOTA_MULTIPLIER",
-        "1024000",
-        integer_parser(1),
-        "bytes per MB of quota, as in PostfixAdmin",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_DOMAIN_ALIASES",
-        "0",
-        integer_parser(-1),
-        "maximum number of aliases in a new domain; 0 is unlimited, -1 allows none",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_DOMAIN_MAILBOXES",
-        "0",
-        integer_parser(-1),
-        "maximum number of mailboxes in a new domain; 0 is unlimited, -1 allows none",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_DOMAIN_MAXQUOTA",
-        "0",
-        integer_parser(-1),
-        "maximum quota per mailbox in a new domain, in MB; 0 is unlimited, -1 disables quotas",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_DOMAIN_QUOTA",
-        "0",
-        integer_parser(-1),
-        "quota of a new domain, in MB; 0 is unlimited, -1 disables quotas",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_DEFAULT_ALIASES",
-        "abuse,hostmaster,postmaster,webmaster",
-        list_parser(parse_default_alias),
-        "aliases created with a domain: `name` points to the address entered in the form,"
-        " else to the acting admin, `name=address` to that address (without `@`: in the"
-        " same domain)",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_TRANSPORTS",
-        "virtual,local,relay",
-        list_parser(),
-        "transports that a domain can be set to",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_SERVICES",
-        "",
-        list_parser(parse_service_name),
-        "delivery services of your own `master.cf` that transports may use besides those"
-        " of the generated one, such as `maildrop` or `virtual`",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_SYSTEM_USERS",
-        "superadmins",
-        choice_parser("superadmins", "admins"),
-        "who may point an alias to a system user of the mail server, such as `root`",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_ALIAS_DOMAIN",
-        "yes",
-        parse_boolean,
-        "`no`: disable alias domains",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_EDIT_ALIAS",
-        "yes",
-        parse_boolean,
-        "`no`: mailbox owners cannot change their forwarding",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_ALIAS_CONTROL_ADMIN",
-        "yes",
-        parse_boolean,
-        "`no`: domain admins cannot change the forwarding of mailboxes",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_SPECIAL_ALIAS_CONTROL",
-        "no",
-        parse_boolean,
-        "`yes`: domain admins, not only superadmins, can change the standard aliases",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_VACATION", "yes", parse_boolean, "`no`: disable vacation replies"
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_VACATION_DOMAIN",
-        "autoreply.localhost",
-        parse_domain,
-        "domain whose mail Postfix hands to the vacation responder",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_RECIPIENT_DELIMITER",
-        "+",
-        parse_recipient_delimiter,
-        "as in Postfix's `main.cf`; empty if it has none",
-    ),
+    *DOMAIN_SETTINGS,
     *CLIENT_SETTINGS,
-    EnvironmentSetting(
-        "MAILADMIN_SMTP_URL",
-        "smtp://127.0.0.1:25",
-        parse_smtp_url,
-        "SMTP server for the panel's mails: `smtp://`, `smtp+starttls://` or `smtps://`"
-        " `[user:password@]host[:port][?ca=/path.pem]`; with TLS its certificate is verified, by"
-        " the file of `ca` if it is not one of a public authority, unless `?verify=no`",
-        secret=True,
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_ADMIN_EMAIL",
-        "",
-        optional_parser(parse_address),
-        "sender address of the panel's mail; default: the acting admin",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_WELCOME_SUBJECT",
-        "",
-        parse_text,
-        "subject of the welcome email; default: the built-in text",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_WELCOME_TEXT",
-        "",
-        parse_text,
-        "text of the welcome email (`\\n` is a line break); default: the built-in text",
-    ),
-    EnvironmentSetting(
-        "MAILADMIN_MAIL_TEMPLATES",
-        "",
-        optional_parser(parse_folder),
-        "folder with texts of the panel's mails, which replace the built-in ones: see the page on"
-        " mails",
-    ),
+    *MAIL_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_UNDO_DAYS",
         "30",

@@ -1,0 +1,119 @@
+"""Settings of domains, mailboxes and aliases, and of who may change them."""
+
+from mailadmin.conf.environment_setting import EnvironmentSetting
+from mailadmin.conf.parsers import (
+    choice_parser,
+    integer_parser,
+    list_parser,
+    parse_boolean,
+    parse_default_alias,
+    parse_domain,
+    parse_maildir_template,
+    parse_recipient_delimiter,
+    parse_service_name,
+)
+
+DOMAIN_SETTINGS = (
+    EnvironmentSetting(
+        "MAILADMIN_MAILDIR",
+        "{domain}/{local_part}/",
+        parse_maildir_template,
+        "folder of a new mailbox, made of `{domain}`, `{local_part}` and `{username}`",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_QUOTA_MULTIPLIER",
+        "1024000",
+        integer_parser(1),
+        "bytes per MB of quota, as in PostfixAdmin",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_DOMAIN_ALIASES",
+        "0",
+        integer_parser(-1),
+        "maximum number of aliases in a new domain; 0 is unlimited, -1 allows none",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_DOMAIN_MAILBOXES",
+        "0",
+        integer_parser(-1),
+        "maximum number of mailboxes in a new domain; 0 is unlimited, -1 allows none",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_DOMAIN_MAXQUOTA",
+        "0",
+        integer_parser(-1),
+        "maximum quota per mailbox in a new domain, in MB; 0 is unlimited, -1 disables quotas",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_DOMAIN_QUOTA",
+        "0",
+        integer_parser(-1),
+        "quota of a new domain, in MB; 0 is unlimited, -1 disables quotas",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_DEFAULT_ALIASES",
+        "abuse,hostmaster,postmaster,webmaster",
+        list_parser(parse_default_alias),
+        "aliases created with a domain: `name` points to the address entered in the form,"
+        " else to the acting admin, `name=address` to that address (without `@`: in the"
+        " same domain)",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_TRANSPORTS",
+        "virtual,local,relay",
+        list_parser(),
+        "transports that a domain can be set to",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_SERVICES",
+        "",
+        list_parser(parse_service_name),
+        "delivery services of your own `master.cf` that transports may use besides those"
+        " of the generated one, such as `maildrop` or `virtual`",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_SYSTEM_USERS",
+        "superadmins",
+        choice_parser("superadmins", "admins"),
+        "who may point an alias to a system user of the mail server, such as `root`",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_ALIAS_DOMAIN",
+        "yes",
+        parse_boolean,
+        "`no`: disable alias domains",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_EDIT_ALIAS",
+        "yes",
+        parse_boolean,
+        "`no`: mailbox owners cannot change their forwarding",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_ALIAS_CONTROL_ADMIN",
+        "yes",
+        parse_boolean,
+        "`no`: domain admins cannot change the forwarding of mailboxes",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_SPECIAL_ALIAS_CONTROL",
+        "no",
+        parse_boolean,
+        "`yes`: domain admins, not only superadmins, can change the standard aliases",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_VACATION", "yes", parse_boolean, "`no`: disable vacation replies"
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_VACATION_DOMAIN",
+        "autoreply.localhost",
+        parse_domain,
+        "domain whose mail Postfix hands to the vacation responder",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_RECIPIENT_DELIMITER",
+        "+",
+        parse_recipient_delimiter,
+        "as in Postfix's `main.cf`; empty if it has none",
+    ),
+)
