@@ -56,12 +56,12 @@ render_alias_count_cell = functools.partial(render_count_cell, "aliases")
 def render_domain_quota_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     """Return the assigned quota against the limit, with a bar."""
     language, assigned = renderer.language, row.state.quota_assigned
-    if row.quota > 0:
+    if row.enforced_quota > 0:
         label = renderer.gettext("Quota assigned")
         bar: str = render_meter(assigned, row.quota_size, label, language)
-        limit = format_megabytes(row.quota, language=language)
+        limit = format_megabytes(row.enforced_quota, language=language)
     else:
-        bar, limit = "", render_limit(row.quota, format_quota_limit, language=language)
+        bar, limit = "", render_limit(row.enforced_quota, format_quota_limit, language=language)
     return USAGE_HTML(bar, format_size(assigned, language), limit)
 
 

@@ -8,7 +8,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import MAX_QUOTA_MB, Admin, AliasDomain, Domain, TotpException, Transport
+from domains.models import (
+    MAX_PASSWORD_EXPIRY_DAYS,
+    MAX_QUOTA_MB,
+    Admin,
+    AliasDomain,
+    Domain,
+    TotpException,
+    Transport,
+)
 from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_pattern
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.accounts.models import Role
@@ -25,6 +33,8 @@ from mailadmin.tables.form_fields import (
 )
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm
+
+LIMIT_FIELDS = {"aliases", "mailboxes", "maxquota", "quota"}
 
 
 class DomainChoiceField(RowChoiceMixin, DomainFormField):
@@ -86,21 +96,24 @@ class BaseDomainForm(TableForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("aliases", "mailboxes", "maxquota", "quota"):
+        for name in self.fields.keys() & LIMIT_FIELDS:
             self._configure_limit(name)
         self.fields["transport"].widget = forms.Select(choices=self._get_transport_choices())
         self.fields["transport"].required = True
         self.fields["transport"].help_text = _(
             "How Postfix delivers mail: “virtual” to the mailboxes here, “relay” to another server."
         )
-        password_expiry: Any = self.fields["password_expiry"]
-        password_expiry.min_value = 0
-        self.fields["password_expiry"].validators.append(min_value_validator(0))
-        self.fields["password_expiry"].help_text = _("0 means passwords do not expire.")
+        if "password_expiry" in self.fields:
+            self._configure_password_expiry()
         if self.is_edit:
             self.initial["second_factor"] = self.instance.second_factor
         else:
             self._set_defaults()
+
+    def get_unused_fields(self) -> Sequence[str]:
+        enforced = settings.MAILADMIN_QUOTA_LIMITS
+        unused = {"all": [], "mailboxes": ["quota"], "no": ["maxquota", "quota"]}[enforced]
+        return unused if settings.MAILADMIN_PASSWORD_EXPIRATION else [*unused, "password_expiry"]
 
     def get_shown_values(self, row: Any) -> dict[str, Any]:
         return super().get_shown_values(row) | {"second_factor": row.second_factor}
@@ -123,10 +136,22 @@ class BaseDomainForm(TableForm):
         ]
         field.widget.attrs |= {"min": -1, "data-unit": _("MB") if "quota" in name else ""}
 
-    def _get_transport_choices(self) -> list[tuple[str, str]]:
-        names = dict.fromkeys(
-            [*settings.MAILADMIN_TRANSPORTS, self.instance.transport or "virtual"]
+    def _configure_password_expiry(self) -> None:
+        field: Any = self.fields["password_expiry"]
+        field.min_value = 0
+        # A longer lifetime that another program has stored is not refused.
+        highest = max(MAX_PASSWORD_EXPIRY_DAYS, self.instance.password_expiry or 0)
+        field.validators += [min_value_validator(0), max_value_validator(highest)]
+        field.help_text = _(
+            "0 means passwords do not expire. A change applies to each password from when it is"
+            " next set."
         )
+
+    def _get_transport_choices(self) -> list[tuple[str, str]]:
+        current = settings.MAILADMIN_TRANSPORT_DEFAULT
+        if self.is_edit:
+            current = self.instance.transport or "virtual"
+        names = dict.fromkeys([*settings.MAILADMIN_TRANSPORTS, current])
         return [(name, name) for name in names]
 
     def _set_defaults(self) -> None:
@@ -135,6 +160,7 @@ class BaseDomainForm(TableForm):
             "mailboxes": settings.MAILADMIN_DOMAIN_MAILBOXES,
             "maxquota": settings.MAILADMIN_DOMAIN_MAXQUOTA,
             "quota": settings.MAILADMIN_DOMAIN_QUOTA,
+            "transport": settings.MAILADMIN_TRANSPORT_DEFAULT,
             **self.initial,
         }
 

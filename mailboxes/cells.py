@@ -21,10 +21,12 @@ MAX_SHOWN_TARGETS = 2
 
 
 def render_mailbox_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    """Return the link to a mailbox, marked if it may not send or its domain is inactive."""
+    """Return the link to a mailbox, marked with what keeps its owner from using it."""
     link = render_key_cell(renderer, row, name, value)
     if row.is_domain_inactive:
         link += BADGE_HTML(renderer.gettext("domain inactive"))
+    if row.password_has_expired():
+        link += BADGE_HTML(renderer.gettext("password expired"))
     return link if row.smtp_active else link + BADGE_HTML(renderer.gettext("sending blocked"))
 
 

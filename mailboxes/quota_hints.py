@@ -30,7 +30,10 @@ class QuotaHint:
     @property
     def is_disabled(self) -> bool:
         domain = self.domain
-        return domain is not None and NONE_ALLOWED in (domain.maxquota, domain.quota)
+        return domain is not None and NONE_ALLOWED in (
+            domain.enforced_maxquota,
+            domain.enforced_quota,
+        )
 
     @cached_property
     def bounds(self) -> list[int]:
@@ -38,8 +41,10 @@ class QuotaHint:
         domain = self.domain
         if domain is None:
             return []
-        bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
-        if domain.quota > 0:
+        bounds = (
+            [megabytes_to_bytes(domain.enforced_maxquota)] if domain.enforced_maxquota > 0 else []
+        )
+        if domain.enforced_quota > 0:
             bounds.append(limits.estimate_unassigned_quota(domain, self.mailbox))
         return bounds
 

@@ -138,12 +138,14 @@ class MailboxTable(PersonTable):
         "app_passwords_only": get_own_rule,
         "quota_used": lambda row: to_megabytes(row.used),
         "message_count": lambda row: row.messages,
+        "password_expires": attrgetter("password_end"),
     }
     computed_fields = {
         "quota_used": models.FloatField("The space used, in MB, as Dovecot counts it."),
         "message_count": models.IntegerField("The number of messages, as Dovecot counts them."),
+        "password_expires": models.DateTimeField("When the password expires, if it does."),
     }
-    live_columns = ("quota_used", "message_count")
+    live_columns = ("quota_used", "message_count", "password_expires")
     example_values = {
         "local_part": "bob",
         "domain": "example.org",
@@ -206,7 +208,7 @@ class MailboxTable(PersonTable):
         return rows
 
     def prefetch_live_values(self, rows: Iterable[Any]) -> list[Any]:
-        return add_usage(rows)
+        return add_domains(add_usage(rows))
 
     def prefetch_forms(self, rows: list[Any]) -> list[Any]:
         """Do not count app passwords: forms say to people only how many there are."""

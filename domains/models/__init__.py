@@ -3,6 +3,7 @@
 from domains.models.domains import (
     ALL_DOMAINS,
     MAX_LITERAL_DOMAINS,
+    MAX_PASSWORD_EXPIRY_DAYS,
     MAX_QUOTA_MB,
     NONE_ALLOWED,
     UNLIMITED,
@@ -27,6 +28,7 @@ from domains.models.related import (
 __all__ = [
     "ALL_DOMAINS",
     "MAX_LITERAL_DOMAINS",
+    "MAX_PASSWORD_EXPIRY_DAYS",
     "MAX_QUOTA_MB",
     "NONE_ALLOWED",
     "UNLIMITED",

@@ -35,6 +35,7 @@ from mailadmin.names import domain_to_unicode
 ALL_DOMAINS = "ALL"  # PostfixAdmin's name for "every domain"; not a domain
 NONE_ALLOWED, UNLIMITED = -1, 0
 MAX_QUOTA_MB = 2**30  # sums of quotas stay far below the maximum of a BIGINT
+MAX_PASSWORD_EXPIRY_DAYS = 36500  # as in PostfixAdmin 4.0.6
 MAX_LITERAL_DOMAINS = 500  # beyond that a subquery is faster than a list of names
 
 
@@ -43,6 +44,12 @@ ScopedManager = models.Manager.from_queryset(ScopedQuerySet)
 
 class DomainManager(ScopedManager):
     """Domains without PostfixAdmin's row `ALL`."""
+
+    def with_password_expiry(self) -> models.QuerySet:
+        """Return the domains whose passwords expire."""
+        if not settings.MAILADMIN_PASSWORD_EXPIRATION:
+            return self.none()
+        return self.filter(password_expiry__gt=0)
 
     def get_queryset(self) -> models.QuerySet:
         return super().get_queryset().exclude(domain=ALL_DOMAINS)
@@ -80,9 +87,26 @@ class Domain(TimestampedModel):
         return policy.level if policy else ""
 
     @property
+    def expiry_days(self) -> int:
+        """Return after how many days passwords expire; 0 if they do not."""
+        if not settings.MAILADMIN_PASSWORD_EXPIRATION:
+            return 0
+        return min(max(0, self.password_expiry or 0), MAX_PASSWORD_EXPIRY_DAYS)
+
+    @property
+    def enforced_maxquota(self) -> int:
+        """Return the maximum quota of a mailbox, as far as the settings enforce it."""
+        return self.maxquota if settings.MAILADMIN_QUOTA_LIMITS != "no" else UNLIMITED
+
+    @property
+    def enforced_quota(self) -> int:
+        """Return the quota of all mailboxes together, as far as the settings enforce it."""
+        return self.quota if settings.MAILADMIN_QUOTA_LIMITS == "all" else UNLIMITED
+
+    @property
     def quota_size(self) -> int:
-        """Return the quota in bytes."""
-        return self.quota * settings.MAILADMIN_QUOTA_MULTIPLIER
+        """Return the enforced quota in bytes."""
+        return self.enforced_quota * settings.MAILADMIN_QUOTA_MULTIPLIER
 
     def has_capacity_for(self, relation: str, current: int, added: int = 1) -> bool:
         """Return whether so many mailboxes or aliases more fit under the limit."""

@@ -11,6 +11,7 @@ from mailadmin.conf.parsers import (
     parse_maildir_template,
     parse_recipient_delimiter,
     parse_service_name,
+    parse_text,
 )
 
 DOMAIN_SETTINGS = (
@@ -49,6 +50,19 @@ DOMAIN_SETTINGS = (
         "0",
         integer_parser(-1),
         "quota of a new domain, in MB; 0 is unlimited, -1 disables quotas",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_QUOTA_LIMITS",
+        "all",
+        choice_parser("all", "mailboxes", "no"),
+        "which limits of domains are enforced when a mailbox gets a quota: `all`; only the maximum"
+        " per mailbox (`mailboxes`, PostfixAdmin's `domain_quota` NO); `no` one (`quota` NO)",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_TRANSPORT_DEFAULT",
+        "virtual",
+        parse_text,
+        "transport of a new domain",
     ),
     EnvironmentSetting(
         "MAILADMIN_DEFAULT_ALIASES",

@@ -1,5 +1,8 @@
 """Settings of passwords."""
 
+import json
+import re
+
 from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.parsers import (
     choice_parser,
@@ -10,9 +13,47 @@ from mailadmin.conf.parsers import (
     parse_password_scheme,
 )
 
+# PostfixAdmin's `password_validation`, besides the length
+DEFAULT_PASSWORD_RULES = json.dumps(
+    {
+        "([a-zA-Z].*){3}": "Use at least 3 letters from a to z.",
+        "([0-9].*){2}": "Use at least 2 digits.",
+    }
+)
+
+
+def parse_password_rules(value: str) -> tuple[tuple[str, str], ...]:
+    """Accept a JSON object of regular expressions and texts; return them as pairs."""
+    try:
+        rules = json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(rules, dict) or not all(isinstance(text, str) for text in rules.values()):
+        raise ValueError("is not a JSON object of regular expressions and texts")
+    for pattern in rules:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"contains {pattern!r}: {error}") from None
+    return tuple(rules.items())
+
+
 PASSWORD_SETTINGS = (
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_LENGTH", "8", integer_parser(1, 64), "minimum length of new passwords"
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_PASSWORD_RULES",
+        DEFAULT_PASSWORD_RULES,
+        parse_password_rules,
+        "what new passwords must contain: a JSON object of regular expressions, each with the text"
+        " that is shown (the texts of the default are translated); `{}` for none",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_PASSWORD_EXPIRATION",
+        "yes",
+        parse_boolean,
+        "`no`: passwords of mailboxes never expire, whatever the domains say",
     ),
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_BREACHED",

@@ -244,6 +244,10 @@ class FarFutureDate(_SQLLiteral):
     sql = "'2038-01-18 00:00:00'"
 
 
+# Stored where something never ends, so that programs that only compare dates read it so
+NO_END = datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)
+
+
 class CurrentTime(_SQLLiteral):
     sql = "CURRENT_TIMESTAMP"
 
@@ -268,6 +272,11 @@ class TimestampField(DateTimeField):
 def is_known_date(moment: datetime.datetime | None) -> bool:
     """Return False for PostfixAdmin's two unknown dates, 0000-00-00 and 2000-01-01."""
     return moment is not None and is_known_year(timezone.localtime(moment).year)
+
+
+def is_end_date(moment: datetime.datetime | None) -> bool:
+    """Return whether something ends on this date: unknown dates and that of `NO_END` say never."""
+    return moment is not None and is_known_year(moment.year) and moment.year < NO_END.year
 
 
 def as_stored(moment: datetime.datetime) -> datetime.datetime:

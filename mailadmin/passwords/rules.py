@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.passwords.guessable import find_guessable_problems
@@ -14,11 +15,8 @@ from mailadmin.passwords.limits import MAX_BCRYPT_BYTES, MAX_PASSWORD_BYTES
 from mailadmin.passwords.schemes import SchemeChoice
 from mailadmin.passwords.stored import get_configured_scheme, get_password_setting
 
-# PostfixAdmin's `password_validation`, besides the length
-DEFAULT_RULES = (
-    (r"([a-zA-Z].*){3}", _("Use at least 3 letters from a to z.")),
-    (r"([0-9].*){2}", _("Use at least 2 digits.")),
-)
+# The texts of the default rules, to be found by makemessages
+RULE_TEXTS = (_("Use at least 3 letters from a to z."), _("Use at least 2 digits."))
 
 DEFAULT_LENGTH = 8
 GUESSABLE_RULE = _("Do not use a common password, or one based on the email address.")
@@ -54,12 +52,11 @@ def find_broken_rules(password: str, address: str = "") -> list:
 
 
 def _get_rules() -> Sequence[tuple[str, Any]]:
-    """Return (regular expression, its message) of the rules: those of the settings, or ours."""
-    if (rules := get_password_setting("RULES", None)) is not None:
-        return rules
+    """Return (regular expression, its message) of the rules, the length first."""
     length = get_min_length()
     text = format_lazy(_("Use at least {count} characters."), count=length)
-    return [(f"(?s).{{{length}}}", text), *DEFAULT_RULES]
+    rules = get_password_setting("RULES", ())
+    return [(f"(?s).{{{length}}}", text), *((regex, gettext(own)) for regex, own in rules)]
 
 
 def get_min_length() -> int:

@@ -62,21 +62,23 @@ def iter_exceeded_limits(domain: Domain, counted: Mapping[str, int]) -> Iterator
 
 def find_exceeded_quotas(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the domains whose mailboxes have together more quota than the domain."""
-    domains = list(rows.filter(quota__gt=0))
+    domains = [domain for domain in rows.filter(quota__gt=0) if domain.enforced_quota]
     counted = count_contents(domain__in=[domain.pk for domain in domains]) if domains else {}
     for domain in domains:
         assigned = counted[fold(domain.pk)]["quota_assigned"]
-        if assigned > megabytes_to_bytes(domain.quota):
+        if assigned > megabytes_to_bytes(domain.enforced_quota):
             text = _("%(assigned)s MB are assigned to mailboxes, of %(quota)s MB.")
             values = {
                 "assigned": format_whole_megabytes(assigned),
-                "quota": number_format(domain.quota),
+                "quota": number_format(domain.enforced_quota),
             }
             yield Problem(domain.pk, text % values, domain.pk, key_url("domain", domain.pk))
 
 
 def find_large_mailboxes(rows: QuerySet, principal: Any) -> Iterator[Problem]:
     """Yield the mailboxes with a larger quota than their domain allows one."""
+    if settings.MAILADMIN_QUOTA_LIMITS == "no":
+        return
     column, key = Mailbox._meta.get_field("domain"), Domain._meta.pk
     own = Domain._base_manager.filter(pk=outer_value(column, key), maxquota__gt=0)
     # A float: a limit that another program wrote may be too large for a BIGINT in bytes.

@@ -1,5 +1,6 @@
 """Mailboxes, aliases and vacation replies."""
 
+import datetime
 from collections.abc import Collection
 from typing import Any
 
@@ -33,6 +34,7 @@ from mailadmin.db.fields import (
     TextField,
     TimestampField,
     UnknownDate,
+    is_end_date,
     is_known_date,
     mail_key,
 )
@@ -112,9 +114,15 @@ class Mailbox(Principal, TimestampedModel):
 
     def password_has_expired(self) -> bool:
         """Return whether the password has expired; without an expiry in the domain none does."""
-        if not is_known_date(self.password_expiry) or self.password_expiry > timezone.now():
-            return False
-        return bool(self.own_domain and self.own_domain.password_expiry)
+        return self.password_end is not None and self.password_end <= timezone.now()
+
+    @property
+    def password_end(self) -> datetime.datetime | None:
+        """Return when the password expires; None if it does not."""
+        if not is_end_date(self.password_expiry):
+            return None
+        has_end = self.own_domain is not None and self.own_domain.expiry_days > 0
+        return self.password_expiry if has_end else None
 
     @cached_property
     def own_domain(self) -> Domain | None:

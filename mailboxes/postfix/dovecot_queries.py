@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -136,6 +137,8 @@ def build_password_with_scheme(dialect: SQLDialect, column: str) -> str:
 
 def build_password_not_expired(builder: QueryBuilder) -> str:
     """Require a password in date; dates before 2001 and domains without an expiry set no end."""
+    if not settings.MAILADMIN_PASSWORD_EXPIRATION:
+        return "1 = 1"
     domain = builder.dialect.equals("place.domain", Domain, "domain", "mailbox.domain")
     return (
         f"(mailbox.password_expiry > {builder.dialect.now}"

@@ -25,15 +25,15 @@ def iter_limit_warnings(domain: Domain) -> Iterator[str]:
         if count > max(0, limit):
             text = _("Already in use: %(rows)s. No new ones can be created.")
             yield text % {"rows": registry.tables[kind].format_count(count)}
-    if domain.maxquota > 0 and (larger := count_larger_mailboxes(domain)):
+    if domain.enforced_maxquota > 0 and (larger := count_larger_mailboxes(domain)):
         text = ngettext(
             "%(count)s mailbox has a quota above %(limit)s MB. Existing quotas are not changed.",
             "%(count)s mailboxes have quotas above %(limit)s MB. Existing quotas are not changed.",
             larger,
         )
-        limit = number_format(domain.maxquota)
+        limit = number_format(domain.enforced_maxquota)
         yield text % {"count": number_format(larger), "limit": limit}
-    if domain.quota > 0 and (left := limits.estimate_unassigned_quota(domain)) < 0:
+    if domain.enforced_quota > 0 and (left := limits.estimate_unassigned_quota(domain)) < 0:
         assigned = limits.format_whole_megabytes(domain.quota_size - left)
         text = _("%(size)s MB are assigned to mailboxes already; no mailbox can get more.")
         yield text % {"size": assigned}
@@ -41,7 +41,7 @@ def iter_limit_warnings(domain: Domain) -> Iterator[str]:
 
 def count_larger_mailboxes(domain: Domain) -> int:
     """Return how many mailboxes have more than the domain allows one; 0 is unlimited."""
-    limit = min(megabytes_to_bytes(domain.maxquota), 2**63 - 1)
+    limit = min(megabytes_to_bytes(domain.enforced_maxquota), 2**63 - 1)
     larger = Q(quota__gt=limit) | Q(quota=0)
     return Mailbox.objects.filter(larger, domain=domain).count()
 

@@ -62,7 +62,7 @@ class Reminder(NamedTuple):
 def iter_due_reminders(domain: str = "") -> Iterator[list[Reminder]]:
     """Yield the reminders that are due and were not sent, some at a time."""
     now = timezone.now()
-    domains = Domain.objects.filter(active=True, password_expiry__gt=0)
+    domains = Domain.objects.with_password_expiry().filter(active=True)
     if domain:
         domains = domains.filter(pk=domain)
     for name in list(domains.order_by("pk").values_list("pk", flat=True)):

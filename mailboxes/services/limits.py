@@ -139,7 +139,9 @@ def check_quotas(domain: Domain, mailboxes: Sequence[Mailbox], principal: Any = 
 
 def check_domain_quota(domain: Domain, mailboxes: Sequence[Mailbox], principal: Any = None) -> None:
     """Refuse quotas that are together more than the domain has left without these mailboxes."""
-    if domain.quota > 0 and not is_far_below_domain_quota(domain, sum_assigned_quota(mailboxes)):
+    if domain.enforced_quota > 0 and not is_far_below_domain_quota(
+        domain, sum_assigned_quota(mailboxes)
+    ):
         left = get_unassigned_quota(domain, without=[m.pk for m in mailboxes])
         if sum_assigned_quota(mailboxes) > left:
             text = _(
@@ -151,17 +153,20 @@ def check_domain_quota(domain: Domain, mailboxes: Sequence[Mailbox], principal: 
                     "Not enough domain quota: %(room)s of %(quota)s MB are left."
                     " Enter a smaller quota."
                 )
-            values = {"room": format_whole_megabytes(left), "quota": number_format(domain.quota)}
+            values = {
+                "room": format_whole_megabytes(left),
+                "quota": number_format(domain.enforced_quota),
+            }
             raise ValidationError({"quota": ValidationError(text % values, code=LIMIT_CODE)})
 
 
 def check_mailbox_quota(domain: Domain, mailbox: Mailbox, principal: Any = None) -> None:
     """Refuse a quota that the domain does not allow for one mailbox."""
     validate_column_capacity(mailbox, "quota")
-    limit = domain.maxquota
-    if NONE_ALLOWED in (domain.quota, limit) and mailbox.quota > 0:
+    limit = domain.enforced_maxquota
+    if NONE_ALLOWED in (domain.enforced_quota, limit) and mailbox.quota > 0:
         raise ValidationError({"quota": _("Quotas are disabled for this domain: enter 0 or -1.")})
-    if mailbox.quota == 0 and (limit > 0 or domain.quota > 0):
+    if mailbox.quota == 0 and (limit > 0 or domain.enforced_quota > 0):
         raise ValidationError({"quota": format_unlimited_refused(domain, mailbox, principal)})
     if limit > 0 and mailbox.quota > megabytes_to_bytes(limit):
         raise ValidationError(
@@ -174,8 +179,8 @@ def check_mailbox_quota(domain: Domain, mailbox: Mailbox, principal: Any = None)
 
 def format_unlimited_refused(domain: Domain, mailbox: Mailbox, principal: Any) -> str:
     """Return why this mailbox cannot be unlimited, and how large it can be."""
-    bounds = [megabytes_to_bytes(domain.maxquota)] if domain.maxquota > 0 else []
-    if domain.quota > 0:
+    bounds = [megabytes_to_bytes(domain.enforced_maxquota)] if domain.enforced_maxquota > 0 else []
+    if domain.enforced_quota > 0:
         bounds.append(get_unassigned_quota(domain, without=[mailbox.pk]))
     if min(bounds) <= 0:
         return format_no_quota_left(domain, principal)
@@ -194,7 +199,7 @@ def format_no_quota_left(domain: Domain, principal: Any = None) -> str:
             "All %(quota)s MB of the domain quota are assigned. Lower the quota of another"
             " mailbox, or ask a superadmin to raise the domain quota."
         )
-    return text % {"quota": number_format(domain.quota)}
+    return text % {"quota": number_format(domain.enforced_quota)}
 
 
 def is_domain_admin(principal: Any) -> bool:
@@ -206,7 +211,7 @@ def get_unassigned_quota(domain: Domain, without: Sequence[str] = ()) -> int:
     limited = Mailbox.objects.filter(domain=domain, quota__gt=0)
     # Subtracted separately: with `exclude` MySQL reads all mailboxes of all domains.
     left_out = sum_quota(limited.filter(pk__in=without)) if without else 0
-    return megabytes_to_bytes(domain.quota) - sum_quota(limited) + left_out
+    return megabytes_to_bytes(domain.enforced_quota) - sum_quota(limited) + left_out
 
 
 def sum_quota(mailboxes: QuerySet[Mailbox]) -> int:
@@ -217,7 +222,7 @@ def estimate_unassigned_quota(domain: Domain, mailbox: Mailbox | None = None) ->
     """Return the unassigned bytes for pages, which use the tally of a large domain."""
     if state := get_trusted_tallies(domain):
         return (
-            megabytes_to_bytes(domain.quota)
+            megabytes_to_bytes(domain.enforced_quota)
             - state.quota_assigned
             + sum_assigned_quota([mailbox] if mailbox else [])
         )
@@ -228,7 +233,9 @@ def is_far_below_domain_quota(domain: Domain, more: int) -> bool:
     state = get_trusted_tallies(domain)
     if state is None:
         return False
-    return is_far_below_limit(megabytes_to_bytes(domain.quota), state.quota_assigned + more)
+    return is_far_below_limit(
+        megabytes_to_bytes(domain.enforced_quota), state.quota_assigned + more
+    )
 
 
 def validate_column_capacity(row: Mailbox | Alias, field: str) -> None:

@@ -20,6 +20,7 @@ from mailadmin.accounts.recovery.invitations import invite_new_people
 from mailadmin.accounts.recovery.services import notify_of_new_addresses
 from mailadmin.accounts.sessions import end_sessions
 from mailadmin.changes.perform import Changes
+from mailadmin.db.fields import NO_END
 from mailadmin.db.models import copy_with_values
 from mailadmin.mails.queue import forget_mails_to
 from mailadmin.names import fold
@@ -44,7 +45,6 @@ from mailboxes.welcome_mail import queue_welcome_mails
 RULE = "app_passwords_only"
 # Values of forms and files that mailboxes have no column for
 OTHER_VALUES = ("welcome_mail", "invitation_to", "revoke_app_passwords", "typed_password", RULE)
-DEFAULT_PASSWORD_EXPIRY_DAYS = 365  # as in PostfixAdmin, where the domain sets no expiry
 
 
 def create_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
@@ -283,9 +283,9 @@ def set_password(
 
 
 def get_password_expiry(changes: Changes, domain: Domain | None) -> datetime.datetime:
-    """Return when a password that is set now expires."""
-    days = (domain.password_expiry if domain else 0) or DEFAULT_PASSWORD_EXPIRY_DAYS
-    return changes.at + datetime.timedelta(days=days)
+    """Return when a password that is set now expires, as PostfixAdmin 4.0.6 stores it."""
+    days = domain.expiry_days if domain else 0
+    return changes.at + datetime.timedelta(days=days) if days else NO_END
 
 
 def lock_mailbox(changes: Changes, key: str) -> tuple[Mailbox, Domain | None]:

@@ -48,11 +48,11 @@ def needs_attention_q() -> Q:
     """Return the condition for states of domains that are near a limit or inactive."""
     # A float: a quota that another program wrote may be too large for a BIGINT in bytes.
     nearly = F("domain__quota") * (settings.MAILADMIN_QUOTA_MULTIPLIER * NEAR_LIMIT_RATIO)
-    full = (
-        Q(domain__mailboxes__gt=0, mailboxes__gte=F("domain__mailboxes") * NEAR_LIMIT_RATIO)
-        | Q(domain__aliases__gt=0, aliases__gte=F("domain__aliases") * NEAR_LIMIT_RATIO)
-        | Q(domain__quota__gt=0, quota_assigned__gte=nearly)
+    full = Q(domain__mailboxes__gt=0, mailboxes__gte=F("domain__mailboxes") * NEAR_LIMIT_RATIO) | Q(
+        domain__aliases__gt=0, aliases__gte=F("domain__aliases") * NEAR_LIMIT_RATIO
     )
+    if settings.MAILADMIN_QUOTA_LIMITS == "all":
+        full |= Q(domain__quota__gt=0, quota_assigned__gte=nearly)
     return full | Q(domain__active=False)
 
 
@@ -70,7 +70,9 @@ def filter_first_needing_attention(states: QuerySet[DomainState]) -> QuerySet[Do
 
 def limit_ratio() -> Greatest:
     """Return how much of the limit that is nearest is in use, as an expression."""
-    sizes = {"mailboxes": 1.0, "aliases": 1.0, "quota": float(settings.MAILADMIN_QUOTA_MULTIPLIER)}
+    sizes = {"mailboxes": 1.0, "aliases": 1.0}
+    if settings.MAILADMIN_QUOTA_LIMITS == "all":
+        sizes["quota"] = float(settings.MAILADMIN_QUOTA_MULTIPLIER)
     used = {"quota": "quota_assigned"}
     return Greatest(
         *(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.utils.translation import gettext_lazy
 
 from mailadmin import passwords
 from mailadmin.passwords import limits
@@ -66,7 +65,7 @@ def test_very_long_texts_are_compared_with_nothing():
 
 
 def test_no_rules_are_a_setting_too(settings):
-    settings.MAILADMIN_PASSWORD_RULES = ()
+    settings.MAILADMIN_PASSWORD_RULES, settings.MAILADMIN_PASSWORD_LENGTH = (), 4
     passwords.validate_password("h4rb")
 
 
@@ -94,8 +93,9 @@ def test_validation_refuses_nul_and_too_long_passwords_for_bcrypt(settings):
 
 
 def test_rules_are_read_from_the_settings(settings):
-    settings.MAILADMIN_PASSWORD_RULES = ((r"[-+=%]", gettext_lazy("A special character.")),)
-    assert passwords.describe_rules()[0] == "A special character."
+    settings.MAILADMIN_PASSWORD_RULES = ((r"[-+=%]", "A special character."),)
+    settings.MAILADMIN_PASSWORD_LENGTH = 6
+    assert passwords.describe_rules()[:2] == ["Use at least 6 characters.", "A special character."]
     with pytest.raises(ValidationError):
         passwords.validate_password("harbour4711")
     passwords.validate_password("=%+-=%")

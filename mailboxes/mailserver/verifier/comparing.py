@@ -244,7 +244,7 @@ class DovecotComparison:
 
         Where it is refused, an app password of PostfixAdmin's may be found in its place.
         """
-        expiring = set(Domain.objects.filter(password_expiry__gt=0).values_list("pk", flat=True))
+        expiring = set(Domain.objects.with_password_expiry().values_list("pk", flat=True))
         without = find_app_passwords_only(mailboxes)
         salted = AppPassword.objects.salted().filter(mailbox__in=[each.pk for each in mailboxes])
         replaced = {fold(key) for key in salted.values_list("mailbox_id", flat=True)}

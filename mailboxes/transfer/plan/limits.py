@@ -56,7 +56,7 @@ class DomainCapacity:
         if quota not in self.allowed_quotas:
             check_mailbox_quota(self.domain, Mailbox(quota=quota))
             self.allowed_quotas.add(quota)
-        if self.domain.quota > 0 and self.assigned_quota + max(0, quota) > self.quota_left:
+        if self.domain.enforced_quota > 0 and self.assigned_quota + max(0, quota) > self.quota_left:
             raise ValidationError(_("Not enough domain quota is left."))
 
     def add_quota(self, quota: int) -> None:
@@ -83,8 +83,10 @@ class DomainCapacity:
 
     def find_quotas_to_widen(self) -> DomainLimits:
         domain, needed = self.domain, {}
-        for name, size in (("maxquota", self.largest_quota), ("quota", self.assigned_quota)):
-            limit = getattr(domain, name)
+        for name, limit, size in (
+            ("maxquota", domain.enforced_maxquota, self.largest_quota),
+            ("quota", domain.enforced_quota, self.assigned_quota),
+        ):
             is_off = limit == NONE_ALLOWED and self.largest_quota > 0
             if is_off or (limit > 0 and self.has_unlimited_quota):
                 needed[name] = UNLIMITED
@@ -137,7 +139,7 @@ class DomainCapacities:
 
     def build_capacity(self, domain: Domain) -> DomainCapacity:
         contents = count_contents(domain__in=[domain.pk])[fold(domain.pk)]
-        quota_left = get_unassigned_quota(domain) if domain.quota > 0 else None
+        quota_left = get_unassigned_quota(domain) if domain.enforced_quota > 0 else None
         return DomainCapacity(domain, False, Counter(contents), quota_left)
 
     def limits_to_widen(self) -> dict[str, DomainLimits]:
