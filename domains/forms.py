@@ -21,6 +21,7 @@ from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_patte
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.recovery.invitation_forms import InvitationMixin
+from mailadmin.dns_lookup import refuse_unknown_domains
 from mailadmin.names import address_to_unicode, normalize_address, normalize_domain
 from mailadmin.tables.form_fields import (
     AddressFormField,
@@ -111,12 +112,18 @@ class BaseDomainForm(TableForm):
             self._set_defaults()
 
     def get_unused_fields(self) -> Sequence[str]:
-        enforced = settings.MAILADMIN_QUOTA_LIMITS
-        unused = {"all": [], "mailboxes": ["quota"], "no": ["maxquota", "quota"]}[enforced]
+        unenforced = {"all": [], "mailboxes": ["quota"], "no": ["maxquota", "quota"]}
+        unused = [*super().get_unused_fields(), *unenforced[settings.MAILADMIN_QUOTA_LIMITS]]
         return unused if settings.MAILADMIN_PASSWORD_EXPIRATION else [*unused, "password_expiry"]
 
     def get_shown_values(self, row: Any) -> dict[str, Any]:
         return super().get_shown_values(row) | {"second_factor": row.second_factor}
+
+    def clean_domain(self) -> str:
+        name = self.cleaned_data["domain"]
+        if settings.MAILADMIN_EMAILCHECK_RESOLVE_DOMAIN and not self.is_edit:
+            refuse_unknown_domains([name])
+        return name
 
     def clean_transport(self) -> str:
         value = self.cleaned_data["transport"]

@@ -21,7 +21,6 @@ def panel_context(request: HttpRequest) -> dict[str, Any]:
         "is_admin": isinstance(role, Role) and role in Role.ADMINS,
         "myisam_tables": find_nontransactional_tables() if role == Role.SUPERADMIN else (),
         "may_forward": settings.MAILADMIN_EDIT_ALIAS,
-        "may_vacation": settings.MAILADMIN_VACATION,
         "has_alias_domains": settings.MAILADMIN_ALIAS_DOMAIN,
         "theme": get_theme(request),
         "version": __version__,

@@ -3,7 +3,7 @@
 import smtplib
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.mail.backends import smtp
@@ -26,6 +26,11 @@ class EmailSessionMixin(bounded_smtp.BoundedSessionMixin):
 
     session_seconds = SESSION_SECONDS
     before_data: Callable[[], None] | None = None  # raises an error to stop
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if settings.MAILADMIN_SMTP_CLIENT:
+            options["local_hostname"] = settings.MAILADMIN_SMTP_CLIENT
+        super().__init__(*args, **options)
 
     def data(self, msg: "Buffer | str") -> tuple[int, bytes]:
         if self.before_data is not None:

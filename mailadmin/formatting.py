@@ -194,4 +194,6 @@ def render_limit(limit: int, show: Callable[[int], str] = format_limit) -> SafeS
 
 def usage_level(percent: int) -> str:
     """Return the Bootstrap colour of a meter."""
-    return "danger" if percent >= 90 else "warning" if percent >= 70 else "success"
+    if percent >= settings.MAILADMIN_QUOTA_LEVEL_HIGH_PCT:
+        return "danger"
+    return "warning" if percent >= settings.MAILADMIN_QUOTA_LEVEL_MED_PCT else "success"

@@ -4,13 +4,16 @@ import re
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from mailadmin.address_lists import parse_address_list
+from mailadmin.dns_lookup import refuse_unknown_domains
 from mailadmin.names import normalize_address, normalize_domain, validate_address, validate_domain
 from mailadmin.tables.form_fields import LineListField
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, is_vacation_target
+from mailboxes.services.foreign_targets import find_known_domains, get_target_domain
 
 MAX_TARGETS = 10_000  # Postfix expands a thousand, unless it is configured otherwise
 MAX_TARGETS_LENGTH = 2**16  # characters that PostfixAdmin's column holds; checked before parsing
@@ -51,7 +54,17 @@ class GotoMixin(forms.Form):
     def clean_goto(self) -> list[str]:
         if len(self.cleaned_data["goto"]) > MAX_TARGETS:
             raise ValidationError(_("Enter at most %(most)s targets.") % {"most": MAX_TARGETS})
-        return list(dict.fromkeys(self._clean_target(line) for line in self.cleaned_data["goto"]))
+        targets = [self._clean_target(line) for line in self.cleaned_data["goto"]]
+        self._refuse_unknown_domains(targets)
+        return list(dict.fromkeys(targets))
+
+    def _refuse_unknown_domains(self, targets: list[str]) -> None:
+        """Refuse new targets in domains that do not exist, if the operator wants that."""
+        if not settings.MAILADMIN_EMAILCHECK_RESOLVE_DOMAIN:
+            return
+        before = {get_target_domain(target) for target in self.initial.get("goto", [])}
+        names = {get_target_domain(target) for target in targets} - before
+        refuse_unknown_domains(sorted(names - find_known_domains(names)))
 
     def _clean_target(self, line: str) -> str:
         return clean_alias_target(line)

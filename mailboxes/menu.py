@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.models import Role
 from mailadmin.menu import MenuEntry
+from mailboxes.vacations.access import get_vacation_roles
 
 MENU_ENTRIES = (
     MenuEntry(
@@ -21,7 +22,7 @@ MENU_ENTRIES = (
         "own-vacation",
         Role.MAILBOX,
         position=20,
-        is_enabled=lambda: settings.MAILADMIN_VACATION,
+        is_enabled=lambda: Role.MAILBOX in get_vacation_roles(),
     ),
     MenuEntry(_("Set up a device"), "phone", "own-device", Role.MAILBOX, position=25),
     MenuEntry(_("Password"), "key", "own-password", Role.MAILBOX, position=30),

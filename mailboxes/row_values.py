@@ -21,7 +21,9 @@ OWN_ALIASES = CompiledQuery(
         Alias.objects.filter(pk__in=keys)
         .only("goto", "domain", "active")
         .annotate(
-            is_domain_active=Subquery(Domain.objects.filter(pk=OuterRef("domain")).values("active")),
+            is_domain_active=Subquery(
+                Domain.objects.filter(pk=OuterRef("domain")).values("active")
+            ),
             domain_expiry=Subquery(
                 Domain.objects.filter(pk=OuterRef("domain")).values("password_expiry")
             ),

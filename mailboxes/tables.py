@@ -25,10 +25,11 @@ from mailadmin.tables.filters import build_search_condition
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext_lazy, ngettext_lazy
 from mailboxes import cells, deletion_references
+from mailboxes.actions import ALLOW_SENDING, BLOCK_SENDING, SET_VACATION
 from mailboxes.forms import AliasForm, MailboxForm, quota_to_form_value
 from mailboxes.last_logins import filter_unused
 from mailboxes.models import Alias, Mailbox, StandaloneAlias
-from mailboxes.row_values import MAILBOX_KEYS, VACATIONS, add_delivery, add_usage
+from mailboxes.row_values import MAILBOX_KEYS, VACATIONS, add_delivery, add_domains, add_usage
 from mailboxes.services import cached_stats
 from mailboxes.services.addresses import find_keys_of_mailboxes
 from mailboxes.services.aliases import (
@@ -52,40 +53,8 @@ from mailboxes.services.mailboxes import (
     set_mailboxes,
 )
 from mailboxes.services.target_checks import find_alias_problems, find_alias_warnings
-from mailboxes.services.vacations import set_vacations_of_mailboxes
-from mailboxes.vacations.forms import BulkReplyForm
+from mailboxes.vacations.access import get_vacation_roles
 
-ALLOW_SENDING = Action(
-    "allow_sending",
-    gettext_lazy("Allow sending"),
-    gettext_lazy("Allow sending for %(rows)s"),
-    gettext_lazy("%(row)s may send mail."),
-    gettext_lazy("Sending allowed for %(rows)s."),
-    "smtp_active",
-    True,
-    "send-check",
-)
-BLOCK_SENDING = Action(
-    "block_sending",
-    gettext_lazy("Block sending"),
-    gettext_lazy("Block sending for %(rows)s"),
-    gettext_lazy("%(row)s can no longer send mail."),
-    gettext_lazy("Sending blocked for %(rows)s."),
-    "smtp_active",
-    False,
-    "send-slash",
-)
-SET_VACATION = Action(
-    "set_vacation",
-    gettext_lazy("Set a vacation reply"),
-    gettext_lazy("Set a vacation reply for %(rows)s"),
-    gettext_lazy("Set a vacation reply for %(row)s."),
-    gettext_lazy("Vacation reply set for %(rows)s."),
-    icon="umbrella",
-    service=set_vacations_of_mailboxes,
-    explanation=gettext_lazy("Existing vacation replies of these mailboxes are replaced."),
-    form_class=BulkReplyForm,
-)
 DELETE_ACTIONS = ("delete_mailbox", "delete_alias")  # what had an address before
 UNUSED_CHOICES: dict[str, Text] = {
     "30": gettext_lazy("30 days"),
@@ -168,9 +137,8 @@ class MailboxTable(PersonTable):
         add_delivery(rows, principal)
         return rows
 
-    @property
-    def enabled_actions(self) -> Sequence[Action]:
-        has_vacations = settings.MAILADMIN_VACATION
+    def get_actions(self, principal: Any) -> Sequence[Action]:
+        has_vacations = principal.role in get_vacation_roles()
         return [each for each in self.actions if has_vacations or each is not SET_VACATION]
 
     def filter_choices(self, principal: Any) -> Mapping[str, Mapping[str, Text]]:

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -24,6 +23,7 @@ from mailboxes.owner.forms import ForwardingForm
 from mailboxes.quota_hints import QuotaHint, build_limit_notice
 from mailboxes.services.target_checks import find_alias_warnings
 from mailboxes.tables import MailboxTable
+from mailboxes.vacations.access import get_vacation_roles
 from mailboxes.vacations.forms import VacationForm
 
 
@@ -122,6 +122,6 @@ class VacationView(MailboxFormView):
     saved_text = gettext_lazy("The vacation reply was saved.")
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not settings.MAILADMIN_VACATION:
+        if self.principal.role not in get_vacation_roles():
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)

@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import migrations, models
 
 import mailadmin.db.fields
-from mailadmin.db.models import get_table_name
 from mailadmin.db.operations import CreateMissingTable, get_table_names
+from mailadmin.db.table_names import get_table_name
 
 
 def write_version(apps, schema_editor):

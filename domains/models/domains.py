@@ -29,7 +29,8 @@ from mailadmin.db.fields import (
     UnknownDate,
     mail_key,
 )
-from mailadmin.db.models import TimestampedModel, get_table_name
+from mailadmin.db.models import TimestampedModel
+from mailadmin.db.table_names import get_table_name
 from mailadmin.names import domain_to_unicode
 
 ALL_DOMAINS = "ALL"  # PostfixAdmin's name for "every domain"; not a domain

@@ -18,7 +18,7 @@ from mailadmin.accounts.models import (
 from mailadmin.accounts.oidc.models import ProviderSession
 from mailadmin.api.models import RequestCount, StoredResponse
 from mailadmin.changes.models import ChangeSecret
-from mailadmin.db.models import get_table_name
+from mailadmin.db.table_names import get_table_name
 from mailadmin.jobs.models import WorkerHeartbeat
 
 APPS = ("domains", "mailadmin", "mailboxes")

@@ -20,7 +20,7 @@ from mailadmin.db.fields import (
     mail_key,
 )
 from mailadmin.db.indexes import PrefixIndex
-from mailadmin.db.models import get_table_name
+from mailadmin.db.table_names import get_table_name
 
 
 class UnindexedValue(Func):

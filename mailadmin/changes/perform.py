@@ -21,17 +21,17 @@ from mailadmin import registry
 from mailadmin.accounts.models import Role, is_scoped_model, visible_rows
 from mailadmin.accounts.requests import as_panel_request
 from mailadmin.changes import derived_rows
-from mailadmin.changes.models import Change, ChangeSecret, Log
+from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.changes.records import (
     ChangeRecord,
     LogLine,
     changed_values,
     created_values,
     deleted_values,
-    fit_log_line,
     format_row_key,
     get_row_domain,
     has_field,
+    insert_log_lines,
     is_batch_stored,
     reload_full_rows,
     serialize_value,
@@ -282,9 +282,7 @@ class Changes:
             function(rows)
         if self.principal.role is not Role.SUPERADMIN:
             self._check_scope()
-        for line in self._lines:
-            fit_log_line(line)
-        insert_rows(self._lines, Log)
+        insert_log_lines(self._lines)
         insert_rows(self._records, Change)
         for listener in registry.change_listeners:
             listener(self._records)

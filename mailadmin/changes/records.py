@@ -3,17 +3,18 @@
 import datetime
 import functools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError, models
 from django.utils import timezone
 
 from mailadmin.accounts.models import is_scoped_model
 from mailadmin.changes.models import Change, Log
-from mailadmin.db.bulk import chunks
+from mailadmin.db.bulk import chunks, insert_rows
 from mailadmin.db.fields import ListTextField, fits_column
 
 
@@ -140,6 +141,14 @@ def reload_full_rows(model: type[models.Model], instances: Iterable[Any]) -> Ite
         return
     for part in chunks(instances):
         yield from model._base_manager.filter(pk__in=[row.pk for row in part])
+
+
+def insert_log_lines(lines: Sequence[LogLine]) -> None:
+    """Write PostfixAdmin's log, unless the operator wants none."""
+    if settings.MAILADMIN_LOGGING:
+        for line in lines:
+            fit_log_line(line)
+        insert_rows(lines, Log)
 
 
 def fit_log_line(line: LogLine) -> None:

@@ -5,11 +5,13 @@ from mailadmin.conf.parsers import (
     choice_parser,
     integer_parser,
     list_parser,
+    optional_parser,
     parse_boolean,
     parse_default_alias,
     parse_domain,
     parse_maildir_template,
     parse_recipient_delimiter,
+    parse_regex,
     parse_service_name,
     parse_text,
 )
@@ -59,6 +61,18 @@ DOMAIN_SETTINGS = (
         " per mailbox (`mailboxes`, PostfixAdmin's `domain_quota` NO); `no` one (`quota` NO)",
     ),
     EnvironmentSetting(
+        "MAILADMIN_QUOTA_LEVEL_MED_PCT",
+        "70",
+        integer_parser(0, 100),
+        "percentage in use from which the bar of a quota or limit is yellow",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_QUOTA_LEVEL_HIGH_PCT",
+        "90",
+        integer_parser(0, 100),
+        "percentage in use from which it is red",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_TRANSPORT_DEFAULT",
         "virtual",
         parse_text,
@@ -84,6 +98,32 @@ DOMAIN_SETTINGS = (
         list_parser(parse_service_name),
         "delivery services of your own `master.cf` that transports may use besides those"
         " of the generated one, such as `maildrop` or `virtual`",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_EMAILCHECK_LOCALALIASONLY",
+        "no",
+        parse_boolean,
+        "`yes`: new targets of aliases and forwardings must be in domains of this panel",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_EMAILCHECK_RESOLVE_DOMAIN",
+        "no",
+        parse_boolean,
+        "`yes`: forms, the API and commands refuse new domains, and targets in domains, that have"
+        " no MX, address or NS record in DNS; imports do not look",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_USERNAME_LEGAL_CHARS",
+        "",
+        optional_parser(parse_regex),
+        "regular expression that local parts of new mailboxes must match, such as"
+        " `[a-zA-Z0-9._-]+`",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_LOGGING",
+        "yes",
+        parse_boolean,
+        "`no`: no lines in PostfixAdmin's table `log`; the panel's own records of changes remain",
     ),
     EnvironmentSetting(
         "MAILADMIN_SYSTEM_USERS",
@@ -117,6 +157,25 @@ DOMAIN_SETTINGS = (
     ),
     EnvironmentSetting(
         "MAILADMIN_VACATION", "yes", parse_boolean, "`no`: disable vacation replies"
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_VACATION_CONTROL",
+        "yes",
+        parse_boolean,
+        "`no`: mailbox owners cannot set their vacation reply",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_VACATION_CONTROL_ADMIN",
+        "yes",
+        parse_boolean,
+        "`no`: domain admins cannot set the vacation replies of mailboxes",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_VACATION_CHOICE_OF_REPLY",
+        "0,86400,604800",
+        list_parser(integer_parser(0, 2**31 - 1)),
+        "seconds after which a sender gets a vacation reply again, as forms offer them; 0 is once,"
+        " 1 is always",
     ),
     EnvironmentSetting(
         "MAILADMIN_VACATION_DOMAIN",

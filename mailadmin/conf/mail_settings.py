@@ -6,6 +6,7 @@ from mailadmin.conf.parsers import (
     optional_parser,
     parse_address,
     parse_folder,
+    parse_host,
     parse_text,
 )
 from mailadmin.conf.urls import parse_smtp_url
@@ -25,6 +26,18 @@ MAIL_SETTINGS = (
         "",
         optional_parser(parse_address),
         "sender address of the panel's mail; default: the acting admin",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_ADMIN_NAME",
+        "",
+        parse_text,
+        "name beside the sender address of the panel's mail, such as `Postmaster`",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_SMTP_CLIENT",
+        "",
+        optional_parser(parse_host),
+        "name with which the panel greets the SMTP server; default: that of the machine",
     ),
     EnvironmentSetting(
         "MAILADMIN_WELCOME_SUBJECT",

@@ -70,6 +70,14 @@ def regex_parser(pattern: str, description: str) -> Parser:
     return parse
 
 
+def parse_regex(value: str) -> re.Pattern[str]:
+    """Accept a regular expression."""
+    try:
+        return re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from None
+
+
 def list_parser(parse: Parser = parse_text) -> Parser:
     """Return a parser of lists separated by commas or spaces, which gives a tuple."""
     return lambda value: tuple(parse(part) for part in re.split(r"[,\s]+", value) if part)

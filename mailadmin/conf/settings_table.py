@@ -24,6 +24,7 @@ from mailadmin.conf.parsers import (
 )
 from mailadmin.conf.password_settings import PASSWORD_SETTINGS
 from mailadmin.conf.sign_in_settings import SIGN_IN_SETTINGS
+from mailadmin.conf.table_names import parse_table_names
 from mailadmin.conf.urls import parse_database_url
 
 SETTINGS = (
@@ -41,6 +42,13 @@ SETTINGS = (
         "",
         regex_parser(r"[A-Za-z0-9_]*", "made of letters, digits and _"),
         "PostfixAdmin's `database_prefix`",
+    ),
+    EnvironmentSetting(
+        "MAILADMIN_DATABASE_TABLES",
+        "",
+        parse_table_names,
+        "PostfixAdmin's `database_tables`, where tables have other names behind the prefix:"
+        " `mailbox=accounts,alias=forwards`",
     ),
     EnvironmentSetting(
         "MAILADMIN_SECRET_KEY",
@@ -154,6 +162,19 @@ SETTINGS = (
         integer_parser(),
         "maximum number of API requests per minute and person, over all their tokens; 0"
         " is unlimited",
+    ),
+    *(
+        EnvironmentSetting(
+            f"MAILADMIN_MOTD_{name}",
+            "",
+            parse_text,
+            f"text on the first page of {people} (`\\n` is a line break)",
+        )
+        for name, people in (
+            ("USER", "mailbox owners"),
+            ("ADMIN", "domain admins"),
+            ("SUPERADMIN", "superadmins"),
+        )
     ),
     EnvironmentSetting("MAILADMIN_PAGE_SIZE", "50", integer_parser(1), "rows per page in lists"),
     EnvironmentSetting(

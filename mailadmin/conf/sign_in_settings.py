@@ -82,8 +82,8 @@ SIGN_IN_SETTINGS = (
     EnvironmentSetting(
         "MAILADMIN_PASSWORD_RECOVERY",
         "all",
-        choice_parser("all", "mailboxes", "no"),
+        choice_parser("all", "mailboxes", "admins", "no"),
         "who can set a new password by a link that is sent to their recovery address: `all`,"
-        " owners of `mailboxes`, or nobody (`no`); needs `MAILADMIN_URL`",
+        " owners of `mailboxes`, `admins`, or nobody (`no`); needs `MAILADMIN_URL`",
     ),
 )

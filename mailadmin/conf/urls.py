@@ -41,7 +41,7 @@ def parse_mysql_url(url_part: str) -> dict[str, Any]:
     if not name or "/" in name:
         raise ValueError("has no database name (in a password, write / as %2F)")
     options = dict(parse_qsl(query, keep_blank_values=True))
-    known = ("unix_socket", "ssl_ca", "ssl_cert", "ssl_key")
+    known = ("unix_socket", *TLS_OPTIONS)
     if unknown := [option for option in options if option not in known]:
         raise ValueError(f"has the unknown option {unknown[0]!r}; known are {', '.join(known)}")
     hosts, number = parse_mysql_hosts(hosts)
@@ -54,6 +54,17 @@ def parse_mysql_url(url_part: str) -> dict[str, Any]:
         "PORT": number,
         "OPTIONS": build_mysql_tls_options(options),
     }
+
+
+# Option of the URL → that of the driver's TLS settings
+TLS_OPTIONS = {
+    "ssl_ca": "ca",
+    "ssl_capath": "capath",
+    "ssl_cert": "cert",
+    "ssl_key": "key",
+    "ssl_cipher": "cipher",
+    "ssl_verify": "",
+}
 
 
 def parse_mysql_hosts(hosts: str) -> tuple[str, int | str]:
@@ -71,14 +82,25 @@ def parse_mysql_hosts(hosts: str) -> tuple[str, int | str]:
 
 
 def build_mysql_tls_options(options: Mapping[str, str]) -> dict[str, Any]:
-    """Return the TLS options; the server's certificate is verified only if a CA is given."""
-    tls = {option.removeprefix("ssl_"): file for option, file in options.items()}
-    for file in tls.values():
-        if not os.access(file, os.R_OK):
-            raise ValueError(f"names {file!r}, which cannot be read")
+    """Return the TLS options; the server's certificate is verified only if a CA is given.
+
+    With `ssl_verify=no` the connection is encrypted, and the certificate is not looked at.
+    """
+    tls = {TLS_OPTIONS[name]: value for name, value in options.items() if TLS_OPTIONS[name]}
+    for name in ("ca", "capath", "cert", "key"):
+        if name in tls and not os.access(tls[name], os.R_OK):
+            raise ValueError(f"names {tls[name]!r}, which cannot be read")
+    verify = options.get("ssl_verify", "yes")
+    if verify not in ("yes", "no"):
+        raise ValueError("has an option ssl_verify that is neither yes nor no")
+    has_authority = "ca" in tls or "capath" in tls
+    if verify == "no":
+        if has_authority:
+            raise ValueError("names a CA that ssl_verify=no would not use; remove one of them")
+        return {"ssl": tls, "ssl_mode": "REQUIRED"}
     if not tls:
         return {}
-    return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if "ca" in tls else {})
+    return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if has_authority else {})
 
 
 SMTP_SCHEMES = {  # scheme → default port, STARTTLS, TLS from the start

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
-from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connection, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -14,6 +13,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from mailadmin.db.table_names import get_table_name
 from mailadmin.names import (
     validate_address,
     validate_domain,
@@ -153,7 +153,7 @@ class _Latin1Mixin(_CollatedMixin):
 
 def get_adopted_collation(connection: BaseDatabaseWrapper) -> str | None:
     """Return the collation of domain names in this database, if it has such a table."""
-    return get_column_collation(connection, settings.MAILADMIN_TABLE_PREFIX + "domain", "domain")
+    return get_column_collation(connection, get_table_name("domain"), "domain")
 
 
 def get_column_collation(connection: BaseDatabaseWrapper, table: str, column: str) -> str | None:

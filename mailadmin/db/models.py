@@ -3,7 +3,6 @@
 import copy
 from typing import TypeVar
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -11,11 +10,6 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin.db.fields import DateTimeField, UnknownDate
 
 Row = TypeVar("Row", bound=models.Model)
-
-
-def get_table_name(name: str) -> str:
-    """Return the name of one of PostfixAdmin's tables in this database."""
-    return settings.MAILADMIN_TABLE_PREFIX + name
 
 
 class TimestampedModel(models.Model):

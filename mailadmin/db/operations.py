@@ -13,7 +13,7 @@ from django.db.migrations.state import ProjectState
 
 from mailadmin.db.fields import get_adopted_collation, get_column_collation
 from mailadmin.db.indexes import LongIndex
-from mailadmin.db.models import get_table_name
+from mailadmin.db.table_names import get_table_name
 
 logger = logging.getLogger("mailadmin.operations")
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from email.utils import format_datetime
+from email.utils import format_datetime, formataddr
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -72,7 +72,7 @@ def compose_message(
     message = EmailMultiAlternatives(
         subject,
         text.rstrip() + "\n",
-        mail.sender,
+        formataddr((settings.MAILADMIN_ADMIN_NAME, mail.sender)),
         [mail.recipient],
         headers={
             "Message-ID": mail.message_id,  # the same, however often it is sent

@@ -5,8 +5,8 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import mailadmin.db.fields
-from mailadmin.db.models import get_table_name
 from mailadmin.db.operations import CreateMissingTable
+from mailadmin.db.table_names import get_table_name
 
 
 class Migration(migrations.Migration):

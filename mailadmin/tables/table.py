@@ -223,9 +223,8 @@ class Table(PartsMixin, ValuesMixin):
 
     # Many rows
 
-    @property
-    def enabled_actions(self) -> Sequence[Action]:
-        """Return the actions that the operator has not disabled."""
+    def get_actions(self, principal: Any) -> Sequence[Action]:
+        """Return the actions that this principal may run."""
         return self.actions
 
     def run_action(

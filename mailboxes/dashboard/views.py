@@ -22,6 +22,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.models import Log
 from mailadmin.db.pagination import fetch_first_rows
 from mailadmin.formatting import percent_of
+from mailadmin.motd import get_motd
 from mailboxes.dashboard.activity import RECENT_LINES, build_activity_bars, group_lines
 from mailboxes.dashboard.failures import find_failures
 from mailboxes.dashboard.first_steps import build_first_steps
@@ -64,6 +65,7 @@ class DashboardView(RoleRequiredMixin, View):
             "groups": group_lines(context.pop("lines"), person),
             "first_steps": build_first_steps(person, context["totals"]),
             "verbs": registry.action_labels,
+            "motd": get_motd(person.role),
         }
         return render(request, "home.html", context)
 

@@ -5,8 +5,8 @@ from django.db import migrations, models
 import mailadmin.db.fields
 import mailboxes.models
 import mailboxes.models.goto
-from mailadmin.db.models import get_table_name
 from mailadmin.db.operations import CreateMissingTable, prepare_postfixadmin_upgrade
+from mailadmin.db.table_names import get_table_name
 
 
 def allow_upgrade(apps, schema_editor):

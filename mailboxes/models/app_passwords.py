@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from domains.models import Domain
 from mailadmin.accounts.models import Role, ScopedQuerySet, VisibleQuerySet
 from mailadmin.db.fields import CharField, DateTimeField, NameField, UnknownDate, mail_key
-from mailadmin.db.models import get_table_name
+from mailadmin.db.table_names import get_table_name
 from mailboxes.models.mail import Mailbox
 from mailboxes.models.related import MailboxOwnedQuerySet
 

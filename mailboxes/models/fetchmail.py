@@ -16,7 +16,7 @@ from mailadmin.db.fields import (
     UnknownDate,
     mail_key,
 )
-from mailadmin.db.models import get_table_name
+from mailadmin.db.table_names import get_table_name
 from mailboxes.models.mail import Mailbox
 from mailboxes.models.related import EnumField, MailboxOwnedQuerySet
 

@@ -39,7 +39,8 @@ from mailadmin.db.fields import (
     mail_key,
 )
 from mailadmin.db.indexes import LongIndex
-from mailadmin.db.models import TimestampedModel, get_table_name
+from mailadmin.db.models import TimestampedModel
+from mailadmin.db.table_names import get_table_name
 from mailadmin.names import address_to_unicode, fold
 from mailboxes.models.goto import (
     GotoField,

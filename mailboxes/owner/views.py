@@ -18,6 +18,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.accounts.views import ThrottledFormMixin
 from mailadmin.changes.models import Log
 from mailadmin.db.fields import is_known_date
+from mailadmin.motd import get_motd
 from mailadmin.tables.views.base import SaveFormMixin
 from mailboxes.client_setup.servers import get_client_servers
 from mailboxes.models import Alias, Mailbox, Usage, Vacation
@@ -92,6 +93,7 @@ def render_owner_home(request: HttpRequest) -> HttpResponse:
     vacation = Vacation.objects.filter(pk=mailbox.pk).first()
     context = {
         "mailbox": mailbox,
+        "motd": get_motd(mailbox.role),
         "used": usage.bytes if usage else 0,
         "messages_count": usage.messages if usage else 0,
         "targets": alias.others if alias else [],

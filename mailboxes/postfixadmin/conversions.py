@@ -69,11 +69,21 @@ def convert_site_url(value: PhpValue) -> str:
     return url
 
 
-def check_table_names(value: PhpValue) -> str:
-    renamed = [f"{name} is {new}" for name, new in to_array(value).items() if name != new]
-    if renamed:
-        raise NotConverted(
-            "the panel expects the tables' own names behind the prefix: rename the tables, or"
-            f" create views ({', '.join(renamed)})"
-        )
-    raise NotNeeded("the tables have their own names")
+def convert_table_names(value: PhpValue) -> str:
+    names = {str(table): str(to_text(name)) for table, name in to_array(value).items()}
+    renamed = [f"{table}={name}" for table, name in names.items() if table != name]
+    if not renamed:
+        raise NotNeeded("the tables have their own names")
+    return ",".join(renamed)
+
+
+def convert_motd(value: PhpValue) -> str:
+    text = to_plain(value)
+    if re.search(r"</?[a-zA-Z]", text):
+        raise NotConverted("the panel shows plain text: set the variable to the text without HTML")
+    return re.sub(r"\r?\n", r"\\n", text)
+
+
+def convert_reply_intervals(value: PhpValue) -> str:
+    """Return the seconds of the choices; the panel has its own words for them."""
+    return ",".join(str(seconds) for seconds in to_array(value))

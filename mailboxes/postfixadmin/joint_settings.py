@@ -1,5 +1,6 @@
 """Variables that are made of several options of PostfixAdmin."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,10 +15,17 @@ from mailboxes.postfixadmin.outcomes import (
     is_yes,
     to_array,
 )
+from mailboxes.postfixadmin.php_values import to_text
 
 MYSQL_TYPES = ("mysql", "mysqli")
 SMTP_SCHEMES = {"plain": "smtp", "starttls": "smtp+starttls", "tls": "smtps"}
-DEFAULT_PASSWORD_RULES = ("/.{5}/", "/([a-zA-Z].*){3}/", "/([0-9].*){2}/")
+PATTERN_RE = re.compile(r"/(.*)/(i?)", re.DOTALL)
+# PostfixAdmin's names of its messages → texts of the panel
+RULE_TEXTS = {
+    "password_no_characters": "Use at least {count} letters from a to z.",
+    "password_no_digits": "Use at least {count} digits.",
+    "password_no_special": "Use at least {count} special characters.",
+}
 LENGTH_RE = re.compile(r"/\^?\.\{(\d+),?\}\$?/")
 PANEL_PASSWORD_LENGTH = 8
 
@@ -56,15 +64,21 @@ def build_database_url(options: Options) -> str:
 
 def build_database_options(options: Options) -> dict[str, str]:
     names = {"unix_socket": "database_socket"}
+    more = {}
     if is_yes(options.get("database_use_ssl")):
-        names |= {f"ssl_{part}": f"database_ssl_{part}" for part in ("ca", "cert", "key")}
-        if not get_text(options, "database_ssl_ca"):
+        names |= {f"ssl_{part}": f"database_ssl_{part}" for part in ("cert", "key", "cipher")}
+        authorities = {"ssl_ca": "database_ssl_ca", "ssl_capath": "database_ssl_ca_path"}
+        if not is_yes(options.get("database_ssl_verify_server_cert", True)):
+            more = {"ssl_verify": "no"}
+        elif any(get_text(options, name) for name in authorities.values()):
+            names |= authorities
+        else:
             raise NotConverted(
-                "the panel uses TLS only with a CA: write MAILADMIN_DATABASE_URL by hand, with"
-                " ?ssl_ca=/path.pem"
+                "the panel verifies the server's certificate by a CA: write MAILADMIN_DATABASE_URL"
+                " by hand, with ?ssl_ca=/path.pem, or with ?ssl_verify=no"
             )
     given = {option: get_text(options, name) for option, name in names.items()}
-    return {option: value for option, value in given.items() if value}
+    return {option: value for option, value in given.items() if value} | more
 
 
 def build_smtp_url(options: Options) -> str:
@@ -109,37 +123,57 @@ def build_domain_quota(options: Options) -> str:
     return get_text(options, "domain_quota_default", "0")
 
 
+def build_quota_limits(options: Options) -> str:
+    if not is_yes(options.get("quota", "NO")):
+        return "no"
+    return "all" if is_yes(options.get("domain_quota", "YES")) else "mailboxes"
+
+
+def build_broadcast(options: Options) -> str:
+    if not is_yes(options.get("sendmail", "YES")):
+        return "no"
+    return "admins" if is_yes(options.get("sendmail_all_admins", "NO")) else "superadmins"
+
+
 def build_password_length(options: Options) -> str:
     rules = [str(rule) for rule in to_array(options.get("password_validation"))]
     lengths = [int(found[1]) for rule in rules if (found := LENGTH_RE.fullmatch(rule))]
     if old := get_text(options, "min_password_length"):
         lengths.append(int(old) if old.isdecimal() else 0)
-    others = [rule for rule in rules if not LENGTH_RE.fullmatch(rule)]
-    if set(others) - set(DEFAULT_PASSWORD_RULES):
-        raise NotConverted(
-            "the panel has no rules by regular expressions: it refuses short and guessable"
-            " passwords, and breached ones (MAILADMIN_PASSWORD_LENGTH, MAILADMIN_PASSWORD_BREACHED)"
-        )
     length = max(lengths, default=0)
     if length < PANEL_PASSWORD_LENGTH:
         raise NotNeeded(
-            f"the panel's own minimum of {PANEL_PASSWORD_LENGTH} characters is stricter; letters"
-            " and digits are not counted, but guessable passwords are refused"
+            f"the panel's own minimum of {PANEL_PASSWORD_LENGTH} characters is stricter; lower it"
+            " with MAILADMIN_PASSWORD_LENGTH if you need to"
         )
     return str(length)
+
+
+def build_password_rules(options: Options) -> str:
+    """Return the regular expressions besides the length, each with a text of the panel."""
+    rules = {str(rule): value for rule, value in to_array(options["password_validation"]).items()}
+    found: dict[str, str] = {}
+    for rule, value in rules.items():
+        if LENGTH_RE.fullmatch(rule):
+            continue
+        pattern = PATTERN_RE.fullmatch(rule)
+        if pattern is None:
+            raise NotConverted(
+                f"the rule {rule} is not a regular expression that the panel can read: set"
+                " MAILADMIN_PASSWORD_RULES by hand"
+            )
+        name, _space, count = str(to_text(value)).partition(" ")
+        flags = "(?i)" if pattern[2] else ""
+        found[flags + pattern[1]] = RULE_TEXTS.get(name, name).format(count=count)
+    return json.dumps(found)
 
 
 def build_password_recovery(options: Options) -> str:
     for_users = is_yes(options.get("forgotten_user_password_reset", True))
     for_admins = is_yes(options.get("forgotten_admin_password_reset", False))
-    if for_admins and not for_users:
-        raise NotConverted(
-            "recovery for admins alone is not possible: set MAILADMIN_PASSWORD_RECOVERY to all or"
-            " no"
-        )
     if for_users:
         return "all" if for_admins else "mailboxes"
-    return "no"
+    return "admins" if for_admins else "no"
 
 
 def build_dkim(options: Options) -> str:
@@ -152,8 +186,8 @@ JOINT_SETTINGS = (
     JointSetting(
         "DATABASE_URL",
         "database_type database_host database_port database_socket database_user"
-        " database_password database_name database_use_ssl database_ssl_ca database_ssl_cert"
-        " database_ssl_key",
+        " database_password database_name database_use_ssl database_ssl_ca database_ssl_ca_path"
+        " database_ssl_cert database_ssl_key database_ssl_cipher database_ssl_verify_server_cert",
         build_database_url,
         secret=True,
     ),
@@ -171,6 +205,9 @@ JOINT_SETTINGS = (
         "PASSWORD_SCHEME", "encrypt authlib_default_flavor", password_schemes.build_scheme
     ),
     JointSetting("PASSWORD_PREFIX", "encrypt", password_schemes.build_prefix),
+    JointSetting("QUOTA_LIMITS", "quota domain_quota", build_quota_limits),
+    JointSetting("BROADCAST", "sendmail sendmail_all_admins", build_broadcast),
+    JointSetting("PASSWORD_RULES", "password_validation", build_password_rules),
     JointSetting(
         "PASSWORD_LENGTH", "password_validation min_password_length", build_password_length
     ),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from mailboxes.postfixadmin import conversions
-from mailboxes.postfixadmin.outcomes import NOT_NEEDED, to_list, to_plain, to_yes_or_no
+from mailboxes.postfixadmin.outcomes import to_list, to_plain, to_yes_or_no
 from mailboxes.postfixadmin.php_functions import TIME_ZONE_OPTION
 from mailboxes.postfixadmin.php_values import PhpValue
 
@@ -46,14 +46,7 @@ def named(names: str, option: Option) -> dict[str, Option]:
 
 DATABASE_OPTIONS: Mapping[str, Option] = {
     "database_prefix": Option("TABLE_PREFIX"),
-    "database_tables": Option(NOT_NEEDED, conversions.check_table_names),
-    **named(
-        "database_ssl_ca_path database_ssl_cipher",
-        unsupported("the panel takes a CA file only: ?ssl_ca=/path.pem in MAILADMIN_DATABASE_URL"),
-    ),
-    "database_ssl_verify_server_cert": unsupported(
-        "with a CA the panel always verifies the server's certificate", "yes", "1", "true"
-    ),
+    "database_tables": Option("DATABASE_TABLES", conversions.convert_table_names),
     TIME_ZONE_OPTION: Option("TIME_ZONE"),
 }
 PEOPLE_OPTIONS: Mapping[str, Option] = {
@@ -67,59 +60,36 @@ PEOPLE_OPTIONS: Mapping[str, Option] = {
     "alias_domain": Option("ALIAS_DOMAIN", to_yes_or_no),
     "generate_password": ignored("forms have a button that generates a password"),
     "show_password": ignored("a password is shown only to the person who enters it"),
-    "username_legal_chars": unsupported(
-        "the panel accepts every local part that is valid in an email address"
-    ),
+    "username_legal_chars": Option("USERNAME_LEGAL_CHARS"),
     "totp": ignored(ALWAYS),
     "app_passwords": ignored(ALWAYS),
     "smtp_active_flag": ignored(ALWAYS),
-    "password_expiration": unsupported(
-        "passwords expire in the panel where the domain has a number of days: set password_expiry"
-        " of the domains to 0",
-        *("yes", "1", "true"),
-        reason="passwords expire where the domain has a number of days",
-    ),
+    "password_expiration": Option("PASSWORD_EXPIRATION", to_yes_or_no),
     "sms_send_function": unsupported(
         "the panel sends no SMS: recovery links go to email addresses"
     ),
-    **named(
-        "motd_user motd_admin motd_superadmin",
-        unsupported("the panel shows no message of the day: tell people by email"),
-    ),
-    "logging": unsupported(
-        "the panel always writes PostfixAdmin's log", "yes", "1", "true", reason=ALWAYS
-    ),
-    "backup": ignored("back up the database with mariadb-dump; `mailadmin export` writes the rows"),
-    **named(
-        "sendmail sendmail_all_admins",
-        ignored("write to mailbox owners from a mail program: the panel has no such page"),
-    ),
+    "motd_user": Option("MOTD_USER", conversions.convert_motd),
+    "motd_admin": Option("MOTD_ADMIN", conversions.convert_motd),
+    "motd_superadmin": Option("MOTD_SUPERADMIN", conversions.convert_motd),
+    "logging": Option("LOGGING", to_yes_or_no),
+    "backup": ignored("superadmins always have the page Backup"),
     "xmlrpc_enabled": unsupported("programs use the API (`/api/v1/`) instead of XML-RPC"),
 }
 MAIL_OPTIONS: Mapping[str, Option] = {
     "admin_email": Option("ADMIN_EMAIL"),
-    "admin_name": unsupported(
-        "write the name into your own texts of mails (MAILADMIN_MAIL_TEMPLATES)",
-        *("", "postmaster"),
-        reason="the panel's mails are not signed",
-    ),
-    "smtp_client": unsupported("the panel greets the mail server with the name of its machine"),
+    "admin_name": Option("ADMIN_NAME"),
+    "smtp_client": Option("SMTP_CLIENT"),
     "welcome_text": Option("WELCOME_TEXT", conversions.convert_welcome_text),
     "vacation": Option("VACATION", to_yes_or_no),
     "vacation_domain": Option("VACATION_DOMAIN", conversions.convert_vacation_domain),
-    **named(
-        "vacation_control vacation_control_admin",
-        unsupported(
-            "owners and admins can both set vacation replies; MAILADMIN_VACATION=no hides them for"
-            " all",
-            *("yes", "1", "true"),
-            reason=ALWAYS,
-        ),
+    "vacation_control": Option("VACATION_CONTROL", to_yes_or_no),
+    "vacation_control_admin": Option("VACATION_CONTROL_ADMIN", to_yes_or_no),
+    "vacation_choice_of_reply": Option(
+        "VACATION_CHOICE_OF_REPLY", conversions.convert_reply_intervals
     ),
-    "vacation_choice_of_reply": ignored("the form has its own choice of intervals"),
     "recipient_delimiter": Option("RECIPIENT_DELIMITER", conversions.convert_delimiter),
-    "emailcheck_resolve_domain": ignored("the panel saves an address without looking it up in DNS"),
-    "emailcheck_localaliasonly": unsupported("aliases may point to foreign addresses"),
+    "emailcheck_resolve_domain": Option("EMAILCHECK_RESOLVE_DOMAIN", to_yes_or_no),
+    "emailcheck_localaliasonly": Option("EMAILCHECK_LOCALALIASONLY", to_yes_or_no),
     "dovecotpw": ignored("the panel computes all hashes itself"),
     "fetchmail": Option("FETCHMAIL", to_yes_or_no),
     "fetchmail_extra_options": unsupported(
@@ -131,23 +101,11 @@ DOMAIN_OPTIONS: Mapping[str, Option] = {
     "mailboxes": Option("DOMAIN_MAILBOXES"),
     "default_aliases": Option("DEFAULT_ALIASES", conversions.convert_default_aliases),
     "quota_multiplier": Option("QUOTA_MULTIPLIER"),
-    **named(
-        "quota domain_quota",
-        unsupported(
-            "the panel always enforces the limits of domains: where they hold values that nobody"
-            " meant, remove them with `mailadmin domain edit DOMAIN --maxquota 0 --quota 0`",
-            *("yes", "1", "true"),
-            reason="the panel enforces the limits of domains",
-        ),
-    ),
-    **named("quota_level_med_pct quota_level_high_pct", ignored(LOOKS)),
+    "quota_level_med_pct": Option("QUOTA_LEVEL_MED_PCT"),
+    "quota_level_high_pct": Option("QUOTA_LEVEL_HIGH_PCT"),
     "transport": ignored("superadmins can always set the transport of a domain"),
     "transport_options": Option("TRANSPORTS", to_list),
-    "transport_default": unsupported(
-        "a new domain has the transport virtual unless the form or the command names another",
-        *("", "virtual"),
-        reason="it is the transport of new domains in the panel as well",
-    ),
+    "transport_default": Option("TRANSPORT_DEFAULT"),
     "used_quotas": ignored(ALWAYS),
     "new_quota_table": unsupported(
         "the panel reads the usage from quota2: let Dovecot's quota dictionary write that table",

@@ -27,6 +27,7 @@ from mailboxes.services.addresses import (
     refuse_taken_addresses,
 )
 from mailboxes.services.default_aliases import is_default_alias
+from mailboxes.services.foreign_targets import refuse_foreign_targets
 from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
@@ -46,6 +47,7 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
     for domain, new in group_by_domain(aliases, domains):
         check_row_limit(domain, "aliases", len(new))
     _refuse_protected_aliases(changes, aliases)
+    refuse_foreign_targets((alias, ()) for alias in aliases)
     for alias in aliases:
         _refuse_system_users(changes, alias)
         _validate_targets(alias)
@@ -89,6 +91,9 @@ def edit_aliases(changes: Changes, edits: list[tuple[str, dict]]) -> list[Alias]
         has_mailbox = fold(alias.pk) in of_mailboxes
         _refuse_mailbox_forwarding(changes, has_mailbox)
         columns.append((alias, _get_edited_columns(changes, alias, values, has_mailbox)))
+    refuse_foreign_targets(
+        (copy_with_values(alias, own), alias.targets) for alias, own in columns if "goto" in own
+    )
     rerouted = [
         (alias, own)
         for alias, own in columns

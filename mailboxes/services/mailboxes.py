@@ -77,7 +77,7 @@ def _build_mailboxes(changes: Changes, rows: list[dict]) -> list[Mailbox]:
     domains = lock_writable_domains(changes, [row["domain"].pk for row in rows])
     _refuse_maildir(changes, rows)
     mailboxes = [_build_mailbox(changes, row, domains[row["domain"].pk]) for row in rows]
-    _refuse_delimiter_in_local_part(mailboxes)
+    _refuse_local_parts(mailboxes)
     refuse_taken_addresses([mailbox.pk for mailbox in mailboxes])
     for domain, new in group_by_domain(mailboxes, domains):
         check_row_limit(domain, "mailboxes", len(new))
@@ -138,9 +138,15 @@ def _refuse_maildir(changes: Changes, rows: Iterable[dict]) -> None:
         raise ValidationError(_("Only superadmins can set the maildir."))
 
 
-def _refuse_delimiter_in_local_part(mailboxes: list[Mailbox]) -> None:
-    """Refuse names with a recipient delimiter: Dovecot looks for the part before it."""
-    delimiters = settings.MAILADMIN_RECIPIENT_DELIMITER
+def _refuse_local_parts(mailboxes: list[Mailbox]) -> None:
+    """Refuse names with other characters than the operator allows, or a recipient delimiter.
+
+    Dovecot looks for the part before a delimiter.
+    """
+    delimiters, legal = (
+        settings.MAILADMIN_RECIPIENT_DELIMITER,
+        settings.MAILADMIN_USERNAME_LEGAL_CHARS,
+    )
     for mailbox in mailboxes:
         if signs := [sign for sign in mailbox.local_part if sign in delimiters]:
             text = _(
@@ -148,6 +154,9 @@ def _refuse_delimiter_in_local_part(mailboxes: list[Mailbox]) -> None:
                 " %(sign)s as an address extension."
             )
             raise ValidationError({"local_part": text % {"sign": signs[0]}})
+        if legal and not legal.fullmatch(mailbox.local_part):
+            text = _("This name has characters that are not allowed here.")
+            raise ValidationError({"local_part": text})
 
 
 def edit_mailbox(changes: Changes, key: str, values: dict) -> Mailbox:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 
 from domains.services.locks import lock_domains
 from mailadmin.changes.perform import Changes
@@ -16,6 +16,7 @@ from mailboxes.models.goto import join_goto
 from mailboxes.services.addresses import find_domain_names
 from mailboxes.services.aliases import get_or_create_own_aliases
 from mailboxes.services.limits import validate_column_capacity
+from mailboxes.vacations.access import get_vacation_roles
 
 Values = Mapping[str, Any]
 
@@ -60,6 +61,7 @@ def set_vacations(changes: Changes, keys: Sequence[str], field: str, value: bool
 
 def delete_vacations(changes: Changes, keys: Sequence[str]) -> None:
     """Delete vacation replies."""
+    _check_role(changes)
     mailboxes = _lock_mailboxes(changes, keys)
     changes.delete(changes.find(Vacation, keys))
     _sync_vacation_targets(changes, [(mailbox, False) for mailbox in mailboxes])
@@ -76,6 +78,7 @@ def find_vacations(keys: Iterable[str]) -> dict[str, Vacation]:
 
 def _save(changes: Changes, edits: Sequence[tuple[str, Values]]) -> list[Vacation]:
     """Create or edit the replies of mailboxes; senders that had one get it again."""
+    _check_role(changes)
     keys = [key for key, _values in edits]
     mailboxes = _lock_mailboxes(changes, keys)
     stored = [row.pk for row in find_vacations(keys).values()]
@@ -99,6 +102,11 @@ def _save(changes: Changes, edits: Sequence[tuple[str, Values]]) -> list[Vacatio
     )
     _log(changes, mailboxes)
     return saved
+
+
+def _check_role(changes: Changes) -> None:
+    if changes.principal.role not in get_vacation_roles():
+        raise PermissionDenied
 
 
 def _lock_mailboxes(changes: Changes, keys: Sequence[str]) -> list[Mailbox]:

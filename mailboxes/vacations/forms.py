@@ -1,11 +1,13 @@
 """The forms of vacation replies: of one mailbox, of a row of their table, of many mailboxes."""
 
 import datetime
-from collections.abc import Sequence
+import functools
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils import timezone
+from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +23,14 @@ from mailboxes.services.vacations import set_vacation
 # What MySQL's TIMESTAMP holds; PostfixAdmin's own default is the last of these days.
 MIN_TIMESTAMP_DATE, MAX_TIMESTAMP_DATE = datetime.date(1971, 1, 1), datetime.date(2038, 1, 18)
 get_time_zone_name = lazy(timezone.get_current_timezone_name, str)
-REPLY_INTERVAL_CHOICES = [(0, _("once")), (86400, _("once a day")), (604800, _("once a week"))]
+ONCE = 0
+INTERVAL_LABELS = {
+    ONCE: _("once"),
+    1: _("to every message"),
+    3600: _("once an hour"),
+    86400: _("once a day"),
+    604800: _("once a week"),
+}
 MAX_INTERVAL = 2**31 - 1  # of the column
 COLUMNS = ("active", "activefrom", "activeuntil", "subject", "body", "interval_time")
 
@@ -33,12 +42,24 @@ class DateTimeLocalInput(forms.DateTimeInput):
         super().__init__(format="%Y-%m-%dT%H:%M")
 
 
+def get_interval_choices(*stored: int) -> list[tuple[int, Any]]:
+    """Return the intervals that the operator offers and those stored, each with its label."""
+    offered = settings.MAILADMIN_VACATION_CHOICE_OF_REPLY or (ONCE,)
+    intervals = dict.fromkeys([*offered, *stored])
+    return [(each, format_interval(each)) for each in intervals]
+
+
+def format_interval(seconds: int) -> Any:
+    """Return how often a sender gets a reply."""
+    return INTERVAL_LABELS.get(seconds) or _("every %(seconds)d seconds") % {"seconds": seconds}
+
+
 class IntervalField(forms.IntegerField):
     """The seconds after which a sender gets another reply; pages offer a few."""
 
-    def __init__(self, more_choices: Sequence[tuple[int, Any]] = (), **options: Any) -> None:
-        self.choices = [*REPLY_INTERVAL_CHOICES, *more_choices]
-        widget = forms.Select(choices=self.choices)
+    def __init__(self, *stored: int, **options: Any) -> None:
+        choices = CallableChoiceIterator(functools.partial(get_interval_choices, *stored))
+        widget = forms.Select(choices=choices)
         super().__init__(min_value=0, max_value=MAX_INTERVAL, widget=widget, **options)
 
 
@@ -66,12 +87,9 @@ class ReplyForm(ConflictCheckedForm):
 
     def offer_interval(self, vacation: Vacation | None) -> None:
         """Offer the stored interval as well, which PostfixAdmin may have set."""
-        interval = vacation.interval_time if vacation else 0
-        if interval not in dict(REPLY_INTERVAL_CHOICES):
-            label = _("every %(seconds)d seconds") % {"seconds": interval}
-            self.fields["interval_time"] = IntervalField(
-                label=_("Reply to each sender"), more_choices=[(interval, label)]
-            )
+        if vacation:
+            label = self.fields["interval_time"].label
+            self.fields["interval_time"] = IntervalField(vacation.interval_time, label=label)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -97,7 +115,7 @@ def get_initial_reply(vacation: Vacation | None) -> dict[str, Any]:
     tomorrow = timezone.localtime() + datetime.timedelta(days=1)
     new = {
         "active": False,
-        "interval_time": 0,
+        "interval_time": get_interval_choices()[0][0],
         "activefrom": timezone.now(),
         "activeuntil": tomorrow.replace(hour=23, minute=59, second=0),
         "subject": _("Out of office"),

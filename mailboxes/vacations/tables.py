@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
-
 from mailadmin.accounts.models import Role
 from mailadmin.tables.actions import Services
 from mailadmin.tables.columns import Column
@@ -16,6 +14,7 @@ from mailboxes.services.vacations import (
     edit_vacation,
     set_vacations,
 )
+from mailboxes.vacations.access import get_vacation_roles
 from mailboxes.vacations.forms import VacationRowForm
 
 
@@ -64,7 +63,13 @@ class VacationTable(Table):
     )
 
     def is_enabled(self) -> bool:
-        return settings.MAILADMIN_VACATION
+        return bool(get_vacation_roles())
+
+    def roles_of(self, screen: str) -> Role:
+        return super().roles_of(screen) & get_vacation_roles()
+
+    def api_roles_of(self, screen: str) -> Role:
+        return super().api_roles_of(screen) & get_vacation_roles()
 
     def list_url(self, row: Any) -> str:
         return self.url("list")

@@ -186,5 +186,5 @@ def test_a_table_prefix_is_understood(tmp_path):
         "FROM alias WHERE address = '%s' AND active = '1'",
         "FROM pa_alias WHERE address = '%s'",
     )
-    looked_at = replace(configuration(tmp_path, edit), prefix="pa_")
+    looked_at = replace(configuration(tmp_path, edit), tables={"pa_alias": "alias"})
     assert codes(run_checks(looked_at)) == {"inactive-rows-answer"}

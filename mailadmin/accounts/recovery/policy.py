@@ -7,7 +7,9 @@ from mailadmin.accounts.models import Principal, Role
 from mailadmin.mails.queue import is_possible_recipient
 from mailadmin.names import try_normalize_address
 
-EVERYBODY, NOBODY = "all", "no"  # values of MAILADMIN_PASSWORD_RECOVERY
+NOBODY = "no"
+# Value of MAILADMIN_PASSWORD_RECOVERY → who can recover a password
+ROLES = {"all": Role.ANYONE, "mailboxes": Role.MAILBOX, "admins": Role.ADMINS, NOBODY: Role(0)}
 
 
 def is_recovery_offered() -> bool:
@@ -24,7 +26,7 @@ def can_recover(person: Principal) -> bool:
     """Return whether the operator lets this person set a new password by a link."""
     if not (is_recovery_offered() and has_links() and may_sign_in_locally(person)):
         return False
-    return settings.MAILADMIN_PASSWORD_RECOVERY == EVERYBODY or person.role is Role.MAILBOX
+    return person.role in ROLES[settings.MAILADMIN_PASSWORD_RECOVERY]
 
 
 def get_recovery_address(person: Principal) -> str:

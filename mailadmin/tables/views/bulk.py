@@ -30,7 +30,8 @@ class TableBulkView(FilteredView, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         name = request.POST.get("action")
-        action = next((a for a in self.table.enabled_actions if a.name == name), None)
+        actions = self.table.get_actions(request.user)
+        action = next((each for each in actions if each.name == name), None)
         if action is None:
             messages.error(request, _("Select an action for the selected rows."))
             return self.redirect_to_list()

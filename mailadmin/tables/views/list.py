@@ -73,6 +73,7 @@ class TableListView(FilteredView, TemplateView):
             columns=self.get_columns(),
             count=self.get_count(page),
             menu_actions=self.get_menu_actions(),
+            selection_actions=self.table.get_actions(self.request.user),
             saved_filters=saved,
             is_filter_saved=self.filter_query in [each.query for each in saved],
             filters=self.filters,

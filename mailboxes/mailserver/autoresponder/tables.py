@@ -8,6 +8,8 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from mailadmin.conf.table_names import build_table_name
+
 # The least that the responder must be allowed: table → statement → columns, none meaning the row
 AUTOREPLY_PRIVILEGES: dict[str, dict[str, tuple[str, ...]]] = {
     "vacation": {
@@ -44,8 +46,7 @@ class AutoreplyDatabase:
 
     def __init__(self, driver: Any, connection: Any, settings: Mapping[str, Any]) -> None:
         self.driver, self.connection, self.settings = driver, connection, settings
-        prefix = settings["MAILADMIN_TABLE_PREFIX"]
-        self.tables = {name: prefix + name for name in AUTOREPLY_PRIVILEGES}
+        self.tables = {name: build_table_name(name, settings) for name in AUTOREPLY_PRIVILEGES}
 
     def run(self, sql: str, *values: Any, places: str = "") -> Any:
         """Run a statement in which {name} is a table and %s a value, and return its cursor."""

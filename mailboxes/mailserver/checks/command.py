@@ -15,6 +15,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailadmin.db.table_names import build_table_mapping
 from mailboxes.client_setup.servers import get_offered_ports
 from mailboxes.mailserver.checks import ERROR, CheckResult, Configuration, rows, run_checks
 from mailboxes.mailserver.config_parser.dovecot import DovecotFiles
@@ -62,7 +63,7 @@ def run(command: BaseCommand, options: Options) -> None:
         postfix,
         dovecot,
         facts or rows.EMPTY_FACTS,
-        prefix=settings.MAILADMIN_TABLE_PREFIX,
+        tables=build_table_mapping(),
         dovecot_version=options["dovecot_version"] or get_installed_version(dovecot),
         client_ports=get_offered_ports() if settings.MAILADMIN_MAIL_HOST else {},
     )

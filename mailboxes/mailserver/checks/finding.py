@@ -106,7 +106,7 @@ class Configuration:
     postfix_files: PostfixFiles | None = None
     dovecot_files: DovecotFiles | None = None
     rows: DatabaseFacts = EMPTY_FACTS
-    prefix: str = ""  # of PostfixAdmin's tables
+    tables: Mapping[str, str] = field(default_factory=dict)  # name here → PostfixAdmin's
     dovecot_version: str = ""  # 2.3 or 2.4, of the Dovecot that reads these files, if known
     # Protocol → the ports that the settings name to mail programs
     client_ports: Mapping[str, tuple[ServicePort, ...]] = field(default_factory=dict)
@@ -174,8 +174,8 @@ class Configuration:
         return [use for use in self.sql_map_uses if use.parameter in parameters]
 
     def table(self, name: str) -> str:
-        """Return PostfixAdmin's name of a table, without the prefix."""
-        return name.removeprefix(self.prefix) if self.prefix else name
+        """Return PostfixAdmin's name of a table."""
+        return self.tables.get(name, name)
 
     @functools.cached_property
     def virtual_domains(self) -> set[str]:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from django.conf import settings
 from django.db import connection
 
+from mailadmin.db.table_names import get_table_name
 from mailboxes.mailserver.autoresponder.tables import AUTOREPLY_PRIVILEGES
 from mailboxes.postfix.dovecot_queries import DOVECOT_PRIVILEGES
 from mailboxes.postfix.maps import POSTFIX_PRIVILEGES
@@ -46,13 +46,12 @@ def iter_grants(privileges: TablePrivileges) -> Iterator[Grant]:
         names = ", ".join(
             f"{verb} {format_columns(columns)}".strip() for verb, columns in statements.items()
         )
-        yield names, f"{database}.{quote_identifier(get_prefixed_table(table))}"
+        yield names, f"{database}.{quote_identifier(get_granted_table(table))}"
 
 
-def get_prefixed_table(table: str) -> str:
-    """Return the table with the prefix of PostfixAdmin's tables; `mailadmin_…` has none."""
-    is_own = table.startswith("mailadmin_")
-    return table if is_own else settings.MAILADMIN_TABLE_PREFIX + table
+def get_granted_table(table: str) -> str:
+    """Return the name of a table in the database; `mailadmin_…` are the panel's own."""
+    return table if table.startswith("mailadmin_") else get_table_name(table)
 
 
 def escape_grant_pattern(name: str) -> str:

@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from domains.models import Domain
+from mailadmin.db.table_names import get_table_name
 from mailadmin.passwords import schemes
 from mailboxes.mailserver.generator.database import DatabaseLocation
 from mailboxes.mailserver.programs import find_program
@@ -113,7 +114,9 @@ class MailServerOptions:
             "connect": database.connect(self.passwords["dovecot"]),
             "url": database.url(self.passwords["autoreply"]),
             "compatibility_level": "3.6" if has_levels else "2",
+            "quota_table": get_table_name("quota2"),
             "table_prefix": settings.MAILADMIN_TABLE_PREFIX,
+            "table_names": settings.MAILADMIN_DATABASE_TABLES,
             "time_zone": settings.TIME_ZONE,
             "delimiter": settings.MAILADMIN_RECIPIENT_DELIMITER,
             "vacation_domain": settings.MAILADMIN_VACATION_DOMAIN,

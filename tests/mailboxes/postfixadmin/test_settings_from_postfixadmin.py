@@ -246,6 +246,30 @@ def test_a_scheme_that_depends_on_the_version_is_not_guessed(tmp_path):
          "MAILBOX_POST_TOTP_CHANGE_SECRET_SCRIPT", "sudo -u vmail x"),
         ("$CONF['site_url'] = 'https://pfa.example.org/';", "URL", "https://pfa.example.org"),
         ("date_default_timezone_set('Europe/Berlin');", "TIME_ZONE", "Europe/Berlin"),
+        ("$CONF['database_tables'] = ['admin' => 'adm', 'log' => 'log'];",
+         "DATABASE_TABLES", "admin=adm"),
+        ("$CONF['database_use_ssl'] = true; $CONF['database_ssl_verify_server_cert'] = false;"
+         " $CONF['database_name'] = 'mail';", "DATABASE_URL",
+         "mysql://localhost/mail?ssl_verify=no"),
+        ("$CONF['quota'] = 'NO';", "QUOTA_LIMITS", "no"),
+        ("$CONF['quota'] = 'YES'; $CONF['domain_quota'] = 'NO';", "QUOTA_LIMITS", "mailboxes"),
+        ("$CONF['quota'] = 'YES';", "QUOTA_LIMITS", None),
+        ("$CONF['sendmail'] = 'NO';", "BROADCAST", "no"),
+        ("$CONF['sendmail_all_admins'] = 'YES';", "BROADCAST", "admins"),
+        ("$CONF['forgotten_user_password_reset'] = false;"
+         " $CONF['forgotten_admin_password_reset'] = true;", "PASSWORD_RECOVERY", "admins"),
+        ("$CONF['password_validation'] = ['/.{9}/' => 'password_too_short 9',"
+         " '/[!?]/i' => 'password_no_special 1'];", "PASSWORD_RULES",
+         '{"(?i)[!?]": "Use at least 1 special characters."}'),
+        ("$CONF['password_validation'] = ['/([a-zA-Z].*){3}/' => 'password_no_characters 3',"
+         " '/([0-9].*){2}/' => 'password_no_digits 2'];", "PASSWORD_RULES", None),
+        ("$CONF['vacation_choice_of_reply'] = [0 => 'once', 3600 => 'hour'];",
+         "VACATION_CHOICE_OF_REPLY", "0,3600"),
+        ("$CONF['password_expiration'] = 'NO';", "PASSWORD_EXPIRATION", "no"),
+        ("$CONF['transport_default'] = 'lmtp:inet:[::1]:24';", "TRANSPORT_DEFAULT",
+         "lmtp:inet:[::1]:24"),
+        ("$CONF['motd_user'] = \"Maintenance\\non Sunday\";", "MOTD_USER",
+         r"Maintenance\non Sunday"),
         ("$CONF['vacation_domain'] = 'autoreply.change-this-to-your.domain.tld';",
          "VACATION_DOMAIN", None),
     ],
@@ -261,14 +285,13 @@ def test_values_are_converted(tmp_path, source, variable, value):
     [
         ("$CONF['database_type'] = 'pgsql';", "database_type", "does not work on pgsql"),
         ("$CONF['database_use_ssl'] = true;", "database_use_ssl", "?ssl_ca=/path.pem"),
-        ("$CONF['database_tables'] = ['admin' => 'adm'];", "database_tables", "admin is adm"),
         ("$CONF['maildir_name_hook'] = 'x_maildir';", "maildir_name_hook", "MAILADMIN_MAILDIR"),
         ("$CONF['default_language'] = 'fr';", "default_language", "no language 'fr'"),
-        ("$CONF['password_validation'] = ['/[!?]/' => 'x'];", "password_validation", "no rules"),
+        ("$CONF['password_validation'] = ['check' => 'x'];", "password_validation", "rule check"),
+        ("$CONF['motd_user'] = '<b>Hi</b>';", "motd_user", "without HTML"),
         ("$CONF['aliases'] = 'many';", "aliases", "'many' is not a whole number"),
         ("$CONF['database_name'] = compute();", "database_name", "compute() is a function of PHP"),
         ("$CONF['site_url'] = 'https://a.example/pfa';", "site_url", "without a path"),
-        ("$CONF['quota'] = 'NO';", "quota", "--maxquota 0"),
     ],
 )
 def test_other_values_are_left_to_people(tmp_path, source, option, text):
