@@ -123,7 +123,8 @@ DOMAIN_SETTINGS = (
         "MAILADMIN_LOGGING",
         "yes",
         parse_boolean,
-        "`no`: no lines in PostfixAdmin's table `log`; the panel's own records of changes remain",
+        "`no`: no lines in PostfixAdmin's table `log`, so the page Log stays empty; the panel's own"
+        " records of changes, which undo needs, are kept",
     ),
     EnvironmentSetting(
         "MAILADMIN_SYSTEM_USERS",

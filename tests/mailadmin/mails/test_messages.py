@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from django.core.exceptions import ValidationError
+from django.test import override_settings
 from django.utils.translation import override
 
 from mailadmin import registry
@@ -53,6 +54,12 @@ class MessageTests(World):
         for part in (text, html):
             for value in ("Security key", "today", "192.0.2.7", "Firefox, Linux"):
                 self.assertIn(value, part)
+
+    @override_settings(MAILADMIN_ADMIN_NAME="Żółw Postmaster")
+    def test_the_sender_may_have_a_name(self):
+        sender = built(add_mail())["From"].addresses[0]
+        self.assertEqual(sender.display_name, "Żółw Postmaster")
+        self.assertEqual(sender.addr_spec, "postmaster@example.org")
 
     def test_values_inject_no_headers(self):
         mail = add_mail(account="bob\r\nBcc: eve@example.com\r\n\r\nhello\u2028x\u0085y\x00")

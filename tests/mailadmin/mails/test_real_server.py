@@ -34,6 +34,15 @@ def test_a_mail_arrives_with_both_parts(sink):
     assert set(OutgoingMail.objects.values_list("state", flat=True)) == {"sent"}
 
 
+def test_the_server_is_greeted_with_the_name_of_the_settings(sink, settings):
+    settings.MAILADMIN_SMTP_CLIENT, settings.MAILADMIN_ADMIN_NAME = "panel.example.org", "Team"
+    add_mail()
+    call_command("worker", once=True)
+    [received] = sink.mails()
+    assert received["X-Helo-Args"] == "panel.example.org"
+    assert received["From"] == "Team <postmaster@example.org>"
+
+
 def test_mails_wait_while_the_server_is_away(sink):
     sink.process.terminate()
     sink.process.wait()
