@@ -124,6 +124,7 @@ from mailboxes.views import (
     QuotaHintView,
     VacationView,
 )
+from mailboxes.xmlrpc.views import XmlRpcView
 
 urlpatterns = [
     path("", DashboardView.as_view(), name="home"),
@@ -165,6 +166,7 @@ urlpatterns = [
         AutodiscoverJsonView.as_view(),
         name="autodiscover-json-address",
     ),
+    path("xmlrpc.php", XmlRpcView.as_view(), name="xmlrpc"),
     path("language/", login_not_required(switch_language), name="set_language"),
     path("view-as/", ViewAsView.as_view(), name="view-as"),
     path("view-as/stop/", ViewAsStopView.as_view(), name="view-as-stop"),

@@ -41,7 +41,8 @@ def test_all_pages_work_on_them(renamed):
 @pytest.mark.mariadb
 @pytest.mark.slow
 def test_the_mail_servers_queries_name_them(renamed, tmp_path):
-    renamed.panel("manage.py", "mailserver", "config", "--output", str(tmp_path))
+    folders = [f"--{name}={tmp_path}/{name}" for name in ("postfix", "dovecot")]
+    renamed.panel("manage.py", "mailserver", "config", "--hostname=mx.example.net", *folders)
     text = "\n".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     for table, name in RENAMED.items():
         assert f"{PREFIX}{name}" in text

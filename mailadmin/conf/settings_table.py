@@ -157,6 +157,13 @@ SETTINGS = (
         "maximum size of a file uploaded for import; the command has no limit",
     ),
     EnvironmentSetting(
+        "MAILADMIN_XMLRPC",
+        "no",
+        parse_boolean,
+        "`yes`: PostfixAdmin's `xmlrpc.php`, by which plugins of webmail programs change password,"
+        " vacation reply and forwarding",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_API_RATE",
         "1200",
         integer_parser(),

@@ -73,7 +73,7 @@ PEOPLE_OPTIONS: Mapping[str, Option] = {
     "motd_superadmin": Option("MOTD_SUPERADMIN", conversions.convert_motd),
     "logging": Option("LOGGING", to_yes_or_no),
     "backup": ignored("superadmins always have the page Backup"),
-    "xmlrpc_enabled": unsupported("programs use the API (`/api/v1/`) instead of XML-RPC"),
+    "xmlrpc_enabled": Option("XMLRPC", to_yes_or_no),
 }
 MAIL_OPTIONS: Mapping[str, Option] = {
     "admin_email": Option("ADMIN_EMAIL"),

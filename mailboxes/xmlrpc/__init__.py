@@ -1,0 +1,1 @@
+"""PostfixAdmin's XML-RPC interface for mailbox owners, which webmail plugins call."""

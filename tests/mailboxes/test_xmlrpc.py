@@ -1,0 +1,185 @@
+"""PostfixAdmin's XML-RPC, called by Python's client with a cookie, as webmail plugins call it."""
+
+import contextlib
+import datetime
+import http.cookiejar
+import urllib.request
+import xmlrpc.client
+from unittest import mock
+
+from django.test import LiveServerTestCase, override_settings
+from django.utils import timezone
+
+from domains.models import DomainFactorPolicy
+from mailadmin.accounts.factors.models import PolicyLevel
+from mailadmin.changes.models import Change
+from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
+from tests.base import PASSWORD, World, build_world
+
+NEW_PASSWORD = "other-horse-4711"
+
+
+class CookieTransport(xmlrpc.client.Transport):
+    """A transport that sends the cookies back that it gets."""
+
+    def __init__(self):
+        super().__init__()
+        self.jar = http.cookiejar.CookieJar()
+
+    def request(self, host, handler, request_body, verbose=False):
+        headers = {"Content-Type": "text/xml"}
+        request = urllib.request.Request(f"http://{host}{handler}", request_body, headers)
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
+        with contextlib.closing(opener.open(request)) as response:
+            parser, unmarshaller = self.getparser()
+            parser.feed(response.read())
+            parser.close()
+            return unmarshaller.close()
+
+
+class XmlRpcTests(LiveServerTestCase):
+    def setUp(self):
+        build_world()
+        self.bob = Mailbox.objects.get(pk="bob@example.org")
+        self.server = self.connect()
+
+    def connect(self):
+        url = f"{self.live_server_url}/xmlrpc.php"
+        return xmlrpc.client.ServerProxy(url, transport=CookieTransport())
+
+    def sign_in(self):
+        self.assertIs(self.server.login("bob@example.org", PASSWORD), True)
+
+    def assert_fault(self, code, method, *arguments):
+        with self.assertRaises(xmlrpc.client.Fault) as caught:
+            method(*arguments)
+        self.assertEqual(caught.exception.faultCode, code, caught.exception.faultString)
+
+    def test_nothing_but_login_exists_before_a_login(self):
+        for method in ("user.login", "alias.get", "vacation.checkVacation", "system.listMethods"):
+            self.assert_fault(620, getattr(self.server, method))
+        self.assertIs(self.server.login("bob@example.org", "wrong"), False)
+        self.assertIs(self.server.login("alice@example.org", PASSWORD), False)  # an admin
+        self.assert_fault(620, self.server.alias.get)
+        self.sign_in()
+        self.assertEqual(self.server.alias.get(), [])
+        self.assert_fault(620, self.connect().alias.get)  # another client
+
+    def test_the_password_is_changed_by_the_rules_of_the_panel(self):
+        self.sign_in()
+        self.assertIs(self.server.user.login("bob@example.org", PASSWORD), True)
+        self.assertIs(self.server.user.login("bob@example.org", "wrong"), False)
+        for old, new in (("wrong", NEW_PASSWORD), (PASSWORD, "short"), (PASSWORD, PASSWORD)):
+            self.assertIs(self.server.user.changePassword(old, new), False)
+        self.assertIs(self.server.user.changePassword(PASSWORD, NEW_PASSWORD), True)
+        self.assertTrue(Mailbox.objects.get(pk=self.bob.pk).check_password(NEW_PASSWORD))
+        self.assertEqual(self.server.alias.get(), [])  # the session continues
+        self.assertIs(self.connect().login("bob@example.org", NEW_PASSWORD), True)
+        change = Change.objects.filter(table="mailbox", key=self.bob.pk).latest("pk")
+        self.assertEqual(change.actor.partition(" ")[0], "bob@example.org")
+
+    def test_vacation_replies(self):
+        self.sign_in()
+        vacation = self.server.vacation
+        self.assertIs(vacation.isVacationSupported(), True)
+        self.assertIs(vacation.checkVacation(), False)
+        self.assertIs(vacation.getDetails(), False)
+        self.assertIs(vacation.setAway("Away – 你好", "Back soon"), True)
+        self.assertIs(vacation.checkVacation(), True)
+        details = vacation.getDetails()
+        self.assertEqual((details["subject"], details["active"]), ("Away – 你好", True))
+        self.assertEqual(details["activeUntil"][:10], "2038-01-18")
+        target = vacation_target(self.bob.pk)
+        self.assertIn(target, Alias.objects.get(pk=self.bob.pk).goto)
+        end = timezone.localtime() + datetime.timedelta(days=9)
+        day = end.strftime("%Y-%m-%d")
+        self.assertIs(vacation.setAway("Away", "Back", 86400, "2020-01-01", day), True)
+        stored = Vacation.objects.get(pk=self.bob.pk)
+        self.assertEqual(stored.interval_time, 86400)
+        self.assertEqual(vacation.getDetails()["activeUntil"], f"{day} 00:00:00")
+        self.assertIs(vacation.setAway("Away", "Back", 0, "2020-01-01", "2021-01-01"), False)
+        self.assertIs(vacation.setAway("Away", "Back", 0, "soon", "2020-99-99"), False)
+        self.assertIs(vacation.remove(), True)
+        self.assertIs(vacation.checkVacation(), False)
+        self.assertNotIn(target, Alias.objects.get(pk=self.bob.pk).goto)
+        self.assertEqual(vacation.getDetails()["subject"], "Away")
+
+    @override_settings(MAILADMIN_VACATION_CONTROL=False)
+    def test_replies_that_owners_may_not_set(self):
+        self.sign_in()
+        self.assertIs(self.server.vacation.isVacationSupported(), False)
+        self.assertIs(self.server.vacation.setAway("Away", "Back"), False)
+        self.assertFalse(Vacation.objects.exists())
+
+    def test_forwarding(self):
+        self.sign_in()
+        alias = self.server.alias
+        self.assertIs(alias.hasStoreAndForward(), True)
+        self.assertIs(alias.update(["x@far.test", "y@far.test"], "forward_and_store"), True)
+        self.assertEqual(alias.get(), ["x@far.test", "y@far.test"])
+        self.assertIs(alias.update(["x@far.test"], "remote_only"), True)
+        self.assertIs(alias.hasStoreAndForward(), False)
+        for targets, flag in (
+            (["x@far.test"], "both"),
+            (["no address"], "remote_only"),
+            (["root"], "remote_only"),
+            ([], "remote_only"),
+        ):
+            self.assertIs(alias.update(targets, flag), False, targets)
+        self.assertEqual(alias.get(), ["x@far.test"])
+        with self.settings(MAILADMIN_EDIT_ALIAS=False):
+            self.assertIs(alias.update(["z@far.test"], "remote_only"), False)
+
+    def test_a_second_factor_or_a_required_one_closes_it(self):
+        DomainFactorPolicy.objects.create(domain_id="example.org", level=PolicyLevel.REQUIRED)
+        self.assertIs(self.server.login("bob@example.org", PASSWORD), False)
+        DomainFactorPolicy.objects.all().delete()
+        self.sign_in()
+        Mailbox.objects.filter(pk=self.bob.pk).update(totp_secret="JBSWY3DPEHPK3PXP")
+        self.assert_fault(620, self.server.alias.get)
+        self.assertIs(self.server.login("bob@example.org", PASSWORD), False)
+
+    def test_failures_are_counted_as_at_the_sign_in(self):
+        with mock.patch("mailadmin.accounts.throttling.MAX_FAILURES_PER_CLIENT", 2):
+            for _n in range(2):
+                self.server.login("bob@example.org", "wrong")
+            self.assert_fault(429, self.server.login, "bob@example.org", PASSWORD)
+
+
+class XmlRpcRequestTests(World):
+    def post(self, body, content_type="text/xml"):
+        return self.client.post("/xmlrpc.php", body, content_type=content_type)
+
+    def test_it_is_off_unless_a_setting_says_otherwise(self):
+        with override_settings(MAILADMIN_XMLRPC=False):
+            self.assertEqual(self.post("<x/>").status_code, 404)
+
+    def test_requests_that_are_no_calls(self):
+        self.assertEqual(self.client.get("/xmlrpc.php").status_code, 405)
+        self.assertEqual(self.post("<x/>", "text/plain").status_code, 415)
+        self.assertEqual(self.post(b"x" * 300_000).status_code, 413)
+        bomb = '<!DOCTYPE x [<!ENTITY a "b">]><methodCall><methodName>&a;</methodName></methodCall>'
+        for body in ("nonsense", "<a/>", "<methodCall/>", bomb, b"\xff\xfe", "<methodCall>"):
+            response = self.post(body)
+            self.assertEqual(response.status_code, 200)
+            with self.assertRaises(xmlrpc.client.Fault, msg=body):
+                xmlrpc.client.loads(response.content)
+
+    def test_arguments_of_other_types_and_numbers_are_refused(self):
+        self.client.post(
+            "/xmlrpc.php",
+            xmlrpc.client.dumps(("bob@example.org", PASSWORD), "login"),
+            content_type="text/xml",
+        )
+        for name, arguments in (
+            ("alias.update", ("x@far.test", "remote_only")),
+            ("alias.update", (["x@far.test"],)),
+            ("alias.get", ("carol@example.com",)),
+            ("vacation.setAway", ("a", "b", "0")),
+            ("vacation.setAway", ("a", "b", True)),
+            ("user.changePassword", ({"a": 1}, ["b"])),
+            ("login", ("bob@example.org", PASSWORD)),  # once is enough
+        ):
+            response = self.post(xmlrpc.client.dumps(arguments, name))
+            with self.assertRaises(xmlrpc.client.Fault, msg=name):
+                xmlrpc.client.loads(response.content)
