@@ -33,6 +33,15 @@ TESTED_BY = {
     "deploy/run": "tests/test_deploy.py::test_one_command_serves_the_panel_to_its_first_superadmin",
     '"$(deploy/python)" deploy/install.py': "tests/upgrade_steps::reinstall)",
     "adduser --system --group": "tests/upgrade_steps::adduser --quiet --system --group",
+    "mariadb-dump --single-transaction postfix ": "tests/test_switch.py::mariadb-dump",
+    '"$(deploy/python)" deploy/install.py manage.py settings-from-postfixadmin': (
+        "tests/test_switch.py::test_the_configuration_is_converted_whole"
+    ),
+    ".venv/bin/mailadmin migrate": "tests/test_switch.py::test_no_row_is_changed_by_the_switch",
+    "mariadb --batch": "tests/test_switch.py::mariadb --batch",
+    "(echo 'SET foreign_key_checks": (
+        "tests/test_switch.py::test_the_way_back_leaves_the_tables_of_postfixadmin_alone"
+    ),
     "doveconf": "tests/upgrade_steps::doveconf >/dev/null",
     'eval "$(mailadmin completion bash)"': (
         "tests/mailadmin/test_commands.py::test_bash_completes_an_address_as_one_word"
