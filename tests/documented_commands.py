@@ -208,6 +208,7 @@ class Shell:
 def prepare_files(folder):
     """Write the files that the pages name."""
     (folder / "mailserver.sql").write_text(ISPMAIL_DUMP)
+    (folder / "mailadmin.env").touch()
     configuration(folder / "copy")
     for name in ("etc/postfix", "etc/dovecot", "root"):
         (folder / name).mkdir(parents=True)
