@@ -51,6 +51,7 @@ os.environ |= {
     "MAILADMIN_FETCHMAIL": "yes",
     "MAILADMIN_DKIM": "admins",
     "MAILADMIN_BROADCAST": "admins",
+    "MAILADMIN_MAILDIRS": "yes",
     # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }

@@ -1,4 +1,4 @@
-"""Leases of rows with the columns `holder` and `until`: one process works on what a row is about."""
+"""Leases of rows with columns `holder` and `until`: one process works on what a row is about."""
 
 import datetime
 import uuid

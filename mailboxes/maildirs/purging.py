@@ -1,0 +1,82 @@
+"""Purge archives, and restore them."""
+
+import datetime
+import os
+import stat
+
+from django.conf import settings
+from django.utils import timezone
+
+from mailadmin.db.retry import retry_on_deadlock
+from mailadmin.translation import gettext as _
+from mailboxes.maildirs.archives import check_name, remove_archive
+from mailboxes.maildirs.errors import MaildirRunRefused
+from mailboxes.maildirs.session import MaildirSession
+from mailboxes.maildirs.tree import UnusableFolder, exists
+from mailboxes.models import LeftoverMaildir
+
+State = LeftoverMaildir.State
+HISTORY_DURATION = datetime.timedelta(days=365)  # of rows whose archives are purged
+
+
+def get_purge_due(archived: datetime.datetime | None) -> datetime.datetime | None:
+    """Return when an archive may be purged; None if never."""
+    if archived is None or not settings.MAILADMIN_MAILDIRS_PURGE_DAYS:
+        return None
+    return archived + datetime.timedelta(days=settings.MAILADMIN_MAILDIRS_PURGE_DAYS)
+
+
+def purge_archives(session: MaildirSession) -> None:
+    """Delete the archives whose time is over, and the rows of those that were purged long ago."""
+    rows = list(session.rows.filter(state=State.ARCHIVED))
+    check_archives(session, rows)
+    for row in rows:
+        due = get_purge_due(row.archived)
+        if due != row.purge_due and not session.is_dry_run:
+            session.update(row, purge_due=due)
+        if not row.kept and due and due <= timezone.now():
+            purge_archive(session, row)
+    if not session.is_dry_run:
+        old = session.rows.filter(state=State.PURGED, purged__lt=timezone.now() - HISTORY_DURATION)
+        retry_on_deadlock(old.delete)
+
+
+def check_archives(session: MaildirSession, rows: list[LeftoverMaildir]) -> None:
+    """Refuse a folder that has none of the archives: it is not mounted."""
+    if rows and not any(exists(row.archive, session.archives) for row in rows):
+        path = str(settings.MAILADMIN_MAILDIRS_ARCHIVE)
+        text = _("None of the archives is in %(path)s: is it mounted?")
+        raise MaildirRunRefused(text % {"path": path})
+
+
+def purge_archive(session: MaildirSession, row: LeftoverMaildir) -> None:
+    """Delete one archive, if the path of its maildir still belongs to no mailbox."""
+    try:
+        if not is_purge_due_on_disk(session, row):
+            return
+        if session.is_dry_run:
+            session.report("purge", row.path, row.archive)
+        elif session.confirm(row, problem=""):
+            remove_archive(session.archives, row.archive)
+            session.update(row, state=State.PURGED, purged=timezone.now())
+            session.report("purge", row.path, row.archive)
+        else:
+            session.report("keep", row.path, _("it has a mailbox again, or is kept"))
+            session.update(row, problem=_("The mailbox exists again: the archive is kept."))
+    except (UnusableFolder, OSError) as error:
+        session.failures += 1
+        text = _("The archive cannot be purged: %(error)s") % {"error": str(error)}
+        session.report("problem", row.path, text)
+        if not session.is_dry_run:
+            session.update(row, problem=text)
+
+
+def is_purge_due_on_disk(session: MaildirSession, row: LeftoverMaildir) -> bool:
+    """Return whether the file itself is old enough, whatever the database says of it."""
+    check_name(row.archive)
+    status = os.stat(row.archive, dir_fd=session.archives, follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode):
+        raise UnusableFolder(_("it is no file"))
+    written = datetime.datetime.fromtimestamp(status.st_mtime, datetime.UTC)
+    due = get_purge_due(written)
+    return due is not None and due <= timezone.now()
