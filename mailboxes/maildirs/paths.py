@@ -58,6 +58,8 @@ class MaildirRule:
         local_part, _at, domain = values.get("username", "").rpartition("@")
         domain = values.get("domain", domain)
         mailbox = f"{values.get('local_part', local_part)}@{domain}"
+        if values.get("username", mailbox) != mailbox:
+            return None
         return FoundMaildir("/".join(names), domain, mailbox)
 
 

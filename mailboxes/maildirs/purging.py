@@ -28,6 +28,7 @@ def get_purge_due(archived: datetime.datetime | None) -> datetime.datetime | Non
 
 def purge_archives(session: MaildirSession) -> None:
     """Delete the archives whose time is over, and the rows of those that were purged long ago."""
+    settle_purging(session)
     rows = list(session.rows.filter(state=State.ARCHIVED))
     check_archives(session, rows)
     for row in rows:
@@ -41,8 +42,26 @@ def purge_archives(session: MaildirSession) -> None:
         retry_on_deadlock(old.delete)
 
 
+def settle_purging(session: MaildirSession) -> None:
+    """Finish the purges that were interrupted, or have them decided anew."""
+    for row in session.rows.filter(state=State.PURGING):
+        if session.is_dry_run:
+            session.report("settle", row.path, str(row.get_state_display()))
+        elif exists(row.archive, session.archives):
+            session.update(row, state=State.ARCHIVED)
+        else:
+            finish_purge(session, row)
+
+
+def finish_purge(session: MaildirSession, row: LeftoverMaildir) -> None:
+    session.update(row, state=State.PURGED, purged=timezone.now(), problem="")
+    session.report("purge", row.path, row.archive)
+
+
 def check_archives(session: MaildirSession, rows: list[LeftoverMaildir]) -> None:
     """Refuse a folder that has none of the archives: it is not mounted."""
+    if session.is_forced:
+        return
     if rows and not any(exists(row.archive, session.archives) for row in rows):
         path = str(settings.MAILADMIN_MAILDIRS_ARCHIVE)
         text = _("None of the archives is in %(path)s: is it mounted?")
@@ -56,19 +75,32 @@ def purge_archive(session: MaildirSession, row: LeftoverMaildir) -> None:
             return
         if session.is_dry_run:
             session.report("purge", row.path, row.archive)
-        elif session.confirm(row, problem=""):
+        elif session.confirm(row, state=State.PURGING, problem=""):
             remove_archive(session.archives, row.archive)
-            session.update(row, state=State.PURGED, purged=timezone.now())
-            session.report("purge", row.path, row.archive)
+            finish_purge(session, row)
         else:
             session.report("keep", row.path, _("it has a mailbox again, or is kept"))
             session.update(row, problem=_("The mailbox exists again: the archive is kept."))
+    except FileNotFoundError as error:
+        note_missing(session, row, error)
     except (UnusableFolder, OSError) as error:
-        session.failures += 1
-        text = _("The archive cannot be purged: %(error)s") % {"error": str(error)}
-        session.report("problem", row.path, text)
-        if not session.is_dry_run:
-            session.update(row, problem=text)
+        note_purge_problem(session, row, error)
+
+
+def note_missing(session: MaildirSession, row: LeftoverMaildir, error: OSError) -> None:
+    """Leave the row of an archive that somebody has moved away, unless it is forced."""
+    if session.is_forced and not session.is_dry_run:
+        finish_purge(session, row)
+        return
+    note_purge_problem(session, row, error)
+
+
+def note_purge_problem(session: MaildirSession, row: LeftoverMaildir, error: Exception) -> None:
+    session.failures += 1
+    text = _("The archive cannot be purged: %(error)s") % {"error": str(error)}
+    session.report("problem", row.path, text)
+    if not session.is_dry_run:
+        session.update(row, problem=text)
 
 
 def is_purge_due_on_disk(session: MaildirSession, row: LeftoverMaildir) -> bool:

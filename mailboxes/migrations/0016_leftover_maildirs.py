@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                             ("archiving", "Being archived"),
                             ("removing", "Being removed"),
                             ("archived", "Archived"),
+                            ("purging", "Being purged"),
                             ("purged", "Purged"),
                         ],
                         db_index=True,

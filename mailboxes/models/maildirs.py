@@ -22,6 +22,7 @@ class LeftoverMaildir(models.Model):
         ARCHIVING = "archiving", _("Being archived")  # the folder is not changed yet
         REMOVING = "removing", _("Being removed")  # the archive is complete
         ARCHIVED = "archived", _("Archived")
+        PURGING = "purging", _("Being purged")
         PURGED = "purged", _("Purged")
 
     UNFINISHED_STATES = (State.ARCHIVING, State.REMOVING)

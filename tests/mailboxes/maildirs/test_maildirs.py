@@ -1,0 +1,364 @@
+"""Maildirs of former mailboxes: listed, archived, purged, restored."""
+
+import datetime
+import json
+import os
+import stat
+
+import pytest
+from django.core.management import CommandError
+from django.db import DatabaseError, connection
+from django.utils import timezone
+
+from mailboxes.models import LeftoverMaildir, Mailbox, MaildirRun
+from mailboxes.services.maildirs import set_leftover_maildirs
+from tests.mailboxes.delivery.sending import perform_service
+from tests.mailboxes.maildirs.storage import (
+    BOB,
+    DORA,
+    create_dora_again,
+    pass_days,
+    read_archive,
+    read_tree,
+    rows,
+    states,
+)
+
+DORA_PATH, EVE_PATH = "example.org/dora", "gone.example/eve"
+
+
+def test_maildirs_without_a_mailbox_are_listed_and_left_as_they_are(storage):
+    before = read_tree(storage.root)
+    output = storage.run("scan")
+    assert f"list {DORA_PATH}: 3 messages" in output
+    assert states() == {DORA_PATH: "listed", EVE_PATH: "listed"}
+    row = rows()[DORA_PATH]
+    assert (row.mailbox, row.domain_name, row.messages) == (DORA, "example.org", 3)
+    assert row.size == sum(
+        len(each)
+        for each in read_tree(storage.root / DORA_PATH).values()
+        if isinstance(each, bytes)
+    )
+    assert timezone.now() - row.last_mail > datetime.timedelta(days=399)
+    assert row.archive_due - row.first_seen == datetime.timedelta(days=30)
+    assert read_tree(storage.root) == before
+    run = MaildirRun.objects.get()
+    assert (run.mailboxes, run.maildirs, run.error) == (1, 3, "")
+    assert storage.run("scan") == "" and len(rows()) == 2
+
+
+def test_they_are_archived_after_the_waiting_time_and_purged_after_another(storage):
+    before = read_tree(storage.root / DORA_PATH)
+    storage.run()
+    pass_days(storage, 29)
+    storage.run()
+    assert (storage.root / DORA_PATH).is_dir() and not storage.archive_files()
+    pass_days(storage, 2)
+    storage.run()
+    assert not (storage.root / DORA_PATH).exists()
+    assert sorted(os.listdir(storage.root / "example.org")) == ["bob"]
+    row = rows()[DORA_PATH]
+    file = storage.archives / row.archive
+    assert read_archive(file) == before
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (row.state, row.archive_size) == ("archived", file.stat().st_size)
+    pass_days(storage, 179)
+    storage.run()
+    assert file.exists()
+    pass_days(storage, 2)
+    storage.run()
+    assert storage.archive_files() == []
+    assert states() == {DORA_PATH: "purged", EVE_PATH: "purged"}
+    assert (storage.root / "example.org/bob/cur").is_dir()
+    pass_days(storage, 1)
+    assert storage.run() == ""
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(storage):
+    assert f"would list {DORA_PATH}" in storage.run(dry_run=True)
+    assert not LeftoverMaildir.objects.exists() and not MaildirRun.objects.exists()
+    storage.run("scan")
+    pass_days(storage, 31)
+    before = read_tree(storage.root), list(LeftoverMaildir.objects.values())
+    steps = json.loads(storage.run(dry_run=True, json=True))
+    assert [(each["action"], each["path"]) for each in steps] == [
+        ("archive", DORA_PATH),
+        ("archive", EVE_PATH),
+    ]
+    assert (read_tree(storage.root), list(LeftoverMaildir.objects.values())) == before
+    assert os.listdir(storage.archives) == [".lock"]
+    storage.run()
+    pass_days(storage, 181)
+    assert f"would purge {DORA_PATH}" in storage.run("purge", dry_run=True)
+    assert len(storage.archive_files()) == 2
+    assert f"would restore {DORA_PATH}" in storage.run(
+        "restore", str(rows()[DORA_PATH].pk), dry_run=True
+    )
+    assert not (storage.root / DORA_PATH).exists()
+
+
+def test_a_mailbox_that_is_made_again_keeps_its_mail(storage):
+    storage.run("scan")
+    pass_days(storage, 31)
+    create_dora_again()
+    storage.run("archive")
+    assert (storage.root / DORA_PATH).is_dir()
+    assert states() == {DORA_PATH: "listed", EVE_PATH: "archived"}
+    output = storage.run("scan")
+    assert f"forget {DORA_PATH}: it has a mailbox again" in output
+    assert DORA_PATH not in states()
+
+
+def test_an_archive_is_not_purged_once_the_mailbox_is_made_again(storage):
+    storage.run("scan")
+    pass_days(storage, 31)
+    storage.run()
+    create_dora_again()
+    pass_days(storage, 181)
+    storage.run()
+    row = rows()[DORA_PATH]
+    assert row.state == "archived" and (storage.archives / row.archive).exists()
+    assert "exists again" in row.problem
+    assert states()[EVE_PATH] == "purged"
+
+
+def test_kept_maildirs_and_archives_stay(storage):
+    storage.run("scan")
+    perform_service(set_leftover_maildirs, [rows()[DORA_PATH].pk], "kept", True)
+    pass_days(storage, 31)
+    storage.run()
+    assert states() == {DORA_PATH: "listed", EVE_PATH: "archived"}
+    perform_service(set_leftover_maildirs, [rows()[EVE_PATH].pk], "kept", True)
+    pass_days(storage, 200)
+    storage.run()
+    assert states() == {DORA_PATH: "listed", EVE_PATH: "archived"}
+    storage.run("release", str(rows()[EVE_PATH].pk), allow_root=None)
+    storage.run()
+    assert states()[EVE_PATH] == "purged"
+
+
+def test_mail_that_still_arrives_starts_the_waiting_time_anew(storage):
+    """Some other program has this mailbox."""
+    storage.run("scan")
+    pass_days(storage, 31)
+    day = datetime.timedelta(days=1)
+    storage.message(storage.root / DORA_PATH, "new/1790000000.M1P1.mail", "new\n", age=day)
+    storage.run("archive")
+    assert states()[DORA_PATH] == "listed"
+    storage.run("scan")
+    assert rows()[DORA_PATH].archive_due > timezone.now() + datetime.timedelta(days=28)
+
+
+def test_a_maildir_is_restored_with_its_times_unless_something_is_there(storage):
+    folder = storage.root / DORA_PATH
+    before = read_tree(folder)
+    times = {path.name: int(path.stat().st_mtime) for path in (folder / "cur").iterdir()}
+    storage.run("scan")
+    pass_days(storage, 31)
+    storage.run()
+    key = str(rows()[DORA_PATH].pk)
+    (storage.root / DORA_PATH).mkdir()
+    with pytest.raises(CommandError, match="folder of this name already"):
+        storage.run("restore", key)
+    (storage.root / DORA_PATH).rmdir()
+    assert storage.run("restore", key) == f"restore {DORA_PATH}: {rows()[DORA_PATH].archive}\n"
+    assert read_tree(folder) == before
+    assert {path.name: int(path.stat().st_mtime) for path in (folder / "cur").iterdir()} == times
+    assert rows()[DORA_PATH].restored and rows()[DORA_PATH].state == "archived"
+    storage.run("scan")  # without a mailbox it is found anew, and waits anew
+    assert LeftoverMaildir.objects.filter(path=DORA_PATH, state="listed").count() == 1
+    with pytest.raises(CommandError, match="no archive of this number"):
+        storage.run("restore", str(LeftoverMaildir.objects.get(state="listed").pk))
+
+
+def test_a_restored_domain_folder_is_made_again(storage):
+    storage.run("scan")
+    pass_days(storage, 31)
+    storage.run()
+    (storage.root / "gone.example").rmdir()
+    storage.run("restore", str(rows()[EVE_PATH].pk))
+    assert (storage.root / EVE_PATH / "cur").is_dir()
+
+
+# Refusals
+
+
+def test_many_new_maildirs_are_refused_without_force(storage, settings):
+    settings.MAILADMIN_MAILDIRS_MAX_NEW = 1
+    with pytest.raises(CommandError, match="2 maildirs have lost their mailboxes"):
+        storage.run()
+    assert not LeftoverMaildir.objects.exists()
+    run = MaildirRun.objects.get()
+    assert "2 maildirs" in run.error and run.finished and not run.scanned
+    storage.run("scan", force=True)
+    assert len(rows()) == 2 and MaildirRun.objects.get().error == ""
+
+
+@pytest.mark.parametrize("verb", ["scan", "archive", "purge"])
+def test_a_database_without_many_mailboxes_is_refused(storage, verb):
+    storage.run("scan")
+    pass_days(storage, 31)
+    storage.run("archive")
+    pass_days(storage, 181)
+    LeftoverMaildir.objects.filter(path=DORA_PATH).update(state="listed", archive="")
+    MaildirRun.objects.update(mailboxes=100)
+    storage.maildir(DORA)
+    if verb == "scan":
+        with pytest.raises(CommandError, match="were 100 mailboxes .* are 1 now"):
+            storage.run(verb)
+        storage.run(verb, force=True)
+        return
+    before = storage.archive_files()
+    with pytest.raises(CommandError, match="were 100 mailboxes"):
+        storage.run(verb)
+    assert storage.archive_files() == before and (storage.root / DORA_PATH).is_dir()
+    MaildirRun.objects.update(mailboxes=11)  # ten are not suspicious
+    storage.run(verb)
+    assert storage.archive_files() != before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_database_without_any_mailbox_is_refused_always(storage, force):
+    storage.run("scan")
+    pass_days(storage, 31)
+    Mailbox.objects.all().delete()
+    with pytest.raises(CommandError, match="no mailboxes at all"):
+        storage.run(force=force)
+    assert (storage.root / DORA_PATH).is_dir() and (storage.root / "example.org/bob").is_dir()
+
+
+def test_a_storage_that_is_not_mounted_is_refused(storage, settings, tmp_path):
+    storage.run("scan")
+    settings.MAILADMIN_MAILDIRS_ROOT = tmp_path / "empty"
+    settings.MAILADMIN_MAILDIRS_ROOT.mkdir()
+    with pytest.raises(CommandError, match="is it mounted"):
+        storage.run()
+    assert len(rows()) == 2
+    settings.MAILADMIN_MAILDIRS_ROOT = tmp_path / "missing"
+    with pytest.raises(CommandError, match="No such file"):
+        storage.run()
+
+
+def test_archives_that_are_not_mounted_are_refused(storage, settings, tmp_path):
+    storage.run("scan")
+    pass_days(storage, 31)
+    storage.run()
+    settings.MAILADMIN_MAILDIRS_ARCHIVE = tmp_path / "other"
+    settings.MAILADMIN_MAILDIRS_ARCHIVE.mkdir(mode=0o700)
+    pass_days(storage, 181)
+    with pytest.raises(CommandError, match="None of the archives"):
+        storage.run("purge")
+    assert set(states().values()) == {"archived"}
+
+
+def test_a_folder_of_archives_that_others_can_read_is_refused(storage):
+    storage.archives.chmod(0o755)
+    with pytest.raises(CommandError, match="mode 0700"):
+        storage.run()
+
+
+def test_root_is_refused_unless_it_is_asked_for(storage):
+    with pytest.raises(CommandError, match="not as root"):
+        storage.run(allow_root=False)
+
+
+def test_the_command_does_nothing_while_the_feature_is_off(storage, settings):
+    settings.MAILADMIN_MAILDIRS = False
+    with pytest.raises(CommandError, match="MAILADMIN_MAILDIRS is off"):
+        storage.run()
+
+
+def test_two_runs_at_the_same_time_are_refused(storage):
+    storage.run("scan")
+    later = timezone.now() + datetime.timedelta(minutes=5)
+    MaildirRun.objects.update(holder="x other.example:7", until=later)
+    with pytest.raises(CommandError, match=r"Another process works .*other\.example:7"):
+        storage.run()
+    MaildirRun.objects.update(until=timezone.now())
+    storage.run()
+
+
+def test_a_run_whose_lease_was_taken_changes_nothing_more(storage, monkeypatch):
+    storage.run("scan")
+    pass_days(storage, 31)
+    written = []
+
+    def take_lease(*arguments):
+        written.append(arguments)
+        MaildirRun.objects.update(holder="another")
+
+    monkeypatch.setattr("mailboxes.maildirs.archiving.write_archive", take_lease)
+    monkeypatch.setattr("mailboxes.maildirs.archiving.compare_archive", lambda *a: Equal)
+    monkeypatch.setattr("mailboxes.maildirs.archiving.rename_synced", lambda *a: None)
+    monkeypatch.setattr("mailboxes.maildirs.archiving.begin_removal", lambda *a: False)
+    with pytest.raises(CommandError, match="taken over"):
+        storage.run("archive")
+    assert len(written) == 1 and (storage.root / DORA_PATH).is_dir()
+    assert MaildirRun.objects.get().holder == "another"
+
+
+class Equal:
+    is_equal = True
+
+
+def test_a_database_that_is_away_is_an_error_and_nothing_is_touched(storage):
+    storage.run("scan")
+    pass_days(storage, 31)
+    before = read_tree(storage.root)
+
+    def refuse(execute, *statement):
+        raise DatabaseError("gone")
+
+    with connection.execute_wrapper(refuse), pytest.raises(CommandError, match="gone"):
+        storage.run()
+    assert read_tree(storage.root) == before and storage.archive_files() == []
+
+
+# What the database cannot have done
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", ".lock", "x.tar.gz"])
+def test_only_archives_can_be_purged(storage, name):
+    storage.run("scan")
+    pass_days(storage, 31)
+    storage.run()
+    LeftoverMaildir.objects.update(archive=name)
+    (storage.archives / "x.tar.gz").write_text("")
+    LeftoverMaildir.objects.filter(path=EVE_PATH).update(archive=storage.archive_files()[0])
+    pass_days(storage, 181)
+    with pytest.raises(CommandError, match="has a problem"):
+        storage.run("purge")
+    assert "is not the name of an archive" in rows()[DORA_PATH].problem
+    assert (storage.archives / "x.tar.gz").exists()
+
+
+def test_the_age_of_the_file_counts_too(storage):
+    """Who can write the table cannot have an archive purged before its time."""
+    storage.run("scan")
+    pass_days(storage, 31)
+    storage.run()
+    LeftoverMaildir.objects.update(archived=timezone.now() - datetime.timedelta(days=1000))
+    storage.run("purge")
+    assert len(storage.archive_files()) == 2 and set(states().values()) == {"archived"}
+
+
+@pytest.mark.parametrize("path", ["example.org", "../outside/x", "example.org/bob/cur", "/etc/x"])
+def test_a_path_that_is_no_place_of_a_maildir_is_never_archived(storage, path):
+    (storage.root.parent / "outside/x/cur").mkdir(parents=True)
+    storage.run("scan")
+    pass_days(storage, 31)
+    LeftoverMaildir.objects.filter(path=DORA_PATH).update(path=path)
+    before = read_tree(storage.root / "example.org")
+    with pytest.raises(CommandError):
+        storage.run("archive")
+    assert read_tree(storage.root / "example.org") == before
+    assert (storage.root.parent / "outside/x/cur").is_dir()
+
+
+def test_bob_keeps_everything(storage):
+    before = read_tree(storage.root / "example.org/bob")
+    for _day in range(4):
+        storage.run()
+        pass_days(storage, 100)
+    assert read_tree(storage.root / "example.org/bob") == before
+    assert Mailbox.objects.get().pk == BOB
