@@ -37,6 +37,7 @@ def environment(**environ):
         "MAILADMIN_FETCHMAIL": "yes",
         "MAILADMIN_DKIM": "admins",
         "MAILADMIN_BROADCAST": "admins",
+        "MAILADMIN_MAILDIRS": "yes",
         "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
         **environ,
     }

@@ -10,7 +10,6 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from mailadmin.db.fields import fits_column, get_column_field
 from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.translation import gettext as _
 from mailboxes.maildirs.errors import MaildirRunRefused
@@ -110,7 +109,7 @@ def measure_maildir(session: MaildirSession, row: LeftoverMaildir, found: FoundM
     values: dict[str, Any] = {"problem": "", "digest": digest_path(found.path)}
     values |= {
         "mailbox": escape_path(found.mailbox)[:255],
-        "domain_name": found.domain if fits_name(found.domain) else "",
+        "domain_name": found.domain if is_domain_name(found.domain) else "",
     }
     try:
         with session.open_parent(row) as (parent, name), open_folder(name, parent) as folder:
@@ -132,10 +131,9 @@ def measure_maildir(session: MaildirSession, row: LeftoverMaildir, found: FoundM
         row.save(force_insert=True)
 
 
-def fits_name(domain: str) -> bool:
-    """Return whether a domain can be stored; a folder may have any name."""
-    column = get_column_field(LeftoverMaildir, "domain_name")
-    return domain.isascii() and domain.isprintable() and fits_column(column, domain)
+def is_domain_name(domain: str) -> bool:
+    """Return whether this can be a domain of the database; a folder may have any name."""
+    return domain.isascii() and domain.isprintable()
 
 
 def get_archive_due(row: LeftoverMaildir) -> datetime.datetime:
