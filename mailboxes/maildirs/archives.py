@@ -29,6 +29,7 @@ from mailboxes.maildirs.tree import (
 
 NAME_RE = re.compile(r"[0-9]+-[0-9a-f]{16}\.tar\.gz")
 LOCK_NAME, PARTIAL_SUFFIX = ".lock", ".partial"
+TOP_NAME = "."  # the first entry of an archive: the folder itself
 NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 CHUNK_BYTES, COMPRESSION_LEVEL = 1 << 20, 6
 BROKEN_ERRORS = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error)
@@ -104,6 +105,7 @@ def write_archive(archives: int, name: str, folder: int, device: int, on_step: O
     with os.fdopen(fd, "wb") as raw:
         packed = gzip.GzipFile("", "wb", COMPRESSION_LEVEL, raw, mtime=0)
         with packed, open_tar(packed, "w|") as tar:
+            tar.addfile(describe_folder(TOP_NAME, os.fstat(folder)))
             for entry in walk(folder, device):
                 on_step()
                 add_entry(tar, entry)
@@ -122,17 +124,22 @@ def open_tar(packed: gzip.GzipFile, mode: str) -> tarfile.TarFile:
     )
 
 
+def describe_folder(path: str, status: os.stat_result) -> tarfile.TarInfo:
+    """Return the header of a folder, with owner, mode and time."""
+    info = tarfile.TarInfo(path)
+    info.type, info.mtime = tarfile.DIRTYPE, int(status.st_mtime)
+    info.mode, info.uid, info.gid = stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+    return info
+
+
 def add_entry(tar: tarfile.TarFile, entry: Entry) -> None:
     """Add a file, folder or symbolic link; copies of a hard link become files of their own."""
-    info, status = tarfile.TarInfo(entry.path), entry.status
-    info.mode, info.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
-    info.uid, info.gid = status.st_uid, status.st_gid
+    info = describe_folder(entry.path, entry.status)
     if entry.is_folder:
-        info.type = tarfile.DIRTYPE
         tar.addfile(info)
     elif entry.is_file:
         with open_file(entry.name, entry.parent) as file:
-            info.size = os.fstat(file.fileno()).st_size
+            info.type, info.size = tarfile.REGTYPE, os.fstat(file.fileno()).st_size
             tar.addfile(info, file)
     else:
         info.type, info.linkname = tarfile.SYMTYPE, os.readlink(entry.name, dir_fd=entry.parent)
@@ -180,6 +187,8 @@ def read_archive(archives: int, name: str) -> Iterator[tarfile.TarFile]:
 
 def split_member(member: tarfile.TarInfo) -> list[str]:
     """Return the components of a name in an archive; refuse one that leads out of it."""
+    if member.name == TOP_NAME and member.isdir():
+        return []
     names = member.name.split("/")
     if any(name in ("", ".", "..") for name in names):
         raise UnusableFolder(_("A name in the archive leads out of it."))
@@ -194,6 +203,8 @@ def compare_archive(
     with read_archive(archives, name) as tar:
         for member in tar:
             on_step()
+            if not split_member(member):
+                continue
             is_same = compare_member(tar, member, folder, device)
             found += is_same is not None
             is_missing, is_other = is_missing or is_same is None, is_other or is_same is False
@@ -241,9 +252,9 @@ def unpack_archive(archives: int, name: str, folder: int, device: int, on_step: 
     with read_archive(archives, name) as tar:
         for member in tar:
             on_step()
-            *parents, own = split_member(member)
-            with open_path(folder, parents, device) as parent:
-                create_member(tar, member, own, parent)
+            if names := split_member(member):
+                with open_path(folder, names[:-1], device) as parent:
+                    create_member(tar, member, names[-1], parent)
             if member.isdir():
                 folders.append(member)
     for member in reversed(folders):  # whose times the files in them have changed

@@ -58,8 +58,19 @@ def create_parents(session: MaildirSession, parents: Sequence[str]) -> None:
     """Create the folder of the domain, if it is gone."""
     for depth, name in enumerate(parents):
         with open_path(session.root, parents[:depth], session.device) as parent:
-            if not exists(name, parent):
-                os.mkdir(name, 0o700, dir_fd=parent)
+            if exists(name, parent):
+                continue
+            os.mkdir(name, 0o700, dir_fd=parent)
+            with open_folder(name, parent) as folder:
+                copy_access(parent, folder)
+
+
+def copy_access(source: int, target: int) -> None:
+    """Give a new folder the mode, and if this is root the owner, of the one above it."""
+    status = os.fstat(source)
+    if os.geteuid() == 0:
+        os.fchown(target, status.st_uid, status.st_gid)
+    os.fchmod(target, status.st_mode & 0o777)
 
 
 def unpack(session: MaildirSession, row: LeftoverMaildir, parent: int, name: str) -> None:

@@ -103,7 +103,8 @@ def read_archive(file):
         for member in tar:
             name = os.fsencode(member.name)
             content = tar.extractfile(member).read() if member.isreg() else None
-            found[name] = member.linkname if member.issym() else content
+            if name != b".":
+                found[name] = member.linkname if member.issym() else content
     return found
 
 

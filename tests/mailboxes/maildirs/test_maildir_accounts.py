@@ -21,11 +21,7 @@ from mailboxes.models import LeftoverMaildir
 from tests import mailservers
 from tests.mailboxes.maildirs.storage import BOB, DORA, MailStorage, create_world, pass_days, rows
 
-pytestmark = [
-    pytest.mark.mariadb,
-    mailservers.needs_root,
-    pytest.mark.skipif(os.environ["TEST_DATABASE"] == "sqlite", reason="SQLite has no users"),
-]
+pytestmark = [pytest.mark.mariadb, mailservers.needs_root]
 NOBODY = 65534
 DORA_PATH = "example.org/dora"
 FORBIDDEN = [

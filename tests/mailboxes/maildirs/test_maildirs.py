@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from mailboxes.models import LeftoverMaildir, Mailbox, MaildirRun
 from mailboxes.services.maildirs import set_leftover_maildirs
+from tests import mailservers
 from tests.mailboxes.delivery.sending import perform_service
 from tests.mailboxes.maildirs.storage import (
     BOB,
@@ -171,13 +172,20 @@ def test_a_maildir_is_restored_with_its_times_unless_something_is_there(storage)
         storage.run("restore", str(LeftoverMaildir.objects.get(state="listed").pk))
 
 
+@mailservers.needs_root
 def test_a_restored_domain_folder_is_made_again(storage):
+    """With the owners and modes that it and the maildir had, so that the mail server has access."""
+    storage.root.chmod(0o750)
+    (storage.root / EVE_PATH).chmod(0o711)
+    os.chown(storage.root / EVE_PATH, 65534, 65533)
     storage.run("scan")
     pass_days(storage, 31)
     storage.run()
     (storage.root / "gone.example").rmdir()
     storage.run("restore", str(rows()[EVE_PATH].pk))
-    assert (storage.root / EVE_PATH / "cur").is_dir()
+    found = (storage.root / EVE_PATH).stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o711, 65534, 65533)
+    assert stat.S_IMODE((storage.root / "gone.example").stat().st_mode) == 0o750
 
 
 # Refusals
@@ -257,6 +265,7 @@ def test_a_folder_of_archives_that_others_can_read_is_refused(storage):
         storage.run()
 
 
+@mailservers.needs_root
 def test_root_is_refused_unless_it_is_asked_for(storage):
     with pytest.raises(CommandError, match="not as root"):
         storage.run(allow_root=False)
