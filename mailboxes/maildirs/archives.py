@@ -167,6 +167,12 @@ def check_name(name: str) -> None:
         raise UnusableFolder(_("%(name)s is not the name of an archive.") % {"name": repr(name)})
 
 
+def list_archives(archives: int) -> list[str]:
+    """Return the names of all archives, those that were not finished included."""
+    names = sorted(os.listdir(archives))
+    return [name for name in names if NAME_RE.fullmatch(name.removesuffix(PARTIAL_SUFFIX))]
+
+
 # Reading
 
 

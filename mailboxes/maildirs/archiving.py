@@ -16,6 +16,7 @@ from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.translation import gettext as _
 from mailboxes.maildirs.archives import (
     PARTIAL_SUFFIX,
+    check_name,
     compare_archive,
     remove_archive,
     write_archive,
@@ -180,6 +181,7 @@ def settle(session: MaildirSession, row: LeftoverMaildir) -> None:
     """
     session.renew()
     try:
+        check_name(row.archive)
         partial = row.archive + PARTIAL_SUFFIX
         if exists(partial, session.archives):
             os.unlink(partial, dir_fd=session.archives)

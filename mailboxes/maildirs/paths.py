@@ -77,7 +77,8 @@ class ComponentPattern(NamedTuple):
 
     def match(self, name: str) -> dict[str, str] | None:
         """Return placeholder → text; a hidden folder belongs to no mailbox."""
-        found = None if name.startswith(".") else self.regex.fullmatch(name)
+        is_possible = not name.startswith(".") and "\0" not in name
+        found = self.regex.fullmatch(name) if is_possible else None
         if found is None:
             return None
         values = dict(zip(self.fields, found.groups(), strict=True))

@@ -9,7 +9,12 @@ from django.utils import timezone
 
 from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.translation import gettext as _
-from mailboxes.maildirs.archives import check_name, remove_archive
+from mailboxes.maildirs.archives import (
+    PARTIAL_SUFFIX,
+    check_name,
+    list_archives,
+    remove_archive,
+)
 from mailboxes.maildirs.errors import MaildirRunRefused
 from mailboxes.maildirs.session import MaildirSession
 from mailboxes.maildirs.tree import UnusableFolder, exists
@@ -37,6 +42,7 @@ def purge_archives(session: MaildirSession) -> None:
             session.update(row, purge_due=due)
         if not row.kept and due and due <= timezone.now():
             purge_archive(session, row)
+    report_unknown(session)
     if not session.is_dry_run:
         old = session.rows.filter(state=State.PURGED, purged__lt=timezone.now() - HISTORY_DURATION)
         retry_on_deadlock(old.delete)
@@ -66,6 +72,16 @@ def check_archives(session: MaildirSession, rows: list[LeftoverMaildir]) -> None
         path = str(settings.MAILADMIN_MAILDIRS_ARCHIVE)
         text = _("None of the archives is in %(path)s: is it mounted?")
         raise MaildirRunRefused(text % {"path": path})
+
+
+def report_unknown(session: MaildirSession) -> None:
+    """Report archives that are in no list, as after a restored database; they are never purged."""
+    stored = LeftoverMaildir.objects.exclude(state=State.PURGED).exclude(archive="")
+    known = set(stored.values_list("archive", flat=True))
+    for name in list_archives(session.archives):
+        if name.removesuffix(PARTIAL_SUFFIX) not in known:
+            session.failures += 1
+            session.report("problem", name, _("This archive is not in the list."))
 
 
 def purge_archive(session: MaildirSession, row: LeftoverMaildir) -> None:

@@ -9,7 +9,6 @@ from django.utils import timezone
 from mailadmin.translation import gettext as _
 from mailboxes.maildirs.archives import compare_archive, unpack_archive
 from mailboxes.maildirs.errors import MaildirRunRefused
-from mailboxes.maildirs.paths import unescape_path
 from mailboxes.maildirs.session import MaildirSession
 from mailboxes.maildirs.tree import (
     UnusableFolder,
@@ -29,8 +28,8 @@ def restore_maildir(session: MaildirSession, key: int) -> None:
     row = session.rows.filter(pk=key, state=State.ARCHIVED).first()
     if row is None:
         raise MaildirRunRefused(_("There is no archive of this number."))
-    *parents, name = unescape_path(row.path).split("/")
     try:
+        *parents, name = session.split_path(row)
         if session.is_dry_run:
             check_free(session, parents, name)
         else:

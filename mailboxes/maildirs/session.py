@@ -21,7 +21,7 @@ from mailadmin.translation import gettext as _
 from mailboxes.maildirs.archives import lock_archives, open_archives
 from mailboxes.maildirs.errors import MaildirRunRefused
 from mailboxes.maildirs.paths import MailboxPaths, MaildirRule, unescape_path
-from mailboxes.maildirs.tree import open_path
+from mailboxes.maildirs.tree import UnusableFolder, open_path
 from mailboxes.models import LeftoverMaildir, Mailbox, MaildirRun
 
 LEASE_DURATION, RENEWAL_SECONDS = datetime.timedelta(minutes=10), 60
@@ -137,10 +137,20 @@ class MaildirSession:
 
     # Storage
 
+    def split_path(self, row: LeftoverMaildir) -> list[str]:
+        """Return the components of a path; refuse one that is no place of a maildir.
+
+        Whoever can write the table must not lead the command elsewhere.
+        """
+        names = unescape_path(row.path).split("/")
+        if self.rule.match(names) is None:
+            raise UnusableFolder(_("The path is no place of a maildir."))
+        return names
+
     @contextmanager
     def open_parent(self, row: LeftoverMaildir) -> Iterator[tuple[int, str]]:
         """Open the folder in which the maildir is; yield it with the name of the maildir."""
-        *parents, name = unescape_path(row.path).split("/")
+        *parents, name = self.split_path(row)
         with open_path(self.root, parents, self.device) as parent:
             yield parent, name
 
