@@ -241,6 +241,36 @@ def test_an_archive_that_is_not_what_was_written_leaves_the_folder(storage, monk
     assert rows()[DORA_PATH].state == "listed" and rows()[DORA_PATH].problem
 
 
+def test_an_archive_without_one_of_the_messages_is_noticed(storage, monkeypatch):
+    make_due(storage)
+    real, skipped = archives.add_entry, []
+
+    def skip_one(tar, entry):
+        if entry.is_file and not skipped:
+            skipped.append(entry.path)
+        else:
+            real(tar, entry)
+
+    monkeypatch.setattr(archives, "add_entry", skip_one)
+    with pytest.raises(CommandError, match="has a problem"):
+        storage.run("archive")
+    assert (storage.root / DORA_PATH / skipped[0]).exists()
+    assert states() == {DORA_PATH: "listed", EVE_PATH: "archived"}
+
+
+def test_a_maildir_that_is_kept_while_it_is_archived_stays(storage, monkeypatch):
+    make_due(storage)
+
+    def keep():
+        LeftoverMaildir.objects.filter(path=DORA_PATH).update(kept=True)
+
+    change_during(monkeypatch, "write_archive", keep)
+    storage.run("archive")
+    assert (storage.root / DORA_PATH / "cur").is_dir()
+    assert states() == {DORA_PATH: "listed", EVE_PATH: "archived"}
+    assert storage.archive_files() == [rows()[EVE_PATH].archive]
+
+
 @pytest.mark.parametrize("end", [-1, -9, 100])
 def test_a_truncated_archive_is_noticed(storage, end):
     make_due(storage)
