@@ -26,6 +26,7 @@ class MaildirWorld(World):
     @classmethod
     def setUpTestData(cls):
         super().setUpTestData()
+        MaildirRun.objects.all().delete()
         now = timezone.now()
         due = now + datetime.timedelta(days=30)
         shared = {"storage": "mail", "digest": "x"}
