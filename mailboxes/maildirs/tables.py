@@ -46,10 +46,9 @@ def render_size_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> 
 
 
 def render_state_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
-    """Return the state, with what is in the way of the next one."""
+    """Return the state, marked if it does not change."""
     kept = BADGE_HTML(renderer.gettext("kept")) if row.kept else ""
-    problem = f" <small>{escape(row.problem)}</small>" if row.problem else ""
-    return f"{escape(row.get_state_display())}{kept}{problem}"
+    return escape(row.get_state_display()) + kept
 
 
 class LeftoverMaildirTable(Table):
@@ -60,18 +59,19 @@ class LeftoverMaildirTable(Table):
     menu_position = 50
     is_searched = False
     columns = [
-        Column("path", _("Maildir"), "text", is_wide=True),
+        Column("path", _("Maildir"), "text"),
         Column("mailbox", _("Former mailbox"), "text"),
         Column("size", _("Size"), render_size_cell, is_short=True),
         "messages",
-        Column("first_seen", _("Without a mailbox since"), "datetime"),
+        Column("first_seen", _("Since"), "datetime"),
         Column("last_mail", _("Last mail"), "datetime"),
         Column("state", _("State"), render_state_cell, is_short=True),
-        Column("due", _("Archived or purged on"), "datetime"),
+        Column("due", _("Due"), "datetime"),
+        Column("problem", _("Problem"), "text"),
         Column("storage", _("Storage"), "text"),
     ]
-    hidden_columns = ("messages", "storage")
-    card_columns = ("state", "due", "size")
+    hidden_columns = ("messages", "last_mail", "storage")
+    card_columns = ("state", "due", "size", "problem")
     count_text = ngettext_lazy("%(count)s maildir", "%(count)s maildirs", "count")
     filter_names = ("domain", "state", "q")
     search_fields = ["path", "mailbox"]
