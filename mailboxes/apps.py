@@ -23,6 +23,7 @@ class MailboxesConfig(AppConfig):
         from mailboxes.app_passwords.tables import AppPasswordTable
         from mailboxes.domain_tables import AliasDomainTable, DomainTable
         from mailboxes.fetchmail.tables import FetchmailTable
+        from mailboxes.maildirs.tables import LeftoverMaildirTable
         from mailboxes.menu import MENU_ENTRIES
         from mailboxes.models import Mailbox
         from mailboxes.sender_permission_tables import SenderPermissionTable
@@ -39,6 +40,7 @@ class MailboxesConfig(AppConfig):
             VacationTable(),
             AppPasswordTable(),
             FetchmailTable(),
+            LeftoverMaildirTable(),
         ):
             registry.register_table(table)
         registry.register_completed_options(Mailbox, "mailbox", "field_mailbox")
@@ -49,8 +51,8 @@ class MailboxesConfig(AppConfig):
         from mailboxes import log_actions
 
         registry.register_log_actions(log_actions.ACTION_LABELS, log_actions.ACTION_TABLES)
-        labels = log_actions.BROADCAST_LABELS
-        registry.register_log_actions(labels, superadmin_only=labels)
+        for labels in (log_actions.BROADCAST_LABELS, log_actions.MAILDIR_LABELS):
+            registry.register_log_actions(labels, superadmin_only=labels)
         registry.register_change_titles(log_actions.CHANGE_TITLES)
 
     def register_rows_of_others(self) -> None:

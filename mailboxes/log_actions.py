@@ -15,6 +15,10 @@ BROADCAST_LABELS = {
     "send_broadcast": _("message sent to users"),
     "stop_broadcast": _("message to users stopped"),
 }
+MAILDIR_LABELS = {
+    "keep_maildir": _("leftover maildir kept"),
+    "release_maildir": _("leftover maildir released"),
+}
 ACTION_LABELS = {
     "create_mailbox": _("mailbox created"),
     "edit_mailbox": _("mailbox changed"),
@@ -57,6 +61,7 @@ ACTION_TABLES = {
     "totp_exception": {"totpexception"},
     "sender_permission": {"senderpermission"},
     "device_link": {"devicelink"},
+    "maildir": {"leftovermaildir"},
 }
 
 

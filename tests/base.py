@@ -10,6 +10,7 @@ import time
 from urllib.parse import quote, urlencode
 
 from django.test import Client, TestCase
+from django.utils import timezone
 
 from domains.models import Admin, Domain
 from domains.services.admins import create_admins
@@ -21,7 +22,7 @@ from mailadmin.changes.models import Change, Log
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.jobs.leases import hold_leases
 from mailadmin.jobs.runner import advance_job
-from mailboxes.models import Mailbox
+from mailboxes.models import Mailbox, MaildirRun
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.domains import create_domains
 from mailboxes.services.mailboxes import create_mailboxes
@@ -57,6 +58,8 @@ def build_world():
         {"username": "alice@example.org", "password": stored, "domains": ["example.org"]},
     ]
     perform(console, create_admins, admins)
+    # Or the home page of root says that none has run
+    MaildirRun.objects.create(storage="mail", finished=timezone.now(), scanned=timezone.now())
 
 
 def give_proof(client):

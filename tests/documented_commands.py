@@ -58,6 +58,14 @@ TESTED_BY = {
     "mailadmin fetchmail run": (
         "tests/mailboxes/fetchmail/test_runner.py::test_mail_is_moved_into_the_mailbox"
     ),
+    "mailadmin maildirs restore": (
+        "tests/mailboxes/maildirs/test_maildirs.py"
+        "::test_a_maildir_is_restored_with_its_times_unless_something_is_there"
+    ),
+    "mailadmin maildirs run": (
+        "tests/mailboxes/maildirs/test_maildirs.py"
+        "::test_a_dry_run_says_what_would_be_done_and_does_nothing"
+    ),
     "mailadmin migrate": (
         "tests/test_adoption.py::test_a_fresh_sqlite_database_is_created_and_works"
     ),
@@ -81,6 +89,20 @@ TESTED_BY = {
         "tests/mailboxes/postfixadmin/test_settings_from_postfixadmin.py"
         "::test_the_panel_starts_with_what_is_printed"
     ),
+    "mariadb < deploy/mailadmin-maildirs.sql": (
+        "tests/mailboxes/maildirs/test_maildir_accounts.py"
+        "::test_it_works_with_these_rights_and_has_no_others"
+    ),
+    "runuser -u vmail -- env": (
+        "tests/mailboxes/maildirs/test_maildir_accounts.py"
+        "::test_it_works_with_these_rights_and_has_no_others"
+    ),
+    "mkdir /tmp/bob": (
+        "tests/mailboxes/maildirs/test_delivered_mail.py::test_an_archive_is_imported"
+    ),
+    "doveadm import": (
+        "tests/mailboxes/maildirs/test_delivered_mail.py::test_an_archive_is_imported"
+    ),
     "postqueue -f": "tests/upgrade_steps::postqueue -f",
     "rm -f /etc/dovecot/": "tests/upgrade_steps::rm -f /etc/dovecot/",
     "runuser -u mailadmin -- .venv/bin/mailadmin migrate": (
@@ -101,6 +123,8 @@ NOT_RUN = (
     "editor /etc/mailadmin/mailadmin.env",
     "git clone …",
     "install -D -m 640 -g mailadmin deploy/mailadmin.env.example",
+    "install -D -m 640 -g vmail deploy/maildirs.env.example",
+    "install -d -m 700 -o vmail",
     "make ",
     "mariadb-dump --single-transaction mailadmin",
     "mv /etc/dovecot /etc/dovecot-2.3",

@@ -94,6 +94,7 @@ FILTER_PARAMETERS = {
     "unused": query_parameter(
         "unused", "Only mailboxes whose mail nobody has read for this number of days.", WHOLE
     ),
+    "state": query_parameter("state", "Only rows in this state."),
     "mailbox": query_parameter("mailbox", "Only rows of this mailbox."),
     "admin": query_parameter("admin", "Only entries by this admin."),
     "action": query_parameter("action", "Only entries with this action, such as `create_mailbox`."),

@@ -116,6 +116,13 @@ def parse_folder(value: str) -> Path:
     return Path(value)
 
 
+def parse_absolute_path(value: str) -> Path:
+    """Accept the path of a folder, which this process need not have access to."""
+    if not value.startswith("/") or ".." in value.split("/") or not value.strip("/"):
+        raise ValueError("is not the absolute path of a folder")
+    return Path(value)
+
+
 def parse_service_name(value: str) -> str:
     """Accept the name of a service in master.cf."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", value):

@@ -7,6 +7,7 @@ from mailadmin.conf.environment_setting import EnvironmentSetting
 from mailadmin.conf.fetchmail_settings import FETCHMAIL_SETTINGS
 from mailadmin.conf.hook_settings import HOOK_SETTINGS
 from mailadmin.conf.mail_settings import MAIL_SETTINGS
+from mailadmin.conf.maildir_settings import MAILDIR_SETTINGS
 from mailadmin.conf.parsers import (
     choice_parser,
     integer_parser,
@@ -102,6 +103,7 @@ SETTINGS = (
     *DEVICE_SETTINGS,
     *FETCHMAIL_SETTINGS,
     *HOOK_SETTINGS,
+    *MAILDIR_SETTINGS,
     EnvironmentSetting(
         "MAILADMIN_DKIM",
         "no",

@@ -17,6 +17,7 @@ FILTER_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "action": argparse.BooleanOptionalAction,
         "help": "only active rows (--no-active: only inactive ones)",
     },
+    "state": {"help": "only rows in this state"},
     "scheme": {
         "help": "only people whose password is stored in this scheme, such as MD5-CRYPT; also"
         " weak, rejected (by Dovecot 2.4) and none"

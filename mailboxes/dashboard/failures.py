@@ -1,21 +1,25 @@
-"""Failed jobs and undelivered mails, for the home page: found by one query."""
+"""Failed jobs, undelivered mails and runs on maildirs, for the home page: found by one query."""
 
 import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import CharField, Q, Value
+from django.conf import settings
+from django.db.models import Case, CharField, Q, QuerySet, Value, When
 from django.utils import timezone
 
+from mailadmin.accounts.models import Role
 from mailadmin.jobs.models import Job
 from mailadmin.mails.models import OutgoingMail
+from mailboxes.models import MaildirRun
 
 MAX_SHOWN, MAX_COUNTED = 3, 1000
 FAILED_MAIL_SHOWN = datetime.timedelta(days=3)
+FAILED_RUN, DONE_RUN = "maildirs", "maildirs-done"
 MANY_ATTEMPTS = 3  # a mail that was sent at the third attempt is no matter of concern
 
 
 class Failure(NamedTuple):
-    """A failed job by its title, or an undelivered mail by its recipient."""
+    """A failed job by its title, an undelivered mail by its recipient, a run by its storage."""
 
     kind: str
     pk: int
@@ -32,18 +36,37 @@ class Failures(NamedTuple):
         return len(self.shown) + self.more
 
 
-def find_failures(principal: Any) -> tuple[Failures, Failures]:
-    """Return the failed jobs and the undelivered mails in scope, the latest first."""
+class AllFailures(NamedTuple):
+    """The failures that somebody sees on the home page."""
+
+    jobs: Failures
+    mails: Failures
+    maildir_runs: Failures
+
+    def count_all(self) -> int:
+        return sum(failures.count_all() for failures in self)
+
+
+def find_failures(principal: Any) -> AllFailures:
+    """Return the failures in scope, the latest first."""
     jobs = Job.objects.visible_to(principal).filter(state=Job.State.FAILED)
     mails = OutgoingMail.objects.visible_to(principal).filter(is_undelivered())
-    found = [
-        Failure(*row)
-        for row in jobs.values_list(name("job"), "pk", "title").union(
-            mails.values_list(name("mail"), "pk", "recipient"), all=True
-        )[:MAX_COUNTED]
-    ]
+    parts = [mails.values_list(name("mail"), "pk", "recipient")]
+    has_runs = settings.MAILADMIN_MAILDIRS and principal.role is Role.SUPERADMIN
+    if has_runs:
+        parts.append(list_maildir_runs())
+    rows = jobs.values_list(name("job"), "pk", "title").union(*parts, all=True)[:MAX_COUNTED]
+    found = [Failure(*row) for row in rows]
     found.sort(key=lambda failure: -failure.pk)
-    return select(found, "job"), select(found, "mail")
+    if has_runs and not any(each.kind.startswith(FAILED_RUN) for each in found):
+        found.append(Failure(FAILED_RUN, 0, settings.MAILADMIN_MAILDIRS_STORAGE))
+    return AllFailures(select(found, "job"), select(found, "mail"), select(found, FAILED_RUN))
+
+
+def list_maildir_runs() -> QuerySet[Any, tuple[Any, ...]]:
+    """Return all runs on maildirs, those that failed or are overdue by their kind."""
+    kind = Case(When(MaildirRun.is_failed(), name(FAILED_RUN)), default=name(DONE_RUN))
+    return MaildirRun.objects.values_list(kind, "pk", "storage")
 
 
 def is_undelivered() -> Q:

@@ -52,15 +52,16 @@ class DashboardView(RoleRequiredMixin, View):
         person = self.principal
         if not isinstance(person, Admin):
             return render_owner_home(request)
-        jobs, mails = find_failures(person)
+        failures = find_failures(person)
         context = build_dashboard_context(person)
         found = context["attention"]
         groups = build_attention_groups(found)
         context |= {
             "attention": groups,
-            "failed_jobs": jobs,
-            "undelivered_mails": mails,
-            "attention_count": sum(map(len, found.values())) + jobs.count_all() + mails.count_all(),
+            "failed_jobs": failures.jobs,
+            "undelivered_mails": failures.mails,
+            "failed_maildir_runs": failures.maildir_runs,
+            "attention_count": sum(map(len, found.values())) + failures.count_all(),
             "attention_is_cut": any(group.is_cut for group in groups.values()),
             "groups": group_lines(context.pop("lines"), person),
             "first_steps": build_first_steps(person, context["totals"]),

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -24,7 +23,7 @@ from django.utils import timezone
 from mailadmin.db.fields import is_known_date
 from mailadmin.db.pagination import iter_pages
 from mailadmin.db.retry import retry_on_deadlock
-from mailadmin.jobs.leases import get_lease_holder_name
+from mailadmin.jobs.row_leases import claim_rows, create_holder, release_rows
 from mailboxes.fetchmail.run_control import UnusableEntry, build_run_control, find_address
 from mailboxes.models import Fetchmail, FetchmailRun
 from mailboxes.services.fetchmail import decode_password
@@ -102,26 +101,17 @@ def is_due(entry: Fetchmail) -> bool:
 
 def claim(entry: Fetchmail, ignores_interval: bool) -> Task | None:
     """Lease an entry, and return it as it is now; None if it is leased or no longer due."""
-    now = timezone.now()
-    FetchmailRun.objects.bulk_create(
-        [FetchmailRun(entry_id=entry.pk, until=now)], ignore_conflicts=True
-    )
-    holder = f"{uuid.uuid4().hex[:16]} {get_lease_holder_name()}"[:64]
+    new = FetchmailRun(entry_id=entry.pk, until=timezone.now())
+    FetchmailRun.objects.bulk_create([new], ignore_conflicts=True)
+    holder, rows = create_holder(), FetchmailRun.objects.filter(entry=entry.pk)
     seconds = datetime.timedelta(seconds=settings.MAILADMIN_FETCHMAIL_SECONDS)
-    lease = {"holder": holder, "until": now + seconds + LEASE_MARGIN}
-    free = FetchmailRun.objects.filter(entry=entry.pk, until__lte=now)
-    if not retry_on_deadlock(lambda: free.update(**lease)):
+    if not claim_rows(rows, holder, seconds + LEASE_MARGIN):
         return None
     run = FetchmailRun.objects.select_related("entry").get(entry=entry.pk)
     if run.entry.active and (ignores_interval or is_due(run.entry)):
         return Task(run.entry, holder, run.seen_messages or "")
-    release(entry.pk, holder)
+    release_rows(rows, holder)
     return None
-
-
-def release(key: int, holder: str) -> None:
-    held = FetchmailRun.objects.filter(entry=key, holder=holder)
-    retry_on_deadlock(lambda: held.update(until=timezone.now()))
 
 
 def run_entry(entry: Fetchmail, seen_messages: str) -> Result:

@@ -23,6 +23,7 @@ from mailboxes.models.mail import (
     build_alias_targets,
     build_maildir,
 )
+from mailboxes.models.maildirs import LeftoverMaildir, MaildirRun
 from mailboxes.models.plans import Plan, PlanRow, UploadPiece
 from mailboxes.models.related import EnumField, OldUsage, Usage
 from mailboxes.models.reminders import ExpiryReminder
@@ -44,8 +45,10 @@ __all__ = [
     "Fetchmail",
     "FetchmailRun",
     "LastLogin",
+    "LeftoverMaildir",
     "Mailbox",
     "MailboxMailLogin",
+    "MaildirRun",
     "OldUsage",
     "Plan",
     "PlanRow",

@@ -27,6 +27,7 @@ from mailboxes.models import (
     Broadcast,
     DeviceLink,
     Fetchmail,
+    LeftoverMaildir,
     Mailbox,
     Plan,
     SenderPermission,
@@ -222,7 +223,7 @@ class MatrixWorld(World):
         """Return table → (a row of alice's, one of dave's)."""
         now = timezone.now()
         slugs = ("log", "totp-exceptions", "sender-permissions", "app-passwords", "fetchmail")
-        slugs += ("vacations", "dkim-keys", "dkim-signings")
+        slugs += ("vacations", "dkim-keys", "dkim-signings", "maildirs")
         pairs = {slug: [] for slug in slugs}
         for name in ("example.org", "example.com"):
             more = {"action": "create_alias", "data": f"x@{name}", "timestamp": now}
@@ -245,6 +246,8 @@ class MatrixWorld(World):
             key = DkimKey.objects.create(domain_name_id=name, selector="mail", private_key="x")
             pairs["dkim-keys"].append(key.pk)
             pairs["dkim-signings"].append(DkimSigning.objects.create(author=name, dkim=key).pk)
+            maildir = LeftoverMaildir.objects.create(path=f"{name}/x", domain_name=name)
+            pairs["maildirs"].append(maildir.pk)
             app_password = AppPassword.objects.create(mailbox=permission.mailbox, description=name)
             pairs["app-passwords"].append(app_password.pk)
         return pairs | {

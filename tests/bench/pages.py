@@ -111,6 +111,7 @@ PAGES = [
     Page("fetchmail", "/fetchmail/"),
     Page("fetchmail of the largest", f"/fetchmail/?domain={LARGEST}"),
     Page("new fetchmail entry, form", "/fetchmail/create/"),
+    Page("leftover maildirs", "/maildirs/", SUPER),
     Page("DKIM keys", "/dkim-keys/"),
     Page("new DKIM key, form", "/dkim-keys/create/"),
     Page("DKIM signings", "/dkim-signings/"),

@@ -107,6 +107,7 @@ def test_a_picture_shows_its_page(visitor, settings, monkeypatch, name):
     settings.MAILADMIN_URL = "https://mail.example.org"
     settings.MAILADMIN_MAIL_HOST = "mail.example.org"
     settings.MAILADMIN_FETCHMAIL, settings.MAILADMIN_DKIM = False, "no"  # as by default
+    settings.MAILADMIN_MAILDIRS = False
     monkeypatch.setattr("mailboxes.devices.forms.generate_app_password", lambda: APP_PASSWORD)
     create_rows()
     open_page(visitor, picture)

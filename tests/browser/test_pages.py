@@ -13,7 +13,7 @@ from mailadmin import passwords, registry
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.hooks.models import HookDelivery
 from mailadmin.mails.models import OutgoingMail
-from mailboxes.models import Broadcast, Fetchmail, Mailbox, Plan
+from mailboxes.models import Broadcast, Fetchmail, LeftoverMaildir, Mailbox, MaildirRun, Plan
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.app_passwords import create_app_passwords
 from mailboxes.services.domains import create_domains
@@ -93,6 +93,7 @@ PAGES = {
         "/fetchmail/create/",
         "/fetchmail/latest/edit/",
         "/fetchmail/latest/delete/",
+        "/maildirs/",
         "/dkim-keys/",
         "/dkim-keys/create/",
         "/dkim-keys/latest/edit/",
@@ -176,6 +177,7 @@ def long_names(world, tmp_path, settings):
     app_passwords = [row | {"mailbox": key} for key in ("bob@example.org", long_name)]
     perform(console, create_app_passwords, app_passwords, False)
     outgoing_of_long_names(long_name)
+    maildirs_of_long_names(long_name)
     plan_of_long_names(tmp_path / f"{LONG_NAME}.csv")
     mails_to_long_names()
     text = {"subject": "s" * 250, "text": "t" * 400, "domains": [LONG_DOMAIN]}
@@ -206,6 +208,23 @@ def outgoing_of_long_names(mailbox):
     perform(console, create_dkim_signings, signings)
     reply = {"active": True, "subject": "s" * 250, "body": "b" * 500}
     perform(console, set_vacation, mailbox, reply | {"activeuntil": timezone.now()})
+
+
+def maildirs_of_long_names(mailbox):
+    """A leftover maildir in each state, and a run that failed."""
+    for state in LeftoverMaildir.State:
+        LeftoverMaildir.objects.create(
+            path=f"{LONG_DOMAIN}/" + "l" * 250,
+            mailbox=mailbox,
+            domain_name=LONG_DOMAIN,
+            state=state,
+            kept=True,
+            last_mail=timezone.now(),
+            problem="x" * 400,
+        )
+    MaildirRun.objects.create(
+        storage="s" * 64, host="h" * 64, error="x" * 400, finished=timezone.now()
+    )
 
 
 def mails_to_long_names():
