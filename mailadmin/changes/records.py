@@ -14,7 +14,8 @@ from django.utils import timezone
 from mailadmin.accounts.models import is_scoped_model
 from mailadmin.changes.models import Change, Log
 from mailadmin.db.bulk import chunks
-from mailadmin.db.fields import ListTextField, fits_column
+from mailadmin.db.column_facts import fits_column
+from mailadmin.db.fields import ListTextField
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from django.db import models
 from django.utils.text import capfirst
 
-from mailadmin.db.fields import DomainField, get_column_field
+from mailadmin.db.column_facts import get_column_field
+from mailadmin.db.fields import DomainField
 from mailadmin.tables.actions import Text
 
 SHORT_CELLS = ("boolean", "datetime", "number")

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_date
 
 from mailadmin.accounts.stored_schemes import is_scheme_filter
-from mailadmin.db.fields import fits_column
+from mailadmin.db.column_facts import fits_column
 from mailadmin.names import try_normalize_domain
 
 MAX_SEARCH_WORDS = 12  # more make a query that is slow in every database

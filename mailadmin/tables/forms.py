@@ -17,7 +17,7 @@ from mailadmin.changes.perform import (
     digest_values,
     perform,
 )
-from mailadmin.db.fields import get_column_field, validate_column
+from mailadmin.db.column_facts import get_column_field, validate_column
 from mailadmin.db.models import has_generated_key
 from mailadmin.formatting import unicode_address
 from mailadmin.names import validate_single_line, validate_text

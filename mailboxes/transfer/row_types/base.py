@@ -14,7 +14,7 @@ from domains.services.locks import lock_domains
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes, digest_values
-from mailadmin.db.fields import find_column_error
+from mailadmin.db.column_facts import find_column_error
 from mailadmin.names import fold
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
