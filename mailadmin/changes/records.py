@@ -5,6 +5,7 @@ import functools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -100,7 +101,7 @@ def is_secret(field: models.Field) -> bool:
 def serialize_value(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return format_moment(value, timezone.get_current_timezone())
-    return value
+    return str(value) if isinstance(value, (datetime.date, Decimal)) else value
 
 
 @functools.lru_cache(maxsize=64)  # many rows of one change have the same time

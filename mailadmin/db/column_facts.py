@@ -2,6 +2,7 @@
 
 import functools
 import re
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -9,6 +10,10 @@ from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 
 CODECS = {"latin1": "cp1252", "ascii": "ascii"}
+TEXT_BYTES = {"tinytext": 2**8, "text": 2**16}  # fewer than so many
+INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+INTEGER_RE = re.compile(r"(\w*int)\b(?:\(\d+\))?( unsigned)?.*")
+DECIMAL_RE = re.compile(r"decimal\((\d+),(\d+)\)( unsigned)?.*")
 
 
 class ColumnFacts(NamedTuple):
@@ -55,14 +60,38 @@ def find_column_error(field: models.Field, value: Any, alias: str = "default") -
     """Return why the column of this field cannot hold the value; None if it can."""
     column = field.model._meta.db_table, str(field.column)
     charset, column_type, _collation = load_column_facts(alias).get(column, ColumnFacts())
-    if isinstance(value, int):
-        if column_type.startswith("int") and not -(2**31) <= value < 2**31:
+    if isinstance(value, (int, Decimal)):
+        if not _fits_range(column_type, value):
             return _("This number is too large for the database column.")
     elif charset and not _can_encode(charset, value):
         return _("The database column cannot store some of these characters.")
     elif charset and not _fits_length(charset, column_type, value):
         return _("This text is too long for the database column.")
     return None
+
+
+@functools.cache
+def parse_number_range(column_type: str) -> tuple[int, int] | None:
+    """Return the range of whole numbers in a column: the first, and that after the last.
+
+    None for a column that holds no numbers.
+    """
+    if (found := INTEGER_RE.fullmatch(column_type)) and found[1] in INTEGER_BITS:
+        bits = INTEGER_BITS[found[1]]
+        return (0, 2**bits) if found[2] else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    if found := DECIMAL_RE.fullmatch(column_type):
+        most = int(10 ** (int(found[1]) - int(found[2])))
+        return (0, most) if found[3] else (1 - most, most)
+    return None
+
+
+def _fits_range(column_type: str, value: int | Decimal) -> bool:
+    """Return whether a column of numbers holds this one."""
+    numbers = parse_number_range(column_type)
+    if numbers is None:
+        return True
+    first, end = numbers
+    return first <= int(value) < end and (first < 0 or value >= 0)
 
 
 def _can_encode(charset: str, text: str) -> bool:
@@ -79,9 +108,9 @@ def _can_encode(charset: str, text: str) -> bool:
 
 @functools.cache
 def parse_max_characters(column_type: str) -> int | None:
-    """Return how many characters a `varchar` column holds, None for another type."""
-    varchar = re.fullmatch(r"varchar\((\d+)\)", column_type)
-    return int(varchar[1]) if varchar else None
+    """Return how many characters a `varchar` or `char` column holds, None for another type."""
+    found = re.fullmatch(r"(?:var)?char\((\d+)\)", column_type)
+    return int(found[1]) if found else None
 
 
 def _fits_length(charset: str, column_type: str, text: str) -> bool:
@@ -89,4 +118,4 @@ def _fits_length(charset: str, column_type: str, text: str) -> bool:
     if (most := parse_max_characters(column_type)) is not None:
         return len(text) <= most
     size = len(text.encode()) if charset.startswith("utf8") else len(text)
-    return column_type != "text" or size < 2**16
+    return size < TEXT_BYTES.get(column_type, size + 1)

@@ -14,8 +14,11 @@ from domains.services.locks import lock_domains
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes, digest_values
+from mailadmin.changes.records import serialize_value
 from mailadmin.db.column_facts import find_column_error
+from mailadmin.db.custom_columns import CustomColumnMixin, get_custom_fields
 from mailadmin.names import fold
+from mailadmin.tables.custom_fields import get_writer_roles
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
 from mailadmin.translation import compose, join_texts, message_texts, ngettext
@@ -107,7 +110,12 @@ class RowType:
         if table is None or Role.ADMIN not in table.roles.get("import", Role(0)):
             return ()
         form_columns = (self.required_key_columns[0], *program_fields(table.form_class, "create"))
-        return tuple(name for name in self.columns if name in form_columns)
+        closed = [
+            column.name
+            for column in self.custom_columns.values()
+            if Role.ADMIN not in get_writer_roles(column)
+        ]
+        return tuple(name for name in self.columns if name in form_columns and name not in closed)
 
     @property
     def example(self) -> Mapping[str, str]:
@@ -160,6 +168,11 @@ class RowType:
     @cached_property
     def model_fields(self) -> dict[str, models.Field]:
         return {f.name: f for f in self.model._meta.concrete_fields}
+
+    @cached_property
+    def custom_columns(self) -> dict[str, CustomColumnMixin]:
+        """Return the columns that the operator has added, by name."""
+        return {column.name: column for column in get_custom_fields(self.model)}
 
     def clean_row(self, values: RowValues) -> RowValues:
         """Derive values from others, and refuse combinations that are invalid."""
@@ -235,9 +248,11 @@ class RowType:
         """Return the values as files hold them; importing them gives the same row."""
         if "password" in values and "password_hash" in self.columns:
             values = omit_keys(values, "password") | {"password_hash": values["password"]}
-        return values | {
+        values = values | {
             name: UNKNOWN_DATE for name in values if self.is_unknown_date(name, values[name])
         }
+        cleared = [n for n in self.custom_columns if n in values and values[n] is None]
+        return values | dict.fromkeys(cleared, "")
 
     def is_unknown_date(self, name: str, value: Any) -> bool:
         return value is None and isinstance(self.columns.get(name), PostfixAdminDateTimeField)
@@ -274,9 +289,9 @@ class RowType:
 
     def value_from_row(self, row: ModelRow, name: str) -> Any:
         value = row._meta.get_field(name).value_from_object(row)
-        if isinstance(value, datetime.datetime):
+        if isinstance(value, datetime.datetime) and name not in self.custom_columns:
             return serialize_datetime(value)
-        return value
+        return serialize_value(value)
 
     def digest(self, row: ModelRow) -> str:
         return digest_values(self.values_from_row(row))
@@ -318,8 +333,14 @@ class RowType:
         """Delete the rows with these keys."""
         self.get_panel_table().services.delete(changes, keys)
 
+    def to_column_values(self, values: RowValues) -> RowValues:
+        """Return the values with those of custom columns as their rows have them, not as text."""
+        custom = self.custom_columns.items()
+        return values | {n: column.to_python(values[n]) for n, column in custom if n in values}
+
     def to_service_values(self, values: RowValues) -> RowValues:
         """Return the values as services take them: rows of other tables as instances."""
+        values = self.to_column_values(values)
         related = {
             name: field.related_model(pk=values[name])
             for name, field in self.model_fields.items()
