@@ -63,11 +63,13 @@ WHITENOISE_AUTOREFRESH = True  # or every client of every test searches all stat
 if "TEST_COLLATION" in os.environ:  # the default of other servers: MySQL 8, MariaDB 11
     DATABASES["default"]["TEST"]["COLLATION"] = os.environ["TEST_COLLATION"]  # noqa: F405
 # Beside the database of the process that started this one
-NAME = "custom" if os.environ.get("TEST_CUSTOM_COLUMNS") else "test"
+NAME = "test"
+if os.environ.get("TEST_CUSTOM_COLUMNS"):
+    NAME = "custom" + os.environ.get("PYTEST_XDIST_WORKER", "")
 if DATABASE == "sqlite":
     # A file as in production: a database in memory allows no second connection.
     DATABASES["default"]["TEST"] = {  # noqa: F405
         "NAME": str(DATABASES["default"]["NAME"].with_name(f"{NAME}.sqlite3"))  # noqa: F405
     }
-elif NAME == "custom":
+elif NAME != "test":
     DATABASES["default"]["TEST"]["NAME"] = NAME  # noqa: F405

@@ -15,6 +15,7 @@ from mailadmin.api.problems import build_rows_problem, build_validation_problem
 from mailadmin.db.custom_columns import (
     ClearableDateField,
     ClearableDateTimeField,
+    ClearableIntegerField,
     ClearableMixin,
 )
 from mailadmin.tables.form_fields import LineListField
@@ -85,7 +86,7 @@ def get_number_type(
     """Return the type of a number, which may have a fraction unless the field is of integers."""
     bounds: dict[str, Any] = {"minimum": field.min_value, "maximum": field.max_value}
     bounds["is_nullable"] = isinstance(field, ClearableMixin) and not field.required
-    if not isinstance(field, forms.DecimalField | forms.FloatField):
+    if type(field) in (forms.IntegerField, ClearableIntegerField):
         return FieldType("integer", description, **bounds)
     return FieldType("number", description, "double", **bounds)
 

@@ -9,12 +9,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 MYSQL_FACTS = (
     "SELECT table_name, column_name, column_type, is_nullable = 'YES', column_default, extra"
     " FROM information_schema.columns"
-    " WHERE table_schema = DATABASE() AND column_name LIKE 'x\\_%'"
+    " WHERE table_schema = DATABASE() AND LEFT(column_name, 2) = 'x_'"
 )
 SQLITE_FACTS = (
     "SELECT t.name, c.name, c.type, NOT c.\"notnull\", c.dflt_value, iif(c.hidden, 'GENERATED', '')"
     " FROM sqlite_master t JOIN pragma_table_xinfo(t.name) c"
-    " WHERE t.type = 'table' AND c.name LIKE 'x\\_%' ESCAPE '\\'"
+    " WHERE t.type = 'table' AND substr(c.name, 1, 2) = 'x_'"
 )
 
 
