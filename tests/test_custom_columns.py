@@ -21,6 +21,7 @@ TABLES = (
     "tests/mailboxes/test_aliases.py",
     "tests/mailboxes/transfer/test_plan.py",
     "tests/mailboxes/transfer/test_apply.py",
+    "tests/mailadmin/backup/test_backup.py",
 )
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from mailadmin.accounts.models import Role
+from mailadmin.conf.custom_columns import CUSTOM_PREFIX
 from mailadmin.db.custom_columns import CustomColumnMixin
 from mailadmin.db.fields import LimitField, ListTextField, MegabytesField, SizeField
 from mailadmin.formatting import (
@@ -152,8 +153,10 @@ def find_column(table: str, column: str) -> models.Field | None:
 
 @functools.cache
 def is_hidden(table: str, column: str) -> bool:
-    """Return whether only superadmins see the values of a column."""
+    """Return whether only superadmins see the values of a column, as of one that is no more."""
     field = find_column(table, column)
+    if field is None:
+        return column.startswith(CUSTOM_PREFIX)
     return isinstance(field, CustomColumnMixin) and field.superadmin_only
 
 

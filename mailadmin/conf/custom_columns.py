@@ -26,6 +26,7 @@ TEXT_TYPES = ("text", "multiline", "choice")
 DEFAULT_LENGTH, MAX_LENGTH = 255, 4000
 DEFAULT_PLACES, MAX_PLACES = 2, 10
 
+CUSTOM_PREFIX = "x_"
 NAME_RE = re.compile(r"x(_[a-z0-9]+)+")
 MAX_NAME_LENGTH = 64  # of a column in MySQL
 PART_RE = re.compile(r'\s*(,|(?:"[^"]*"|[^\s,"])+)\s*')
@@ -87,7 +88,7 @@ def parse_custom_column(words: list[str]) -> CustomColumn:
             f"contains the column {name!r}: such names begin with x_ and are made of lower-case"
             " letters, digits and single _"
         )
-    column = CustomColumn(table, name, label=name.removeprefix("x_").replace("_", " "))
+    column = CustomColumn(table, name, label=name.removeprefix(CUSTOM_PREFIX).replace("_", " "))
     seen: set[str] = set()
     for word in words[1:]:
         kind = get_kind_of_word(word)

@@ -6,20 +6,22 @@ compares them with the columns (`custom_checks.py`).
 
 import datetime
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from mailadmin.conf.custom_columns import CustomColumn
 from mailadmin.db.custom_facts import CustomFacts, load_custom_facts
 from mailadmin.db.fields import DateTimeField
 
-MAX_DIGITS = 30  # of a decimal number; the column may hold fewer
+MAX_DIGITS = 28  # of a decimal number: Python rounds no more; the column may hold fewer
 ModelClass = TypeVar("ModelClass", bound=type[models.Model])
 
 
@@ -32,7 +34,10 @@ class ClearableIntegerField(ClearableMixin, forms.IntegerField):
 
 
 class ClearableDecimalField(ClearableMixin, forms.DecimalField):
-    pass
+    def clean(self, value: Any) -> Decimal | None:
+        """Return a number with all places, as the database has it."""
+        number = super().clean(value)
+        return None if number is None else round(number, self.decimal_places)
 
 
 class ClearableDateField(ClearableMixin, forms.DateField):
@@ -60,8 +65,6 @@ class StoredChoiceField(forms.ChoiceField):
 
 class MultilineFormField(forms.CharField):
     """Text of several lines, which browsers send with other line breaks than programs."""
-
-    widget = forms.Textarea(attrs={"rows": 3})
 
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value)).replace("\r\n", "\n")
@@ -149,7 +152,8 @@ class CustomCharField(CustomTextMixin, models.CharField):
 
 class CustomTextField(CustomTextMixin, models.TextField):
     def formfield(self, **options: Any) -> Any:
-        return super().formfield(form_class=MultilineFormField, **options)
+        widget = forms.Textarea(attrs={"rows": 3})
+        return super().formfield(form_class=MultilineFormField, widget=widget, **options)
 
 
 class CustomIntegerField(CustomColumnMixin, models.BigIntegerField):
@@ -170,7 +174,10 @@ class CustomDecimalField(CustomColumnMixin, models.DecimalField):
     def to_python(self, value: Any) -> Decimal | None:
         """Return a number with all places, as the database has it."""
         number = super().to_python(value)
-        return None if number is None else round(number, self.custom.places)
+        try:
+            return None if number is None else round(number, self.custom.places)
+        except InvalidOperation as error:
+            raise ValidationError(_("This number is too large.")) from error
 
 
 class CustomBooleanField(CustomColumnMixin, models.BooleanField):

@@ -86,6 +86,7 @@ class ColumnFilter:
     def __init__(self, field: CustomColumnMixin, value: str) -> None:
         self.name, self.value = field.name, value
         self.label = capfirst(field.custom.label)
+        self.input_type = "date" if field.custom.kind == "date" else "text"
         self.choices = get_filter_choices(field)
         if value and value not in self.choices:
             self.choices |= {value: value} if self.choices else {}

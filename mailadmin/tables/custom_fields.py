@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from mailadmin.accounts.models import Role
-from mailadmin.db.column_facts import parse_max_characters
+from mailadmin.db.column_facts import parse_max_characters, parse_number_range
 from mailadmin.db.custom_columns import CustomColumnMixin, StoredChoiceField, get_custom_fields
 
 if TYPE_CHECKING:
@@ -47,10 +47,19 @@ def prepare_custom_columns(form: "TableForm") -> None:
     """Fit the fields of a form to the columns as they are in the database, and to the row."""
     for column, field in iter_columns_of_form(form):
         field.required |= column.needs_value
+        field.widget.attrs |= get_limit_attributes(column)
         if isinstance(field, StoredChoiceField):
             field.add_choice(getattr(form.instance, column.name))
-        if most := parse_max_characters(column.facts.column_type):
-            field.widget.attrs["maxlength"] = str(min(most, column.custom.length))
+
+
+def get_limit_attributes(column: CustomColumnMixin) -> dict[str, str]:
+    """Return what tells browsers how much the column holds."""
+    column_type = column.facts.column_type
+    if column.custom.kind == "integer" and (numbers := parse_number_range(column_type)):
+        return {"min": str(numbers[0]), "max": str(numbers[1] - 1)}
+    if column.custom.kind == "text" and (most := parse_max_characters(column_type)):
+        return {"maxlength": str(min(most, column.custom.length))}
+    return {}
 
 
 def release_required_columns(form: "TableForm", values: Mapping[str, Any]) -> None:

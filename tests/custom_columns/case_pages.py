@@ -1,9 +1,14 @@
 """Pages with columns that the operator has added."""
 
+import json
+
 import pytest
+from django.test import override_settings
 
 from domains.models import Domain
+from mailadmin.changes.formatting import hide_values
 from mailadmin.changes.models import Change, ChangeSecret
+from mailadmin.hooks.models import HookDelivery
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import create_aliases
 from mailboxes.services.mailboxes import delete_mailboxes, edit_mailbox
@@ -16,6 +21,7 @@ ALL = {
     "x_department": "Sales",
     "x_floor": "4",
     "x_level": "7",
+    "x_price": "2.5",
     "x_rate": "1.5",
     "x_vip": "on",
     "x_since": "2026-01-02",
@@ -138,6 +144,15 @@ class MailboxPageTests(World):
         self.assertContains(self.client.get("/mailboxes/"), "17")
         self.assertContains(self.client.get("/mailboxes/bob@example.org/"), "17")
 
+    def test_an_admin_does_not_see_a_column_that_the_setting_names_no_more(self):
+        self.perform(self.root, edit_mailbox, BOB, {"x_floor": 4})
+        change = Change.objects.get(table="mailbox")
+        change.values = {"x_former": ["K-4711", ""], "x_floor": [None, 4]}
+        hide_values(change, self.root)
+        self.assertIn("x_former", change.values)
+        hide_values(change, self.alice)
+        self.assertEqual(list(change.values), ["x_floor"])
+
     def test_a_superadmin_sees_and_changes_it(self):
         self.edit(self.root, x_contract="K-4711", x_number="17")
         self.assertEqual(Mailbox.objects.get(pk=BOB).x_contract, "K-4711")
@@ -187,7 +202,14 @@ class MailboxPageTests(World):
         with self.assertNumQueries(QUERIES):
             self.client.get("/mailboxes/")
 
-    # Deletion
+    # Webhooks and deletion
+
+    def test_webhooks_are_told_of_them(self):
+        with override_settings(MAILADMIN_WEBHOOKS=["https://hooks.example.org/"]):
+            self.edit(self.alice, **ALL)
+        changes = json.loads(HookDelivery.objects.get().body)["changes"]
+        self.assertEqual(changes["x_since"], [None, "2026-01-02"])
+        self.assertEqual(changes["x_rate"], [None, "1.500"])
 
     def test_what_brings_a_deleted_mailbox_back_has_them(self):
         self.edit(self.alice, **ALL)

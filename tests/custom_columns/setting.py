@@ -2,7 +2,8 @@
 
 SETTING = (
     'mailbox.x_department "Department" list search filter, mailbox.x_floor integer list filter,'
-    " mailbox.x_level integer, mailbox.x_rate decimal:3, mailbox.x_vip boolean list filter,"
+    " mailbox.x_level integer, mailbox.x_price decimal filter, mailbox.x_rate decimal:3,"
+    " mailbox.x_vip boolean list filter,"
     " mailbox.x_since date list filter, mailbox.x_seen datetime,"
     ' mailbox.x_site choice:north|south "Building" list filter, mailbox.x_notes multiline,'
     ' mailbox.x_contract "Contract" superadmins list, mailbox.x_number read-only,'
@@ -19,6 +20,7 @@ COLUMNS = {
         "x_department": "varchar(40) CHARACTER SET latin1",
         "x_floor": "smallint unsigned",
         "x_level": "int NOT NULL DEFAULT 3",
+        "x_price": "decimal(10,2) NOT NULL DEFAULT 1.50",
         "x_rate": "decimal(6,3)",
         "x_vip": "tinyint(1) DEFAULT NULL",
         "x_since": "date",
