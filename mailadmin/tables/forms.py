@@ -28,6 +28,7 @@ from mailadmin.tables.custom_fields import (
     prepare_custom_columns,
     release_required_columns,
 )
+from mailadmin.tables.form_data import drop_unchanged, merged_data
 from mailadmin.tables.form_fields import RowChoiceMixin, reword_validator
 from mailadmin.tables.form_sections import Section, iter_shown_fields
 
@@ -329,27 +330,4 @@ def program_fields(form_class: type[TableForm], screen: str) -> dict[str, forms.
         name: fields[name]
         for name in dict.fromkeys(order)
         if name not in (*left_out, "seen", "password2")
-    }
-
-
-def drop_unchanged(
-    form: TableForm, values: Mapping[str, Any], current: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the values without read-only ones that are sent back as they are."""
-    return {
-        name: value
-        for name, value in values.items()
-        if name in form.fields or name not in current or current[name] != value
-    }
-
-
-def merged_data(form: TableForm, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values as form data, completed by those of the row or the defaults."""
-    merged = {name: form.get_initial_for_field(f, name) for name, f in form.fields.items()}
-    merged |= {} if form.is_edit else form.api_defaults
-    merged |= {name: value for name, value in values.items() if name in form.fields}
-    return {
-        name: form.fields[name].prepare_value(value)
-        for name, value in merged.items()
-        if value is not None
     }

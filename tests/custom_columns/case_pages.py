@@ -10,9 +10,11 @@ from mailadmin.changes.formatting import hide_values
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.hooks.models import HookDelivery
 from mailboxes.models import Alias, Mailbox
-from mailboxes.services.aliases import create_aliases
+from mailboxes.services import cached_stats
+from mailboxes.services.aliases import create_aliases, edit_alias
 from mailboxes.services.mailboxes import delete_mailboxes, edit_mailbox
 from tests.base import PASSWORD, World
+from tests.mailboxes.test_search import cache_statistics
 
 QUERIES = 6  # of a list, with and without custom columns
 BOB = "bob@example.org"
@@ -231,6 +233,20 @@ class OtherTableTests(World):
         response = self.client.get("/aliases/?x_reason=Project")
         self.assertContains(response, "team@example.org")
         self.assertNotContains(response, "info@example.org")
+
+    def test_aliases_of_a_large_installation_are_filtered(self):
+        self.perform(self.root, edit_alias, "info@example.org", {"x_reason": "Desk"})
+        cache_statistics()
+        self.assertTrue(cached_stats.get_last_refresh())
+        self.sign_in(self.alice)
+        for query, is_found in (
+            ("x_reason=Desk", True),
+            ("x_reason=Other", False),
+            ("q=desk", True),
+        ):
+            with self.subTest(query=query):
+                content = self.client.get(f"/aliases/?{query}").content
+                self.assertEqual(b"info@example.org" in content, is_found)
 
     def test_a_service_that_names_no_value_takes_the_default_of_the_database(self):
         domain = Domain.objects.get(pk="example.org")

@@ -16,13 +16,12 @@ from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes, digest_values
 from mailadmin.changes.records import serialize_value
 from mailadmin.db.column_facts import find_column_error
-from mailadmin.db.custom_columns import CustomColumnMixin, get_custom_fields
 from mailadmin.names import fold
-from mailadmin.tables.custom_fields import get_writer_roles
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
 from mailadmin.translation import compose, join_texts, message_texts, ngettext
 from mailadmin.translation import gettext_lazy as _
+from mailboxes.transfer.row_types.custom_values import CustomValuesMixin
 from mailboxes.transfer.row_types.fields import (
     UNKNOWN_DATE,
     ClearableLineField,
@@ -51,7 +50,7 @@ def omit_keys(values: RowValues, *names: str) -> RowValues:
     return {name: value for name, value in values.items() if name not in names}
 
 
-class RowType:
+class RowType(CustomValuesMixin):
     """One type of row: the columns that a source may give, and the services that write it.
 
     `RowType(SomeTable)` is enough for a table of the panel: title, columns, their fields and the
@@ -110,12 +109,8 @@ class RowType:
         if table is None or Role.ADMIN not in table.roles.get("import", Role(0)):
             return ()
         form_columns = (self.required_key_columns[0], *program_fields(table.form_class, "create"))
-        closed = [
-            column.name
-            for column in self.custom_columns.values()
-            if Role.ADMIN not in get_writer_roles(column)
-        ]
-        return tuple(name for name in self.columns if name in form_columns and name not in closed)
+        open_columns = [name for name in self.columns if self.may_change(name, Role.ADMIN)]
+        return tuple(name for name in open_columns if name in form_columns)
 
     @property
     def example(self) -> Mapping[str, str]:
@@ -168,11 +163,6 @@ class RowType:
     @cached_property
     def model_fields(self) -> dict[str, models.Field]:
         return {f.name: f for f in self.model._meta.concrete_fields}
-
-    @cached_property
-    def custom_columns(self) -> dict[str, CustomColumnMixin]:
-        """Return the columns that the operator has added, by name."""
-        return {column.name: column for column in get_custom_fields(self.model)}
 
     def clean_row(self, values: RowValues) -> RowValues:
         """Derive values from others, and refuse combinations that are invalid."""
@@ -251,8 +241,7 @@ class RowType:
         values = values | {
             name: UNKNOWN_DATE for name in values if self.is_unknown_date(name, values[name])
         }
-        cleared = [n for n in self.custom_columns if n in values and values[n] is None]
-        return values | dict.fromkeys(cleared, "")
+        return values | self.find_cleared(values)
 
     def is_unknown_date(self, name: str, value: Any) -> bool:
         return value is None and isinstance(self.columns.get(name), PostfixAdminDateTimeField)
@@ -332,11 +321,6 @@ class RowType:
     def delete(self, changes: Changes, keys: list[str]) -> None:
         """Delete the rows with these keys."""
         self.get_panel_table().services.delete(changes, keys)
-
-    def to_column_values(self, values: RowValues) -> RowValues:
-        """Return the values with those of custom columns as their rows have them, not as text."""
-        custom = self.custom_columns.items()
-        return values | {n: column.to_python(values[n]) for n, column in custom if n in values}
 
     def to_service_values(self, values: RowValues) -> RowValues:
         """Return the values as services take them: rows of other tables as instances."""
