@@ -9,6 +9,8 @@ from domains.models import Domain
 from mailadmin.changes.formatting import hide_values
 from mailadmin.changes.models import Change, ChangeSecret
 from mailadmin.hooks.models import HookDelivery
+from mailboxes.integrity.checks import PlannedChange
+from mailboxes.integrity.output import describe_change
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats
 from mailboxes.services.aliases import create_aliases, edit_alias
@@ -145,6 +147,14 @@ class MailboxPageTests(World):
         self.assertNotContains(self.client.get("/mailboxes/"), "K-4711")
         self.assertContains(self.client.get("/mailboxes/"), "17")
         self.assertContains(self.client.get("/mailboxes/bob@example.org/"), "17")
+
+    def test_the_preview_of_a_fix_shows_an_admin_no_hidden_value(self):
+        self.perform(self.root, edit_mailbox, BOB, {"x_contract": "K-4711"})
+        change = PlannedChange("delete", Mailbox.objects.get(pk=BOB))
+        for person, is_shown in ((self.root, True), (self.alice, False)):
+            values = describe_change(change, person)["record"].values
+            self.assertEqual("x_contract" in values, is_shown)
+            self.assertIn("x_floor", values)
 
     def test_an_admin_does_not_see_a_column_that_the_setting_names_no_more(self):
         self.perform(self.root, edit_mailbox, BOB, {"x_floor": 4})
