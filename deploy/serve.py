@@ -88,6 +88,7 @@ def prepare():
         executor = MigrationExecutor(connections["default"])
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", interactive=False, skip_checks=True, verbosity=1)
+            BaseCommand().check(databases=["default"])  # of the tables that there are now
         call_command("firstadmin", skip_checks=True)
     except (CommandError, SystemCheckError) as error:
         stop(error)

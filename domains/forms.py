@@ -21,6 +21,7 @@ from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_patte
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.accounts.models import Role
 from mailadmin.accounts.recovery.invitation_forms import InvitationMixin
+from mailadmin.db.custom_columns import get_custom_names
 from mailadmin.dns_lookup import refuse_unknown_domains
 from mailadmin.names import address_to_unicode, normalize_address, normalize_domain
 from mailadmin.tables.form_fields import (
@@ -93,6 +94,7 @@ class BaseDomainForm(TableForm):
             "backupmx",
             "active",
             "password_expiry",
+            *get_custom_names("domain"),
         ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -19,6 +19,7 @@ class MailadminConfig(AppConfig):
         from mailadmin.api.job_steps import CREATION_JOB_KIND, get_next_creation_step
         from mailadmin.changes.log_page import TOKEN_ACTION_LABELS, LogTable
         from mailadmin.db.collations import register_compared_fields
+        from mailadmin.db.custom_checks import check_custom_columns
         from mailadmin.db.lookups import register_ascii_lookups
         from mailadmin.hooks.events import queue_deliveries
         from mailadmin.hooks.runner import run_next_delivery
@@ -32,6 +33,7 @@ class MailadminConfig(AppConfig):
 
         register_ascii_lookups()
         checks.register(check_mail_templates)
+        checks.register(check_custom_columns, checks.Tags.database)
         register_compared_fields(OutgoingMail, "domain")
         register_compared_fields(Passkey, "owner_key")
         registry.register_table(LogTable())

@@ -40,7 +40,7 @@ class DomainForm(BaseDomainForm):
     )
 
     field_order = [
-        *BaseDomainForm.Meta.fields[:-2],
+        *BaseDomainForm.Meta.fields[:8],
         "default_aliases",
         "default_aliases_to",
         "active",

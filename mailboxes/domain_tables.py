@@ -14,6 +14,7 @@ from mailadmin.changes.perform import Actor, SeenVersion, perform
 from mailadmin.jobs.models import Job
 from mailadmin.tables.actions import DELETE, Action, Services
 from mailadmin.tables.cascade import ReferenceGroup
+from mailadmin.tables.custom_columns import with_custom_columns
 from mailadmin.translation import gettext
 from mailboxes import deletion_references
 from mailboxes.deletion_counts import count_with_contents
@@ -41,6 +42,7 @@ from mailboxes.services.mail_logins import needs_app_passwords
 MAX_CHECKED_DOMAINS = 10  # domains whose default aliases are looked at when they are saved
 
 
+@with_custom_columns
 class DomainTable(BaseDomainTable):
     form_class = DomainForm
     not_searched_text = deletion_references.NOT_SEARCHED_TEXT

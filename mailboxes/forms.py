@@ -13,6 +13,7 @@ from domains.forms import DomainChoiceField
 from domains.models import MAX_QUOTA_MB
 from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.recovery.invitation_forms import InvitationMixin
+from mailadmin.db.custom_columns import get_custom_names
 from mailadmin.formatting import page_url
 from mailadmin.hooks.events import get_command
 from mailadmin.tables.form_fields import UntruncatedCharField
@@ -76,6 +77,7 @@ class MailboxForm(AddressFormMixin, RevocationMixin, InvitationMixin, TableForm)
     class Meta:
         model = Mailbox
         fields = ["local_part", "name", "quota", "active", "smtp_active"]
+        fields += get_custom_names("mailbox")
 
     field_order = [
         "local_part",
@@ -218,7 +220,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
 
     class Meta:
         model = Alias
-        fields = ["description", "active"]
+        fields = ["description", "active", *get_custom_names("alias")]
 
     field_order = [
         "local_part",

@@ -21,7 +21,8 @@ from mailadmin.names import fold, try_normalize_domain
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services, Text
 from mailadmin.tables.cascade import ReferenceGroup
 from mailadmin.tables.columns import Column
-from mailadmin.tables.filters import build_search_condition
+from mailadmin.tables.custom_columns import with_custom_columns
+from mailadmin.tables.filters import build_search_condition, filter_by_columns
 from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext_lazy, ngettext_lazy
 from mailboxes import cells, deletion_references
@@ -64,6 +65,7 @@ UNUSED_CHOICES: dict[str, Text] = {
 }
 
 
+@with_custom_columns
 class MailboxTable(PersonTable):
     model = Mailbox
     form_class = MailboxForm
@@ -203,6 +205,7 @@ def is_whole_table_faster(filters: Mapping[str, str], principal: Any) -> bool:
     return is_inactive and is_superadmin
 
 
+@with_custom_columns
 class AliasTable(Table):
     model = Alias
     form_class = AliasForm
@@ -270,6 +273,7 @@ class AliasTable(Table):
             known = known.filter(alias__active=active == "1")
         if domain := filters.get("domain"):
             known = self.filter_by_domain(known, try_normalize_domain(domain))
+        known = filter_by_columns(known, self.column_filters, filters, "alias__")
         text = filters.get("q", "")
         condition = build_search_condition(Alias, self.search_fields, text, path="alias__")
         return known.none() if condition is None else known.filter(condition)

@@ -7,10 +7,12 @@ import random
 
 import hypothesis
 import pytest
+from django.db import connection
 from django.utils import translation
 
 from mailboxes.mailserver.verifier import programs as verifying_programs
 from tests import releases, servers
+from tests.custom_columns.setting import add_columns
 
 # No example fails for its duration: the machine may be busy.
 hypothesis.settings.register_profile(
@@ -56,6 +58,14 @@ def users_of_another_release(monkeypatch):
     """Change users within the folder of another release, which only root may enter."""
     if releases.tested() != releases.own():
         monkeypatch.setattr(verifying_programs, "get_process_identity", releases.as_user)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Add an operator's columns to the database, where the tests are about those."""
+    if os.environ.get("TEST_CUSTOM_COLUMNS"):
+        with django_db_blocker.unblock():
+            add_columns(connection)
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,8 @@ os.environ |= {
     "MAILADMIN_BROADCAST": "admins",
     "MAILADMIN_XMLRPC": "yes",
     "MAILADMIN_MAILDIRS": "yes",
+    # In the processes that tests/test_custom_columns.py starts
+    "MAILADMIN_CUSTOM_COLUMNS": os.environ.get("TEST_CUSTOM_COLUMNS", ""),
     # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }
@@ -62,8 +64,14 @@ from mailadmin.settings import *  # noqa: E402, F403
 WHITENOISE_AUTOREFRESH = True  # or every client of every test searches all static files first
 if "TEST_COLLATION" in os.environ:  # the default of other servers: MySQL 8, MariaDB 11
     DATABASES["default"]["TEST"]["COLLATION"] = os.environ["TEST_COLLATION"]  # noqa: F405
+# Beside the database of the process that started this one
+NAME = "test"
+if os.environ.get("TEST_CUSTOM_COLUMNS"):
+    NAME = "custom" + os.environ.get("PYTEST_XDIST_WORKER", "")
 if DATABASE == "sqlite":
     # A file as in production: a database in memory allows no second connection.
     DATABASES["default"]["TEST"] = {  # noqa: F405
-        "NAME": str(DATABASES["default"]["NAME"].with_name("test.sqlite3"))  # noqa: F405
+        "NAME": str(DATABASES["default"]["NAME"].with_name(f"{NAME}.sqlite3"))  # noqa: F405
     }
+elif NAME != "test":
+    DATABASES["default"]["TEST"]["NAME"] = NAME  # noqa: F405

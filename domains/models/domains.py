@@ -17,6 +17,7 @@ from domains.managers import (
 from mailadmin.accounts.factors.models import PolicyLevel, RoleFactorPolicy
 from mailadmin.accounts.models import Principal, Role, ScopedQuerySet, VisibleQuerySet
 from mailadmin.db.compiled import CompiledQuery
+from mailadmin.db.custom_columns import has_custom_columns
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -56,6 +57,7 @@ class DomainManager(ScopedManager):
         return super().get_queryset().exclude(domain=ALL_DOMAINS)
 
 
+@has_custom_columns("domain")
 class Domain(TimestampedModel):
     """A mail domain with its limits."""
 

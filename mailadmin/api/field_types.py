@@ -12,6 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailadmin.api.problems import build_rows_problem, build_validation_problem
+from mailadmin.db.custom_columns import (
+    ClearableDateField,
+    ClearableDateTimeField,
+    ClearableIntegerField,
+    ClearableMixin,
+)
 from mailadmin.tables.form_fields import LineListField
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
@@ -65,6 +71,12 @@ def get_field_type(field: forms.Field) -> FieldType:
             return FieldType("array", description, choices=choices)
         case forms.DecimalField() | forms.IntegerField():
             return get_number_type(field, description)
+        case ClearableDateField():
+            is_nullable = not field.required
+            return FieldType("string", description, format="date", is_nullable=is_nullable)
+        case ClearableDateTimeField():
+            is_nullable = not field.required
+            return FieldType("string", description, format="date-time", is_nullable=is_nullable)
     return FieldType("string", description, max_length=getattr(field, "max_length", None) or None)
 
 
@@ -73,7 +85,8 @@ def get_number_type(
 ) -> FieldType:
     """Return the type of a number, which may have a fraction unless the field is of integers."""
     bounds: dict[str, Any] = {"minimum": field.min_value, "maximum": field.max_value}
-    if type(field) is forms.IntegerField:
+    bounds["is_nullable"] = isinstance(field, ClearableMixin) and not field.required
+    if type(field) in (forms.IntegerField, ClearableIntegerField):
         return FieldType("integer", description, **bounds)
     return FieldType("number", description, "double", **bounds)
 
@@ -91,9 +104,11 @@ def get_column_type(column: models.Field) -> FieldType:
             return FieldType("boolean", description, is_nullable=column.null)
         case models.DateTimeField():
             return FieldType("string", description, format="date-time", is_nullable=True)
+        case models.DateField():
+            return FieldType("string", description, format="date", is_nullable=column.null)
         case models.IntegerField():
             return FieldType("integer", description, is_nullable=column.null)
-        case models.FloatField():
+        case models.FloatField() | models.DecimalField():
             return FieldType("number", description, is_nullable=column.null)
     return FieldType("string", description, is_nullable=column.null)
 

@@ -1,12 +1,12 @@
 """Check the filters and the page size of a list request."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 
 from mailadmin.api.problems import build_validation_problem
-from mailadmin.tables.filters import find_invalid_filters
+from mailadmin.tables.table import Table
 
 DEFAULT_PAGE_SIZE = 100
 MAX_ROWS = 1000  # of a page, and of a list that is sent
@@ -14,11 +14,11 @@ LIMIT_RE = re.compile("[0-9]{1,5}")
 PAGE_PARAMS = ("after", "limit")
 
 
-def check_filters(params: Mapping[str, str], filter_names: Collection[str]) -> None:
+def check_filters(params: Mapping[str, str], table: Table) -> None:
     """Refuse unknown filters: a misspelled one would show more rows than were asked for."""
-    known = {*filter_names, *PAGE_PARAMS}
+    known = {*table.filter_names, *PAGE_PARAMS}
     errors = {name: [_("Unknown filter.")] for name in params if name not in known}
-    for name in find_invalid_filters(params):
+    for name in table.find_invalid_filters(params):
         errors[name] = [_("This value is not valid for this filter.")]
     if errors:
         raise build_validation_problem(errors)

@@ -4,13 +4,14 @@ import functools
 import json
 from operator import itemgetter
 
-from mailadmin.api.document import OPENAPI_PATH
+from mailadmin.accounts.models import Role
+from mailadmin.api.document import load_document
 
 
 @functools.cache
-def group_operations_by_tag() -> list[tuple[str, list[dict]]]:
-    """Return [(table, its operations)] of the stored document."""
-    document = json.loads(OPENAPI_PATH.read_text())
+def group_operations_by_tag(role: Role) -> list[tuple[str, list[dict]]]:
+    """Return [(table, its operations)] of the document for this role."""
+    document = load_document(role)
     groups: dict[str, list[dict]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -55,6 +56,8 @@ def describe_schema_fields(document: dict, schema: dict) -> list[dict]:
 def describe_type(field: dict) -> dict[str, str]:
     """Return the type of a field in a word, and its description."""
     kind = field.get("type", "")
+    if isinstance(kind, list):
+        kind = " or ".join(kind)
     return {
         "type": f"[{field['items']['type']}]" if kind == "array" else kind,
         "description": field.get("description", ""),

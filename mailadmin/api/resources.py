@@ -129,7 +129,7 @@ class RowListResourceView(TableResourceView):
         return row_list_operations(self.table)
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        check_filters(request.GET, self.table.filter_names)
+        check_filters(request.GET, self.table)
         filters, limit = self.table.filters(request.GET), parse_limit(request.GET)
         try:
             page = self.table.page(self.principal, filters, limit, after=request.GET.get("after"))

@@ -18,6 +18,7 @@ from mailadmin.api.operations import (
     build_response,
     path_parameter,
     problem_responses,
+    query_parameter,
 )
 from mailadmin.api.query_params import MAX_ROWS
 from mailadmin.api.schemas import (
@@ -31,7 +32,7 @@ from mailadmin.api.schemas import (
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
 
-EXAMPLE_MOMENT = "2026-01-31T12:00:00+01:00"
+EXAMPLE_FORMATS = {"date-time": "2026-01-31T12:00:00+01:00", "date": "2026-01-31"}
 EXAMPLE_VALUES = {"boolean": True, "array": [], "integer": 0, "number": 0, "string": ""}
 
 
@@ -67,6 +68,10 @@ def table_problems(*statuses: int) -> dict[str, dict]:
 
 def list_operation(table: Table) -> dict:
     filters = [FILTER_PARAMETERS[name] for name in table.filter_names if name in FILTER_PARAMETERS]
+    filters += [
+        query_parameter(name, f"Only rows with this value: {field.custom.label}.")
+        for name, field in table.column_filters.items()
+    ]
     page = component_ref(f"{get_component_name(table)}Page")
     example = {"items": [build_example_row(table)], "next": None}
     return build_operation(
@@ -227,4 +232,4 @@ def build_example_row(table: Table) -> dict[str, object]:
 
 
 def get_example_value(field: FieldType) -> object:
-    return EXAMPLE_MOMENT if field.format == "date-time" else EXAMPLE_VALUES[field.type]
+    return EXAMPLE_FORMATS.get(field.format) or EXAMPLE_VALUES[field.type]

@@ -74,7 +74,9 @@ class ApiReferenceView(RoleRequiredMixin, TemplateView):
     template_name = "account/api.html"
 
     def get_context_data(self, **kwargs: Any) -> dict:
-        return super().get_context_data(chapters=group_operations_by_tag(), **kwargs)
+        return super().get_context_data(
+            chapters=group_operations_by_tag(self.principal.role), **kwargs
+        )
 
 
 @login_not_required

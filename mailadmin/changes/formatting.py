@@ -16,6 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from mailadmin.accounts.models import Role
+from mailadmin.conf.custom_columns import CUSTOM_PREFIX
+from mailadmin.db.custom_columns import CustomColumnMixin
 from mailadmin.db.fields import LimitField, ListTextField, MegabytesField, SizeField
 from mailadmin.formatting import (
     cached_in_language,
@@ -111,6 +114,13 @@ def summarize_change(change: "Change") -> str:
     return "; ".join(f"{label} {dash(old)} → {dash(new)}"[:80] for label, old, new in values)
 
 
+def hide_values(change: "Change", principal: Any) -> None:
+    """Leave out the columns of a change that this principal may not see."""
+    if principal.role is not Role.SUPERADMIN:
+        values = change.values.items()
+        change.values = {n: value for n, value in values if not is_hidden(change.table, n)}
+
+
 # Looked up once: a log page shows some hundred values.
 
 
@@ -139,6 +149,15 @@ def find_column(table: str, column: str) -> models.Field | None:
     model = find_model(table)
     fields = model._meta.concrete_fields if model else ()
     return next((field for field in fields if field.column == column), None)
+
+
+@functools.cache
+def is_hidden(table: str, column: str) -> bool:
+    """Return whether only superadmins see the values of a column, as of one that is no more."""
+    field = find_column(table, column)
+    if field is None:
+        return column.startswith(CUSTOM_PREFIX)
+    return isinstance(field, CustomColumnMixin) and field.superadmin_only
 
 
 def find_model(table: str) -> type[models.Model] | None:

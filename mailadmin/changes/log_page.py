@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.actors import add_actors, get_actor_name
-from mailadmin.changes.formatting import render_change_values, summarize_change
+from mailadmin.changes.formatting import hide_values, render_change_values, summarize_change
 from mailadmin.changes.models import Change, Log
 from mailadmin.db.pagination import Part, Partition, rows_of_value
 from mailadmin.formatting import cached_in_language, format_datetime, unicode_address
@@ -139,6 +139,7 @@ class LogTable(Table):
         time_key_pairs = {(row.timestamp, row.data) for row in rows if row.timestamp}
         changes: dict[tuple[Any, ...], list[Change]] = {}
         for change in find_log_line_changes(time_key_pairs):
+            hide_values(change, principal)
             changes.setdefault((change.at, change.actor, change.key), []).append(change)
         for row in rows:
             key = row.timestamp, row.username, row.data

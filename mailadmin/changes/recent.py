@@ -7,7 +7,7 @@ from django.db import models
 from mailadmin import registry
 from mailadmin.accounts.models import Role
 from mailadmin.changes.actors import format_actor
-from mailadmin.changes.formatting import change_verb, table_label
+from mailadmin.changes.formatting import change_verb, hide_values, table_label
 from mailadmin.changes.models import Change
 from mailadmin.changes.records import format_row_key, get_row_domain
 from mailadmin.tables.actions import Text
@@ -33,6 +33,7 @@ def find_recent_changes(principal: Any, row: models.Model) -> list[Any]:
     rows = Change.objects.filter(pk__in=found[: 3 * SHOWN_CHANGES]).order_by("-at", "-pk")
     shown: list[Any] = list(rows) if found else []
     for change in shown:
+        hide_values(change, principal)
         change.title = get_change_title(change, name)
         change.actor = format_actor(change.actor, principal)
     return [change for change in shown if change.title][:SHOWN_CHANGES]

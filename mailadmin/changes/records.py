@@ -5,6 +5,7 @@ import functools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from django.utils import timezone
 from mailadmin.accounts.models import is_scoped_model
 from mailadmin.changes.models import Change, Log
 from mailadmin.db.bulk import chunks, insert_rows
-from mailadmin.db.fields import ListTextField, fits_column
+from mailadmin.db.column_facts import fits_column
+from mailadmin.db.fields import ListTextField
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ def is_secret(field: models.Field) -> bool:
 def serialize_value(value: Any) -> Any:
     if isinstance(value, datetime.datetime):
         return format_moment(value, timezone.get_current_timezone())
-    return value
+    return str(value) if isinstance(value, (datetime.date, Decimal)) else value
 
 
 @functools.lru_cache(maxsize=64)  # many rows of one change have the same time

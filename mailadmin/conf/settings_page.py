@@ -7,7 +7,7 @@ from mailadmin.conf.settings_table import SETTINGS, EnvironmentSetting
 
 # Topic → settings, without `MAILADMIN_`; a setting that is named nowhere is listed at the end.
 TOPICS = {
-    "Database": "DATABASE_URL TABLE_PREFIX DATABASE_TABLES TIME_ZONE UNDO_DAYS",
+    "Database": "DATABASE_URL TABLE_PREFIX DATABASE_TABLES CUSTOM_COLUMNS TIME_ZONE UNDO_DAYS",
     "Web server and sessions": "URL HSTS ALLOWED_HOSTS BIND TRUSTED_PROXIES SECRET_KEY DEBUG",
     "Single sign-on": (
         "OIDC_ISSUER OIDC_CLIENT_ID OIDC_CLIENT_SECRET OIDC_NAME OIDC_SCOPES OIDC_ADDRESS_CLAIM "

@@ -1,6 +1,7 @@
 """Every setting of the panel: its name, its default, its parser and its help text."""
 
 from mailadmin.conf.client_settings import CLIENT_SETTINGS
+from mailadmin.conf.custom_columns import CUSTOM_COLUMN_SETTINGS
 from mailadmin.conf.device_settings import DEVICE_SETTINGS
 from mailadmin.conf.domain_settings import DOMAIN_SETTINGS
 from mailadmin.conf.environment_setting import EnvironmentSetting
@@ -102,6 +103,7 @@ SETTINGS = (
     *SIGN_IN_SETTINGS,
     *DEVICE_SETTINGS,
     *FETCHMAIL_SETTINGS,
+    *CUSTOM_COLUMN_SETTINGS,
     *HOOK_SETTINGS,
     *MAILDIR_SETTINGS,
     EnvironmentSetting(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from mailadmin.db.custom_columns import CustomColumnMixin
 from mailadmin.db.translated_fields import TranslatedMixin
 
 MAX_ROWS_PER_STATEMENT = 500
@@ -97,7 +98,7 @@ def prepare_column(
 
 def get_plain_types(field: models.Field) -> set[type]:
     """Return the types whose values this field gives to the database as they are."""
-    if isinstance(field, TranslatedMixin):
+    if isinstance(field, (TranslatedMixin, CustomColumnMixin)):
         return set()
     return next((types for known, types in PLAIN_TYPES.items() if isinstance(field, known)), set())
 

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Func
 from django.db.models.sql.compiler import SQLCompiler
 
-from mailadmin.db.fields import ColumnFacts, load_column_facts
+from mailadmin.db.column_facts import ColumnFacts, load_column_facts
 
 
 def get_column_facts(field: models.Field, alias: str = "default") -> ColumnFacts:

@@ -1,17 +1,13 @@
 """Fields for PostfixAdmin's columns: latin1 names, dates in whole seconds, no constraints."""
 
 import datetime
-import functools
-import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db import connection, connections, models
+from django.db import connection, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from mailadmin.db.table_names import get_table_name
 from mailadmin.names import (
@@ -20,91 +16,6 @@ from mailadmin.names import (
 )
 
 COLLATIONS = {"latin1": "latin1_general_ci", "utf8mb4": "utf8mb4_general_ci"}
-CODECS = {"latin1": "cp1252", "ascii": "ascii"}
-
-# What a column can hold
-
-
-class ColumnFacts(NamedTuple):
-    """A column as the database describes it."""
-
-    charset: str | None = None
-    column_type: str = ""
-    collation: str | None = None
-
-
-@functools.cache
-def load_column_facts(alias: str) -> dict[tuple[str, str], ColumnFacts]:
-    """Return (table, column) → its facts: adopted columns may be narrower than ours."""
-    connection = connections[alias]
-    if connection.vendor != "mysql":
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT table_name, column_name, character_set_name, column_type, collation_name"
-            " FROM information_schema.columns WHERE table_schema = DATABASE()"
-        )
-        return {(table, column): ColumnFacts(*facts) for table, column, *facts in cursor}
-
-
-def fits_column(field: models.Field, value: Any, alias: str = "default") -> bool:
-    """Return whether the column of this field can store the value and be compared with it."""
-    return find_column_error(field, value, alias) is None
-
-
-def validate_column(field: models.Field, value: Any) -> None:
-    if text := find_column_error(field, value):
-        raise ValidationError(text)
-
-
-def get_column_field(model: type[models.Model], name: str) -> models.Field:
-    """Return the field of this name; raise FieldDoesNotExist if it is none of the table itself."""
-    field = model._meta.get_field(name)
-    if not isinstance(field, models.Field):
-        raise FieldDoesNotExist(f"{model.__name__} has no column {name}")
-    return field
-
-
-def find_column_error(field: models.Field, value: Any, alias: str = "default") -> Any:
-    """Return why the column of this field cannot hold the value; None if it can."""
-    column = field.model._meta.db_table, str(field.column)
-    charset, column_type, _collation = load_column_facts(alias).get(column, ColumnFacts())
-    if isinstance(value, int):
-        if column_type.startswith("int") and not -(2**31) <= value < 2**31:
-            return _("This number is too large for the database column.")
-    elif charset and not _can_encode(charset, value):
-        return _("The database column cannot store some of these characters.")
-    elif charset and not _fits_length(charset, column_type, value):
-        return _("This text is too long for the database column.")
-    return None
-
-
-def _can_encode(charset: str, text: str) -> bool:
-    if charset == "utf8mb4":
-        return True
-    if charset in ("utf8", "utf8mb3"):
-        return all(ord(letter) < 0x10000 for letter in text)
-    try:
-        text.encode(CODECS.get(charset, "ascii"))
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-@functools.cache
-def parse_max_characters(column_type: str) -> int | None:
-    """Return how many characters a `varchar` column holds, None for another type."""
-    varchar = re.fullmatch(r"varchar\((\d+)\)", column_type)
-    return int(varchar[1]) if varchar else None
-
-
-def _fits_length(charset: str, column_type: str, text: str) -> bool:
-    """Return whether the text is short enough: `varchar` counts characters, `text` bytes."""
-    if (most := parse_max_characters(column_type)) is not None:
-        return len(text) <= most
-    size = len(text.encode()) if charset.startswith("utf8") else len(text)
-    return column_type != "text" or size < 2**16
-
 
 # Text
 

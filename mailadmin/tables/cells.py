@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 
 from mailadmin.formatting import (
+    format_day,
     format_number,
     format_percent,
     format_size,
@@ -200,6 +201,10 @@ def render_datetime_cell(renderer: RowRenderer, row: Any, name: str, value: Any)
     return render_moment(value, renderer.today, renderer.language)
 
 
+def render_date_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
+    return format_day(value, language=renderer.language) if value is not None else ""
+
+
 def render_key_cell(renderer: RowRenderer, row: Any, name: str, value: Any) -> str:
     url = renderer.row_url(row.pk)
     return LINK_HTML(url, str(row)) if url else escape(row)
@@ -215,6 +220,7 @@ CELL_RENDERERS: dict[str, CellRenderer] = {
     "boolean": render_boolean_cell,
     "text": render_text_cell,
     "number": render_number_cell,
+    "date": render_date_cell,
     "datetime": render_datetime_cell,
     "key": render_key_cell,
     "domain": render_domain_cell,

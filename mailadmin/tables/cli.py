@@ -20,7 +20,6 @@ from mailadmin.tables.cli_options import (
     to_filter_text,
 )
 from mailadmin.tables.cli_output import print_row, print_rows
-from mailadmin.tables.filters import find_invalid_filters
 from mailadmin.tables.forms import PASSWORD_HASH_FIELD, TableForm, program_fields
 from mailadmin.tables.saving import EditOvertaken, retry_on_conflict
 from mailadmin.tables.serialization import (
@@ -74,7 +73,7 @@ class TableCommand(BaseCommand):
         deleted.set_defaults(run=self.delete)
 
     def add_list_arguments(self, parser: CommandParser) -> None:
-        add_filter_options(parser, self.table.filter_names)
+        add_filter_options(parser, self.table)
         parser.add_argument("--columns", metavar="A,B", help="columns to print")
         self.add_output_arguments(parser)
 
@@ -144,7 +143,7 @@ class TableCommand(BaseCommand):
         given = {name: self.options.get(name) for name in self.table.filter_names}
         params = {name: to_filter_text(value) for name, value in given.items()}
         filters = self.table.filters(params)
-        if wrong := find_invalid_filters(filters):
+        if wrong := self.table.find_invalid_filters(filters):
             text = _("This value is not valid for this filter.")
             raise CommandError(f"{wrong[0]}: {text}", returncode=2)
         return filters

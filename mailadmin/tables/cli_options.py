@@ -1,15 +1,16 @@
 """The options of a table's command: filters of its list, and fields of its form."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django import forms
 
 from mailadmin.tables.form_fields import LineListField, SecretTextField
+from mailadmin.tables.table import Table
 
-FILTER_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+FILTER_OPTIONS: dict[str, dict[str, Any]] = {
     "domain": {"help": "only rows of this domain"},
     "mailbox": {"help": "only rows of this mailbox"},
     "q": {"metavar": "TEXT", "help": "only rows that contain this text"},
@@ -33,11 +34,16 @@ OPTION_NAMES = {"q": "search"}  # where a person would not guess the name of the
 CHOICES: Mapping[str, bool | str] = {"yes": True, "no": False, "default": ""}
 
 
-def add_filter_options(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+def add_filter_options(parser: argparse.ArgumentParser, table: Table) -> None:
     """Add an option for each filter of a table."""
-    for name in names:
-        option = f"--{OPTION_NAMES.get(name, name)}"
-        parser.add_argument(option, dest=name, **FILTER_OPTIONS[name])
+    labels = {name: field.custom.label for name, field in table.column_filters.items()}
+    columns = {
+        name: {"metavar": "VALUE", "help": f"only rows with this {label}".replace("%", "%%")}
+        for name, label in labels.items()
+    }
+    for name in table.filter_names:
+        names = option_strings(OPTION_NAMES.get(name, name))
+        parser.add_argument(*names, dest=name, **(FILTER_OPTIONS | columns)[name])
 
 
 def to_filter_text(value: str | bool | None) -> str:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from django.db import models
 from django.utils.text import capfirst
 
-from mailadmin.db.fields import DomainField, get_column_field
+from mailadmin.accounts.models import Role
+from mailadmin.db.column_facts import get_column_field
+from mailadmin.db.fields import DomainField
 from mailadmin.tables.actions import Text
 
-SHORT_CELLS = ("boolean", "datetime", "number")
+SHORT_CELLS = ("boolean", "date", "datetime", "number")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Column:
     is_short: bool = False  # never cut off: a number, a date
     is_labelled: bool = False  # by its heading, where rows are cards
     is_wide: bool = False  # gets more of the width than other columns that may be cut off
+    roles: Role = Role.ANYONE  # of those who may open the list, who see the column
 
     @property
     def is_cut_off(self) -> bool:
@@ -46,8 +49,10 @@ def get_cell_kind(field: models.Field) -> str:
             return "boolean"
         case models.DateTimeField():
             return "datetime"
+        case models.DateField():
+            return "date"
         case models.ForeignKey(target_field=DomainField()):
             return "domain"
-        case models.IntegerField():
+        case models.IntegerField() | models.DecimalField():
             return "number"
     return "key" if field.primary_key else "text"

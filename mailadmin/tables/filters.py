@@ -3,13 +3,16 @@
 import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_date
 
 from mailadmin.accounts.stored_schemes import is_scheme_filter
-from mailadmin.db.fields import fits_column
+from mailadmin.db.column_facts import fits_column
+from mailadmin.db.custom_columns import CustomColumnMixin
 from mailadmin.names import try_normalize_domain
 
 MAX_SEARCH_WORDS = 12  # more make a query that is slow in every database
@@ -57,6 +60,36 @@ def build_search_condition(
             return None
         found &= Q(*conditions, _connector=Q.OR)
     return found
+
+
+def filter_by_columns(
+    rows: QuerySet,
+    columns: Mapping[str, CustomColumnMixin],
+    filters: Mapping[str, str],
+    path: str = "",
+) -> QuerySet:
+    """Return the rows that have these values in custom columns; `path` as in a search."""
+    for name, field in columns.items():
+        if name not in filters:
+            continue
+        if not is_filter_of(field, filters[name]):
+            return rows.none()
+        value = field.to_python(filters[name])
+        has_value = Q(**{f"{path}{name}": value})
+        is_null = Q(**{f"{path}{name}__isnull": True})
+        rows = rows.filter(has_value | is_null if value is False else has_value)
+    return rows
+
+
+def is_filter_of(field: CustomColumnMixin, text: str | None) -> bool:
+    """Return whether a column may have the value that a filter names; True without a filter."""
+    if text is None:
+        return True
+    try:
+        value = field.to_python(text)
+    except ValidationError:
+        return False
+    return not isinstance(value, (str, int, Decimal)) or fits_column(field, value)
 
 
 def is_number_of_days(text: str) -> bool:

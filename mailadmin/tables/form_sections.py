@@ -49,8 +49,9 @@ def iter_shown_fields(form: "ValidatedTextForm") -> Iterator[BoundField]:
 def build_sections(form: "ValidatedTextForm") -> list[BoundSection]:
     """Return the sections of a form that have fields; fields of no section are in the first."""
     names = [name for name, field in form.fields.items() if not field.widget.is_hidden]
-    listed = {name for section in form.sections for name in section.fields}
-    first, *others = form.sections or (Section("", ()),)
+    sections = form.get_sections() or [Section("", ())]
+    listed = {name for section in sections for name in section.fields}
+    first, *others = sections
     rest = [name for name in names if name not in listed]
     found = [
         BoundSection(section, bind_fields(form, [name for name in chosen if name in names]))

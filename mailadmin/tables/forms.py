@@ -1,6 +1,7 @@
 """Forms of rows; before they save, they compare the row with what they showed."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -17,10 +18,17 @@ from mailadmin.changes.perform import (
     digest_values,
     perform,
 )
-from mailadmin.db.fields import get_column_field, validate_column
+from mailadmin.db.column_facts import get_column_field, validate_column
+from mailadmin.db.custom_columns import get_custom_fields
 from mailadmin.db.models import has_generated_key
 from mailadmin.formatting import unicode_address
 from mailadmin.names import validate_single_line, validate_text
+from mailadmin.tables.custom_fields import (
+    find_closed_columns,
+    prepare_custom_columns,
+    release_required_columns,
+)
+from mailadmin.tables.form_data import drop_unchanged, merged_data
 from mailadmin.tables.form_fields import RowChoiceMixin, reword_validator
 from mailadmin.tables.form_sections import Section, iter_shown_fields
 
@@ -61,6 +69,10 @@ class ValidatedTextForm(forms.Form):
     def get_unused_fields(self) -> Sequence[str]:
         """Return the fields of the class that this form does not have."""
         return ()
+
+    def get_sections(self) -> Sequence[Section]:
+        """Return the sections of the page; fields that none of them names are in the first."""
+        return self.sections
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -153,7 +165,7 @@ class ConflictCheckedForm(ValidatedTextForm):
     def validate_columns(self, model: type[models.Model], cleaned: dict[str, Any]) -> None:
         """Refuse values that the columns of this database cannot hold."""
         for name, value in list(cleaned.items()):
-            if isinstance(value, (str, int)) and not isinstance(value, bool):
+            if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
                 try:
                     validate_column(get_column_field(model, name), value)
                 except FieldDoesNotExist:
@@ -220,10 +232,25 @@ class TableForm(ConflictCheckedForm, forms.ModelForm):
         if actor is not None:
             self.actor = actor
         super().__init__(*args, **kwargs)
+        prepare_custom_columns(self)
         self.watch_row(self.instance if self.is_edit else None)
 
     def get_unused_fields(self) -> Sequence[str]:
-        return self.create_only_fields if self.is_edit else self.edit_only_fields
+        unused = self.create_only_fields if self.is_edit else self.edit_only_fields
+        return [*unused, *find_closed_columns(self)]
+
+    def get_sections(self) -> Sequence[Section]:
+        names = [column.name for column in get_custom_fields(self._meta.model)]
+        return [
+            *super().get_sections(),
+            *([Section(_("More information"), names)] if names else []),
+        ]
+
+    def adapt_for_api(self, values: Mapping[str, Any]) -> None:
+        """Require no value that a row lacks, unless it is given."""
+        super().adapt_for_api(values)
+        if self.is_edit:
+            release_required_columns(self, values)
 
     @classmethod
     def from_values(
@@ -303,27 +330,4 @@ def program_fields(form_class: type[TableForm], screen: str) -> dict[str, forms.
         name: fields[name]
         for name in dict.fromkeys(order)
         if name not in (*left_out, "seen", "password2")
-    }
-
-
-def drop_unchanged(
-    form: TableForm, values: Mapping[str, Any], current: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the values without read-only ones that are sent back as they are."""
-    return {
-        name: value
-        for name, value in values.items()
-        if name in form.fields or name not in current or current[name] != value
-    }
-
-
-def merged_data(form: TableForm, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values as form data, completed by those of the row or the defaults."""
-    merged = {name: form.get_initial_for_field(f, name) for name, f in form.fields.items()}
-    merged |= {} if form.is_edit else form.api_defaults
-    merged |= {name: value for name, value in values.items() if name in form.fields}
-    return {
-        name: form.fields[name].prepare_value(value)
-        for name, value in merged.items()
-        if value is not None
     }

@@ -40,6 +40,8 @@ def to_json_value(value: Any) -> Any:
     match value:
         case datetime.datetime():
             return timezone.localtime(value).isoformat() if is_known_date(value) else None
+        case datetime.date():
+            return value.isoformat()
         case Decimal():
             return float(value)
     return value

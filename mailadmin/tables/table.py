@@ -11,6 +11,7 @@ from django.utils.text import capfirst
 
 from mailadmin.accounts.models import Role, visible_rows
 from mailadmin.changes.perform import Actor, SeenVersion, perform
+from mailadmin.db.custom_columns import CustomColumnMixin
 from mailadmin.db.models import has_generated_key
 from mailadmin.formatting import key_url, page_url, url_builder
 from mailadmin.jobs.models import Job
@@ -20,7 +21,12 @@ from mailadmin.names import try_normalize_address, try_normalize_domain
 from mailadmin.tables import cascade
 from mailadmin.tables.actions import ACTIVATE, DEACTIVATE, DELETE, Action, Services, Text
 from mailadmin.tables.columns import Column, build_column
-from mailadmin.tables.filters import search_rows
+from mailadmin.tables.filters import (
+    filter_by_columns,
+    find_invalid_filters,
+    is_filter_of,
+    search_rows,
+)
 from mailadmin.tables.forms import TableForm
 from mailadmin.tables.pages import Page, read_page
 from mailadmin.tables.parts import PartsMixin
@@ -54,6 +60,7 @@ class Table(PartsMixin, ValuesMixin):
     ready_url_name = ""  # of the page that hands over a new password
     detail_url_name = ""  # of the page of one row; without one a row opens in its form
     search_fields: Sequence[str] = ()
+    column_filters: Mapping[str, CustomColumnMixin] = {}  # columns by whose values lists filter
     filter_names: Sequence[str] = ("domain", "active", "q")
     roles: Mapping[str, Role] = {}  # screen → who may open it; a screen not named does not exist
     program_roles: Mapping[str, Role] = {}  # of screens that have no page, for the API
@@ -132,7 +139,15 @@ class Table(PartsMixin, ValuesMixin):
             rows = self.filter_by_domain(rows, try_normalize_domain(domain))
         if (active := filters.get("active")) in ("0", "1"):
             rows = rows.filter(active=active == "1")
+        rows = filter_by_columns(rows, self.column_filters, filters)
         return search_rows(rows, self.search_fields, filters.get("q", ""))
+
+    def find_invalid_filters(self, filters: Mapping[str, str]) -> list[str]:
+        """Return the filters whose values are none: they would match nothing, or everything."""
+        return [
+            *find_invalid_filters(filters),
+            *(n for n, f in self.column_filters.items() if not is_filter_of(f, filters.get(n))),
+        ]
 
     def select(self, principal: Any, filters: Mapping[str, str]) -> QuerySet:
         """Return the rows of a list: in scope, listed, matching."""
@@ -177,6 +192,10 @@ class Table(PartsMixin, ValuesMixin):
     @functools.cached_property
     def list_columns(self) -> list[Column]:
         return [build_column(self.model, name) for name in self.columns]
+
+    def get_list_columns(self, role: Role) -> list[Column]:
+        """Return the columns of the list that people of this role see."""
+        return [column for column in self.list_columns if role in column.roles]
 
     @property
     def key_column(self) -> str:

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.changes.perform import Actor, perform
-from mailadmin.db.fields import get_column_field, validate_column
+from mailadmin.db.column_facts import get_column_field, validate_column
 from mailadmin.tables.form_sections import Section
 from mailadmin.tables.forms import TableForm, ValidatedTextForm
 from mailadmin.tables.limit_fields import LastDayField, NetworkListField, format_last_day

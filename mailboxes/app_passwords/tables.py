@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import QuerySet, prefetch_related_objects
 
 from mailadmin.accounts.models import Role
-from mailadmin.db.fields import fits_column, get_column_field
+from mailadmin.db.column_facts import fits_column, get_column_field
 from mailadmin.names import try_normalize_address
 from mailadmin.tables.actions import DELETE, Services
 from mailadmin.tables.columns import Column

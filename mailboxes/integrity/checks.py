@@ -18,8 +18,8 @@ from mailadmin.changes.records import (
     deleted_values,
     format_row_key,
 )
+from mailadmin.db.column_facts import fits_column
 from mailadmin.db.compared_columns import AsColumn, have_same_collation
-from mailadmin.db.fields import fits_column
 from mailadmin.tables.actions import Text
 
 BIGINT_BITS = 63

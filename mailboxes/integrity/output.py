@@ -3,7 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mailadmin.changes.formatting import change_verb, iter_change_values, table_label
+from mailadmin.changes.formatting import (
+    change_verb,
+    hide_values,
+    iter_change_values,
+    table_label,
+)
 from mailadmin.changes.models import Change
 from mailadmin.formatting import dash
 from mailadmin.tables.actions import Text
@@ -23,9 +28,10 @@ def get_table_label(record: Change) -> Text:
     return TABLE_LABELS.get(record.table) or table_label(record.table)
 
 
-def describe_change(change: PlannedChange) -> dict[str, Any]:
-    """Return what templates show of a planned change."""
+def describe_change(change: PlannedChange, principal: Any) -> dict[str, Any]:
+    """Return what templates show this principal of a planned change."""
     record = change.build_record()
+    hide_values(record, principal)
     return {"record": record, "verb": change_verb(record.verb), "label": get_table_label(record)}
 
 

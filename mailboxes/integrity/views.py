@@ -165,7 +165,7 @@ class IntegrityCheckView(IntegrityMixin, TemplateView):
             "check": self.check,
             "ids": [each.id for each in found],
             "count": len(found),
-            "planned": [describe_change(change) for change in plan[:MAX_FIXED]],
+            "planned": [describe_change(each, self.principal) for each in plan[:MAX_FIXED]],
             "rest": max(0, len(plan) - MAX_FIXED),
             "digest": digest_plan(plan),
             "query": self.build_query(),

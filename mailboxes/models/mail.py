@@ -21,6 +21,7 @@ from mailadmin.accounts.models import (
     ScopedQuerySet,
     VisibleQuerySet,
 )
+from mailadmin.db.custom_columns import has_custom_columns
 from mailadmin.db.fields import (
     AddressField,
     CharField,
@@ -54,6 +55,7 @@ class MailboxQuerySet(ScopedQuerySet):
     owner_lookup = "pk"
 
 
+@has_custom_columns("mailbox")
 class Mailbox(Principal, TimestampedModel):
     role = Role.MAILBOX
 
@@ -147,6 +149,7 @@ class AliasQuerySet(ScopedQuerySet):
         return self.exclude(pk__in=Mailbox.objects.values("pk"))
 
 
+@has_custom_columns("alias")
 class Alias(TimestampedModel):
     address = NameField(_("alias"), primary_key=True)
     goto = GotoField(_("forwards to"))

@@ -3,7 +3,7 @@
 from django.db import connections
 from django.db.models import Model
 
-from mailadmin.db.fields import load_column_facts
+from mailadmin.db.column_facts import load_column_facts
 
 
 class SQLDialect:

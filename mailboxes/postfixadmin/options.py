@@ -13,6 +13,7 @@ LOOKS = "it is about the look of PostfixAdmin's own pages"
 PHP_ONLY = "it is about PHP or PostfixAdmin's own set-up"
 ALWAYS = "the panel always has it"
 NO_FUNCTIONS = "the panel calls no functions of PHP, but scripts after changes (MAILADMIN_…_SCRIPT)"
+CUSTOM_COLUMNS = "name columns of your own in MAILADMIN_CUSTOM_COLUMNS (docs/custom-columns.md)"
 OWN_MARKS = "lists of the panel mark disabled, forwarded and undeliverable addresses on their own"
 
 
@@ -129,10 +130,13 @@ HOOK_OPTIONS: Mapping[str, Option] = {
         )
     },
     **named(
-        "language_hook mailbox_postcreation_hook admin_struct_hook domain_struct_hook"
-        " alias_struct_hook mailbox_struct_hook alias_domain_struct_hook fetchmail_struct_hook"
-        " dkim_struct_hook dkim_signing_struct_hook totp_exception_address_struct_hook",
+        "language_hook mailbox_postcreation_hook admin_struct_hook alias_domain_struct_hook"
+        " fetchmail_struct_hook dkim_struct_hook dkim_signing_struct_hook"
+        " totp_exception_address_struct_hook",
         unsupported(NO_FUNCTIONS),
+    ),
+    **named(
+        "domain_struct_hook mailbox_struct_hook alias_struct_hook", unsupported(CUSTOM_COLUMNS)
     ),
 }
 LEGACY_OPTIONS: Mapping[str, Option] = {

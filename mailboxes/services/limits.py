@@ -16,8 +16,8 @@ from domains.quotas import bytes_to_megabytes, megabytes_to_bytes
 from mailadmin.accounts.models import Role
 from mailadmin.db.aggregates import bounded_sum
 from mailadmin.db.bulk import chunks
+from mailadmin.db.column_facts import validate_column
 from mailadmin.db.compiled import CompiledQuery
-from mailadmin.db.fields import validate_column
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services import cached_stats

@@ -5,12 +5,15 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import connections
 
+from mailadmin.db.autodetector import OwnColumnAutodetector
 from mailadmin.db.collations import follow_collation
 from mailadmin.db.mysql import timeouts
 from mailadmin.db.operations import create_long_indexes
 
 
 class Command(migrate.Command):
+    autodetector = OwnColumnAutodetector
+
     def handle(self, *args: Any, **options: Any) -> None:
         with timeouts.override(timeouts.UPGRADE_SECONDS):
             super().handle(*args, **options)

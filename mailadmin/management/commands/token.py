@@ -12,7 +12,7 @@ from mailadmin.api.models import Token
 from mailadmin.api.tokens import TOKEN_VERBS, delete_token
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.console import report_database_errors
-from mailadmin.db.fields import get_column_field
+from mailadmin.db.column_facts import get_column_field
 from mailadmin.names import try_normalize_address
 from mailadmin.tables.cli import format_errors
 from mailadmin.tables.cli_options import parse_comma_list

@@ -10,6 +10,7 @@ from mailadmin.accounts.recovery.invitations import has_no_password, is_invited,
 from mailadmin.accounts.view_as import can_be_viewed_as
 from mailadmin.changes.recent import find_recent_changes
 from mailadmin.tables.actions import Text
+from mailadmin.tables.custom_columns import iter_custom_values
 from mailadmin.tables.table import Table
 from mailadmin.tables.views.base import TableView, build_table_context
 
@@ -38,6 +39,10 @@ class RowOverviewView(RowHeadMixin, DetailView):
     """The first page of one row, for whoever may list the table."""
 
     screen = "list"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        values = list(iter_custom_values(self.object, self.principal.role))
+        return super().get_context_data(custom_values=values, **kwargs)
 
     def get_template_names(self) -> list[str]:
         meta = self.table.model._meta

@@ -19,6 +19,7 @@ from mailadmin.names import try_normalize_domain
 from mailadmin.tables.actions import Action
 from mailadmin.tables.columns import Column
 from mailadmin.tables.csv_cells import EchoWriter, escape_formula, format_cell
+from mailadmin.tables.custom_columns import build_column_filters
 from mailadmin.tables.pages import InvalidCursor, Page
 from mailadmin.tables.saved_filters import list_saved_filters
 from mailadmin.tables.views.base import FilteredView, TableView
@@ -41,7 +42,8 @@ class TableListView(FilteredView, TemplateView):
 
     def store_columns(self, names: list[str]) -> HttpResponse:
         """Remember the chosen columns in a cookie of this table."""
-        chosen = [column.name for column in self.table.list_columns if column.name in names]
+        known = self.table.get_list_columns(self.principal.role)
+        chosen = [column.name for column in known if column.name in names]
         path = self.table.url("list")
         query = self.build_page_url()
         response = redirect(path + (query if query != "?" else ""))
@@ -59,7 +61,7 @@ class TableListView(FilteredView, TemplateView):
     def get_columns(self) -> list[Column]:
         """Return the chosen columns, else those that are not hidden; the first one always."""
         chosen = self.request.COOKIES.get(COLUMNS_COOKIE, "").split(".")
-        first, *others = self.table.list_columns
+        first, *others = self.table.get_list_columns(self.principal.role)
         if chosen == [""]:
             return [first, *(c for c in others if c.name not in self.table.hidden_columns)]
         return [first, *(column for column in others if column.name in chosen)]
@@ -71,6 +73,8 @@ class TableListView(FilteredView, TemplateView):
         return super().get_context_data(
             rows=self.table.prefetch_cells(rows, self.request.user) if rows else [],
             columns=self.get_columns(),
+            known_columns=self.table.get_list_columns(self.principal.role),
+            column_filters=build_column_filters(self.table.column_filters, self.filters),
             count=self.get_count(page),
             menu_actions=self.get_menu_actions(),
             selection_actions=self.table.get_actions(self.request.user),

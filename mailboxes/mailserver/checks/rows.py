@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from domains.models import AliasDomain, Domain, Transport
 from domains.services.transports import get_first_domains_taken_by_wildcard
-from mailadmin.db.fields import load_column_facts
+from mailadmin.db.column_facts import load_column_facts
 from mailboxes.mailserver.checks.hashes import PasswordHashKind, identify_hash
 from mailboxes.models import (
     Alias,

@@ -130,7 +130,11 @@ ALIAS_ROWS = AliasRowType()
 
 
 def has_texts(alias: Alias) -> bool:
-    return any(getattr(alias, name) for name in ALIAS_ROWS.text_columns)
+    """Tell whether the alias of a mailbox has values that creating the mailbox does not give it."""
+    names = ALIAS_ROWS.text_columns
+    return bool(
+        ALIAS_ROWS.find_own_values({name: ALIAS_ROWS.value_from_row(alias, name) for name in names})
+    )
 
 
 def has_other_targets(alias: Alias) -> bool:

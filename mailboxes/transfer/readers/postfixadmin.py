@@ -15,9 +15,11 @@ from mailboxes.transfer.readers.hashes import (
 )
 from mailboxes.transfer.readers.maildirs import note_mbox
 from mailboxes.transfer.readers.postfixadmin_schema import (
+    CUSTOM_COLUMNS,
     IMPORTED_COLUMNS,
     KNOWN_COLUMNS,
     REQUIRED_COLUMNS,
+    SINGLE_LINE_COLUMNS,
     SKIPPED_TABLE_NOTES,
     TIMESTAMP_COLUMNS,
     TRANSPORT_TABLE,
@@ -35,7 +37,6 @@ SYSTEM = "PostfixAdmin"
 ALL_DOMAINS = "ALL"  # PostfixAdmin's name for every domain
 ZERO_DATE = "0000-00-00"
 DATE_COLUMNS = ("password_expiry", "activefrom", "activeuntil")
-SINGLE_LINE_COLUMNS = ("description", "name", "subject")  # line breaks become blanks
 PANEL_TABLE_PREFIXES = ("mailadmin_", "django_")
 
 
@@ -252,14 +253,11 @@ def iter_alias_entries(source: PostfixAdminSource) -> Iterator[SourceEntry]:
             source.losses.add(
                 _("Mail was answered but not kept: a copy is now kept in the mailbox."), place
             )
-        if row["mailbox"] and [target.lower() for target in other_targets] in (
-            [],
-            [address.lower()],
-        ):
+        imported = source.imported_values("alias", row, place)
+        is_default = [target.lower() for target in other_targets] in ([], [address.lower()])
+        if row["mailbox"] and is_default and not any(map(imported.get, CUSTOM_COLUMNS["alias"])):
             continue
-        values = {"address": address, "goto": other_targets} | source.imported_values(
-            "alias", row, place
-        )
+        values = {"address": address, "goto": other_targets} | imported
         yield SourceEntry("alias", values, place, find_alias_error(address, other_targets))
 
 

@@ -1,5 +1,9 @@
 """The tables and columns of PostfixAdmin, and which of them are imported."""
 
+from django.conf import settings
+
+from mailadmin.conf.custom_columns import TABLES
+from mailadmin.db.custom_columns import get_custom_names
 from mailadmin.translation import gettext_lazy
 
 TRANSPORT_TABLE = "mailadmin_transport"  # in a database that this panel has been used on
@@ -28,6 +32,14 @@ IMPORTED_COLUMNS = {
     "totp_exception_address": ("ip", "username", "description"),
     "mailadmin_transport": ("pattern", "transport", "active", "description"),
 }
+CUSTOM_COLUMNS = {table: get_custom_names(table) for table in TABLES}
+IMPORTED_COLUMNS |= {
+    table: (*IMPORTED_COLUMNS[table], *names) for table, names in CUSTOM_COLUMNS.items()
+}
+SINGLE_LINE_COLUMNS = (  # line breaks become blanks
+    *("description", "name", "subject"),
+    *(each.name for each in settings.MAILADMIN_CUSTOM_COLUMNS if each.kind != "multiline"),
+)
 TIMESTAMP_COLUMNS = ("created", "modified")
 # Columns that are imported otherwise, or not, without a note
 OTHER_COLUMNS = {

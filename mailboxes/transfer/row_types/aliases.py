@@ -7,6 +7,7 @@ from django.utils.functional import cached_property
 
 from domains.models import Domain
 from mailadmin.changes.perform import Changes, digest_values
+from mailadmin.changes.records import serialize_value
 from mailadmin.names import fold
 from mailadmin.translation import gettext_lazy as _
 from mailboxes.goto_fields import clean_alias_target
@@ -46,6 +47,17 @@ class AliasRowType(AddressRowType):
         """Return the columns that the alias of a mailbox has of its own, besides its targets."""
         derived = ("address", "active", *self.extra_columns)
         return tuple(name for name in self.columns if name not in derived)
+
+    @cached_property
+    def text_defaults(self) -> RowValues:
+        """Return what these columns have in a new alias."""
+        fields = self.model_fields
+        return {name: serialize_value(fields[name].get_default()) for name in self.text_columns}
+
+    def find_own_values(self, values: RowValues) -> RowValues:
+        """Return the values of these columns that a new alias does not have."""
+        defaults = self.text_defaults.items()
+        return {n: values[n] for n, default in defaults if values.get(n, default) != default}
 
     def clean_local_part(self, text: str) -> str:
         return "*" if text in ("", "*") else super().clean_local_part(text)
@@ -87,13 +99,13 @@ class AliasRowType(AddressRowType):
         """Tell whether the alias is the one that comes with its mailbox, unchanged."""
         own_address = [values["address"]]
         is_default = values.get("goto", own_address) == own_address
-        has_texts = any(values.get(name) for name in self.text_columns)
-        return bool(values.get(OF_MAILBOX)) and is_default and not has_texts
+        return bool(values.get(OF_MAILBOX)) and is_default and not self.find_own_values(values)
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
         standalone = [row for row in rows if not row.get(OF_MAILBOX)]
         if standalone:
             standalone = [omit_keys(row, "address", OF_MAILBOX) for row in standalone]
+            standalone = [self.to_column_values(row) for row in standalone]
             domains = [{"domain": Domain(domain=row["domain"])} for row in standalone]
             create_aliases(changes, [r | d for r, d in zip(standalone, domains, strict=True)])
         self.set_forwardings(changes, [row for row in rows if row.get(OF_MAILBOX)])
@@ -112,14 +124,14 @@ class AliasRowType(AddressRowType):
                 raise ValidationError(_("%(key)s has other targets now."), params={"key": key})
             if "goto" in row:
                 set_forwarding(changes, key, row["goto"], key in row["goto"])
-            if texts := {name: row[name] for name in self.text_columns if row.get(name)}:
-                edit_alias(changes, key, texts)
+            if texts := self.find_own_values(row):
+                edit_alias(changes, key, self.to_column_values(texts))
 
     def edit(self, changes: Changes, key: str, values: RowValues) -> None:
         values = omit_keys(values, "address", "local_part", "domain", OF_MAILBOX)
         if "goto" in values:
             values["goto_mailbox"] = key in values["goto"]
-        edit_alias(changes, key, values)
+        edit_alias(changes, key, self.to_column_values(values))
 
     def delete(self, changes: Changes, keys: list[str]) -> None:
         """Reset the aliases of mailboxes to deliver to the mailbox alone; delete the others."""
@@ -127,8 +139,8 @@ class AliasRowType(AddressRowType):
             fold(key) for key in Mailbox.objects.filter(pk__in=keys).values_list("pk", flat=True)
         }
         for key in mailbox_keys:
-            empty = dict.fromkeys(self.text_columns, "")
-            edit_alias(changes, key, empty | {"goto": [], "goto_mailbox": True})
+            values = self.to_column_values(self.text_defaults)
+            edit_alias(changes, key, values | {"goto": [], "goto_mailbox": True})
         if standalone_keys := [key for key in keys if fold(key) not in mailbox_keys]:
             delete_aliases(changes, standalone_keys)
 

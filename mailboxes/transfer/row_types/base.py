@@ -14,12 +14,14 @@ from domains.services.locks import lock_domains
 from mailadmin import passwords
 from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes, digest_values
-from mailadmin.db.fields import find_column_error
+from mailadmin.changes.records import serialize_value
+from mailadmin.db.column_facts import find_column_error
 from mailadmin.names import fold
 from mailadmin.tables.forms import program_fields
 from mailadmin.tables.table import Table
 from mailadmin.translation import compose, join_texts, message_texts, ngettext
 from mailadmin.translation import gettext_lazy as _
+from mailboxes.transfer.row_types.custom_values import CustomValuesMixin
 from mailboxes.transfer.row_types.fields import (
     UNKNOWN_DATE,
     ClearableLineField,
@@ -48,7 +50,7 @@ def omit_keys(values: RowValues, *names: str) -> RowValues:
     return {name: value for name, value in values.items() if name not in names}
 
 
-class RowType:
+class RowType(CustomValuesMixin):
     """One type of row: the columns that a source may give, and the services that write it.
 
     `RowType(SomeTable)` is enough for a table of the panel: title, columns, their fields and the
@@ -107,7 +109,8 @@ class RowType:
         if table is None or Role.ADMIN not in table.roles.get("import", Role(0)):
             return ()
         form_columns = (self.required_key_columns[0], *program_fields(table.form_class, "create"))
-        return tuple(name for name in self.columns if name in form_columns)
+        open_columns = [name for name in self.columns if self.may_change(name, Role.ADMIN)]
+        return tuple(name for name in open_columns if name in form_columns)
 
     @property
     def example(self) -> Mapping[str, str]:
@@ -235,9 +238,10 @@ class RowType:
         """Return the values as files hold them; importing them gives the same row."""
         if "password" in values and "password_hash" in self.columns:
             values = omit_keys(values, "password") | {"password_hash": values["password"]}
-        return values | {
+        values = values | {
             name: UNKNOWN_DATE for name in values if self.is_unknown_date(name, values[name])
         }
+        return values | self.find_cleared(values)
 
     def is_unknown_date(self, name: str, value: Any) -> bool:
         return value is None and isinstance(self.columns.get(name), PostfixAdminDateTimeField)
@@ -274,9 +278,9 @@ class RowType:
 
     def value_from_row(self, row: ModelRow, name: str) -> Any:
         value = row._meta.get_field(name).value_from_object(row)
-        if isinstance(value, datetime.datetime):
+        if isinstance(value, datetime.datetime) and name not in self.custom_columns:
             return serialize_datetime(value)
-        return value
+        return serialize_value(value)
 
     def digest(self, row: ModelRow) -> str:
         return digest_values(self.values_from_row(row))
@@ -320,6 +324,7 @@ class RowType:
 
     def to_service_values(self, values: RowValues) -> RowValues:
         """Return the values as services take them: rows of other tables as instances."""
+        values = self.to_column_values(values)
         related = {
             name: field.related_model(pk=values[name])
             for name, field in self.model_fields.items()

@@ -90,6 +90,7 @@ class DomainRowType(RowType):
         }
 
     def create(self, changes: Changes, rows: list[RowValues]) -> None:
+        rows = [self.to_service_values(row) for row in rows]
         create_domains(changes, [row | {"default_aliases": False} for row in rows])
 
     def keys_with_dependents(self, keys: list[str]) -> set[str]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from mailadmin.changes.records import serialize_value
+from mailadmin.db.custom_columns import CustomBooleanField, CustomColumnMixin
 from mailadmin.db.fields import DomainField, is_known_date
 from mailadmin.names import (
     normalize_address,
@@ -154,6 +155,7 @@ def deserialize_datetime(text: str) -> datetime.datetime:
     return timezone.make_aware(datetime.datetime.fromisoformat(text))
 
 
+EMPTY_DATES = ("0000-00-00", "0000-00-00 00:00:00")  # of MySQL
 UNKNOWN_DATE = "2000-01-01 00:00:00"  # what PostfixAdmin writes into NOT NULL date columns
 
 
@@ -168,6 +170,26 @@ def deserialize_datetimes(values: dict[str, Any], *names: str) -> dict[str, Any]
 # Columns of tables
 
 
+class CustomColumnField(ClearableLineField):
+    """A value of a column that the operator has added, as plans store it."""
+
+    def __init__(self, column: CustomColumnMixin) -> None:
+        super().__init__(max_length=None)
+        self.column = column
+
+    def clean(self, value: Any) -> Any:
+        """Return the value as its form would accept it; an empty one clears the column."""
+        if str(value).strip() in ("", *EMPTY_DATES):
+            if self.column.needs_value:
+                raise ValidationError(_("This column cannot be empty."))
+            return self.column.empty_value
+        field, kind = self.column.formfield(), self.column.custom.kind
+        if self.column.custom.is_text:
+            validate = validate_text if kind == "multiline" else validate_single_line
+            field.validators.append(validate)
+        return serialize_value(self.column.to_python(field.clean(value)))
+
+
 def table_columns(table: type[Table]) -> dict[str, forms.Field]:
     """Return the columns of a table's files, each with the field that reads its values."""
     fields = {field.name: field for field in table.model._meta.concrete_fields}
@@ -177,6 +199,10 @@ def table_columns(table: type[Table]) -> dict[str, forms.Field]:
 
 def column_field(field: models.Field) -> forms.Field:
     match field:
+        case CustomBooleanField():
+            return YesNoField()
+        case CustomColumnMixin():
+            return CustomColumnField(field)
         case models.BooleanField():
             return YesNoField()
         case models.DateTimeField():

@@ -137,7 +137,7 @@ class MailboxRowType(AddressRowType):
         return {fold(key) for key in dependent_keys}
 
     def to_service_values(self, values: RowValues) -> RowValues:
-        values = deserialize_datetimes(values, "password_expiry")
+        values = deserialize_datetimes(self.to_column_values(values), "password_expiry")
         if "quota" in values:
             values["quota"] = exact_megabytes(values["quota"])
         return omit_keys(values, "username")

@@ -39,6 +39,7 @@ $CONF['maildir_name_hook'] = 'NO';
 $CONF['admin_struct_hook'] = function ($struct) { return $struct; };
 $CONF['emailcheck_resolve_domian'] = 'NO';
 $CONF['mailbox_postcreation_hook '] = 'x_mailbox_created';
+$CONF['mailbox_struct_hook'] = 'x_struct_mailbox_modify';
 """
 # Options of PostfixAdmin that the tested release's package does not have.
 LATER_OPTIONS = (
@@ -113,6 +114,7 @@ def test_what_cannot_be_converted_says_what_to_do(local):
     for text in (
         f"mailbox_postcreation_hook {place}21): the panel calls no functions of PHP",
         f"admin_struct_hook {place}19): the panel calls no functions of PHP",
+        f"mailbox_struct_hook {place}22): name columns of your own in MAILADMIN_CUSTOM_COLUMNS",
         f"emailcheck_resolve_domian {place}20): PostfixAdmin has no option of this name",
     ):
         assert f"# {text}" in done.stdout

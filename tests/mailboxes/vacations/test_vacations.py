@@ -5,7 +5,7 @@ from unittest import mock
 
 from django.utils import timezone
 
-from mailadmin.db.fields import ColumnFacts
+from mailadmin.db.column_facts import ColumnFacts
 from mailboxes.models import Alias, Vacation, VacationNotification
 from tests.mailboxes.base import VACATION_TARGET, AliasWorld
 
@@ -54,7 +54,7 @@ class VacationTests(AliasWorld):
         targets = ",".join(f"someone.{n:04}@far.test" for n in range(2990))
         Alias.objects.filter(pk=self.bob.pk).update(goto=f"{targets[:65500]},bob@example.org")
         narrow = {("alias", "goto"): ColumnFacts("latin1", "text", "latin1_general_ci")}
-        with mock.patch("mailadmin.db.fields.load_column_facts", return_value=narrow):
+        with mock.patch("mailadmin.db.column_facts.load_column_facts", return_value=narrow):
             self.assert_refused(self.leave(), "too long for the database column")
         self.assertFalse(Vacation.objects.exists())
 
