@@ -58,7 +58,7 @@ NUMBERED_MODELS = {
     "session-end": SignedInSession,
     "token-delete": Token,
 }
-SEEN_BY_SUPERADMINS = (Job, Plan, Token)  # also those of others
+SEEN_BY_SUPERADMINS = (Broadcast, Job, Plan, Token)  # also those of others
 # Ending a session that has ended is no error, so nobody learns which exist.
 SILENT = {"session-end"}
 # Without debug mode, and without a provider.
