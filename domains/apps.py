@@ -14,7 +14,8 @@ class DomainsConfig(AppConfig):
         from domains.models import Domain, DomainFactorPolicy, DomainState, Transport
         from domains.services.admins import create_superuser
         from domains.services.totp_exceptions import is_excepted
-        from domains.tables import AdminTable, TotpExceptionTable, TransportTable
+        from domains.tables import AdminTable, TotpExceptionTable
+        from domains.transports.tables import TransportTable
         from mailadmin import registry
         from mailadmin.db.collations import register_compared_fields
 

@@ -20,7 +20,6 @@ from domains.forms import (
     AliasDomainForm,
     BaseDomainForm,
     TotpExceptionForm,
-    TransportForm,
 )
 from domains.models import (
     Admin,
@@ -29,12 +28,10 @@ from domains.models import (
     DomainAdmin,
     DomainState,
     TotpException,
-    Transport,
     build_either_domain_filter,
 )
-from domains.patterns import WILDCARD_PATTERN
 from domains.quotas import to_megabytes
-from domains.services import admins, totp_exceptions, transports
+from domains.services import admins, totp_exceptions
 from domains.services.alias_domains import (
     ALIAS_DOMAIN_TARGET_MESSAGE,
     create_alias_domains,
@@ -272,53 +269,6 @@ class AdminTable(PersonTable):
         counts = assigned.values("admin").annotate(count=Count("domain_id", distinct=True))
         rows = rows.annotate(domain_count=Coalesce(counts.values("count"), 0))
         return super().split(rows, filters, principal)
-
-
-class TransportTable(Table):
-    model = Transport
-    form_class = TransportForm
-    slug = "transports"
-    icon = "send"
-    menu_position = 50
-    columns = [
-        "pattern",
-        Column("transport", _("Transport"), cells.render_transport_cell),
-        "description",
-        "modified",
-    ]
-    card_columns = ("transport",)
-    new_label = _("New transport")
-    count_text = ngettext_lazy("%(count)s transport", "%(count)s transports", "count")
-    search_fields = ["pattern", "transport", "description"]
-    roles = dict.fromkeys(["list", "export", *WRITE_SCREENS], Role.SUPERADMIN)
-    export_roles = dict.fromkeys(
-        ["pattern", "transport", "description", "active", *DATE_COLUMNS], Role.SUPERADMIN
-    )
-    example_values = {"pattern": ".example.net", "transport": "smtp:[mx.example.net]:25"}
-    empty_text = _("No transports. Mail uses the default or the domain's transport.")
-    services = Services(
-        create=transports.create_transports,
-        edit=transports.edit_transport,
-        set=transports.set_transports,
-        delete=transports.delete_transports,
-    )
-
-    def filter_by_domain(self, rows: QuerySet, name: str) -> QuerySet:
-        return transports.filter_transports_by_domains(rows, [name])
-
-    def domains_taken_by_wildcard(self) -> tuple[list[str], bool]:
-        """Return domains that `*` reroutes, and whether there are more."""
-        return transports.get_first_domains_taken_by_wildcard()
-
-    def save_notices(self, row: Any, is_new: bool) -> list[str]:
-        if row.pk != WILDCARD_PATTERN:
-            return []
-        names, _more = self.domains_taken_by_wildcard()
-        text = gettext(
-            "“*” also reroutes your own domains: %(domains)s. Add a “:” (default"
-            " delivery) row for each."
-        )
-        return [text % {"domains": ", ".join(names)}] if names else []
 
 
 class TotpExceptionTable(Table):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sources
 
 PROVIDER = {"oidc", "oidc-callback", "oidc-logout"}
 FOR_MAIL_PROGRAMS = {"autoconfig", "autoconfig-of-domain", "mobileconfig", "autodiscover"}
-FOR_MAIL_PROGRAMS |= {"autodiscover-json", "autodiscover-json-address"}
+FOR_MAIL_PROGRAMS |= {"autodiscover-json", "autodiscover-json-address", "xmlrpc"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
 PUBLIC |= PROVIDER | FOR_MAIL_PROGRAMS | {"recovery-requested", "recover-link"}
 PUBLIC |= {"device-link", "device-profile"}

@@ -24,7 +24,8 @@ from domains.patterns import (
 )
 from domains.services import domains
 from domains.services.locks import lock_domains
-from domains.tables import AdminTable, TransportTable
+from domains.tables import AdminTable
+from domains.transports.tables import TransportTable
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.changes.perform import Changes
 from mailadmin.names import fold, normalize_domain

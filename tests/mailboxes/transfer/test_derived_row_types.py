@@ -3,7 +3,7 @@
 from unittest import mock
 
 from domains.models import AliasDomain, Transport
-from domains.tables import TransportTable
+from domains.transports.tables import TransportTable
 from mailboxes.domain_tables import AliasDomainTable
 from mailboxes.transfer import row_types
 from mailboxes.transfer.entries import Losses

@@ -1,0 +1,1 @@
+"""The table of transports: which mail Postfix hands to which service."""
