@@ -27,6 +27,7 @@ from mailboxes.models import Alias, Mailbox
 from mailboxes.quota_hints import QuotaHint, get_new_mailbox_hint
 from mailboxes.services import limits
 from mailboxes.services.aliases import NO_TARGET_MESSAGE
+from mailboxes.services.default_targets import get_default_targets
 
 LOGIN_RULE_FIELD = "app_passwords_only"
 
@@ -195,10 +196,10 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
     limit_name = "aliases"
     sections = (
         Section(_("Address"), ("local_part", "domain", "catch_all")),
-        Section(_("Delivery"), ("goto", "goto_mailbox")),
+        Section(_("Delivery"), ("goto", "goto_default", "goto_forget", "goto_mailbox")),
         Section(_("Details"), ("description", "active")),
     )
-    create_only_fields = ("local_part", "domain", "catch_all")
+    create_only_fields = ("local_part", "domain", "catch_all", "goto_default", "goto_forget")
     edit_only_fields = ("goto_mailbox",)
 
     local_part = UntruncatedCharField(
@@ -212,6 +213,10 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
             "Receives all mail to addresses in this domain that do not exist. Attracts spam."
         ),
     )
+    goto_default = forms.BooleanField(
+        label=_("Suggest these addresses for new aliases"), required=False
+    )
+    goto_forget = forms.BooleanField(label=_("Suggest no addresses any more"), required=False)
     goto_mailbox = forms.BooleanField(
         label=_("Keep a copy in the mailbox"),
         required=False,
@@ -227,6 +232,8 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         "domain",
         "catch_all",
         "goto",
+        "goto_default",
+        "goto_forget",
         "goto_mailbox",
         "description",
         "active",
@@ -237,6 +244,7 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         if self.is_edit:
             self._prepare_edit()
         else:
+            self._suggest_targets()
             self.fields["domain"].widget.attrs |= {
                 "hx-get": page_url("alias-limit"),
                 "hx-trigger": "change",
@@ -247,9 +255,18 @@ class AliasForm(AddressFormMixin, GotoMixin, TableForm):
         goto.required = "goto_mailbox" not in self.fields
         goto.error_messages["required"] = NO_TARGET_MESSAGE
 
+    def _suggest_targets(self) -> None:
+        """Show the addresses that the admin has chosen for new aliases."""
+        if suggested := get_default_targets(self.actor.principal):
+            self.initial.setdefault("goto", suggested)
+        else:
+            del self.fields["goto_forget"]
+
     def adapt_for_api(self, values: Mapping[str, Any]) -> None:
         """Leave it to the service to refuse an alias without targets: pages mark the field."""
         super().adapt_for_api(values)
+        for name in ("goto_default", "goto_forget"):
+            self.fields.pop(name, None)
         self.fields["goto"].required = False
 
     def _prepare_edit(self) -> None:

@@ -27,11 +27,14 @@ from mailboxes.services.addresses import (
     refuse_taken_addresses,
 )
 from mailboxes.services.default_aliases import is_default_alias
+from mailboxes.services.default_targets import save_default_targets
 from mailboxes.services.foreign_targets import refuse_foreign_targets
 from mailboxes.services.limits import check_row_limit, validate_column_capacity
 from mailboxes.services.loops import refuse_loops
 from mailboxes.services.standalone_aliases import index_standalone_aliases
 
+# Values of forms that a new alias has no column for, or that are put together
+OTHER_VALUES = ("local_part", "goto", "goto_mailbox", "goto_default", "goto_forget")
 ROUTING = ("goto", "active")  # what decides where mail goes
 NO_TARGET_MESSAGE = _("Enter at least one address to forward to.")
 
@@ -53,6 +56,7 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
         _validate_targets(alias)
     refuse_loops(changes, aliases)
     changes.create(aliases)
+    save_default_targets(changes, rows)
     index_standalone_aliases(aliases)
     adjust_tallies_of_domains(
         {domain.pk: {"aliases": len(new)} for domain, new in group_by_domain(aliases, domains)}
@@ -65,7 +69,7 @@ def create_aliases(changes: Changes, rows: list[dict]) -> list[Alias]:
 
 def _build_alias(row: dict) -> Alias:
     local_part = "" if row["local_part"] == "*" else row["local_part"].lower()
-    own = {k: v for k, v in row.items() if k not in ("local_part", "goto", "goto_mailbox")}
+    own = {k: v for k, v in row.items() if k not in OTHER_VALUES}
     _refuse_vacation_targets(row.get("goto", []))
     alias = Alias(
         address=f"{local_part}@{row['domain'].pk}", goto=join_goto(row.get("goto", [])), **own
