@@ -137,7 +137,7 @@ class Visible(HTMLParser):
 
 
 # Names and mail terms that are the same in Russian.
-FOREIGN = {"mailadmin", "admin", "catch-all", "Catch-all", "backup", "Backup", "maildir"}
+FOREIGN = {"mailadmin", "admin", "catch-all", "Catch-all", "backup", "Backup", "maildir", "Maildir"}
 FOREIGN |= {"CSV", "CLI", "console", "DKIM", "TOTP", "fetchmail", "Fetchmail", "cookie"}
 FOREIGN |= {"PEM", "RSA", "GSSAPI", "OTP", "NTLM", "TLS", "restore"}
 FOREIGN |= {"virtual", "local", "relay", "abuse", "hostmaster", "postmaster", "webmaster"}
@@ -145,7 +145,7 @@ FOREIGN |= {"ZIP", "TAR", "domains", "forwardings", "transport", "users"}  # for
 FOREIGN |= {"Postfix", "Dovecot", "PostfixAdmin", "ISPmail", "JSON", "UTF-8", "discard"}
 FOREIGN |= {"English", "Deutsch", "API", "zip", "tar", "DNS", "IMAP", "SMTP", "SSL", "STARTTLS"}
 FOREIGN |= {"ManageSieve", "Outlook", "Thunderbird", "iPhone", "iPad", "Mac", "Android"}
-FOREIGN |= {"Bob", "Carol", "bob", "zzz", "Phone"}  # names and input
+FOREIGN |= {"Bob", "Carol", "bob", "zzz", "Phone", "mail"}  # names and input
 
 
 def english(page):
