@@ -252,6 +252,21 @@ def test_a_fresh_sqlite_database_is_created_and_works(tmp_path):
         assert failures(seen) == {}, person
 
 
+# Version numbers
+
+
+def test_the_number_of_another_branch_decides_nothing(shaped):
+    """PostfixAdmin 4.0.6 has the tables of 4.0.5 as 1852, which means others in later versions."""
+    usual, numbered = shaped("4.0.5"), shaped("4.0.5")
+    numbered.execute("UPDATE config SET value = '1852' WHERE name = 'version'")
+    for database in (usual, numbered):
+        database.migrate()
+    assert numbered.structure() == usual.structure()
+    assert numbered.value("SELECT value FROM config WHERE name = 'version'") == "1852"
+    for person, seen in numbered.open_screens(*PEOPLE).items():
+        assert failures(seen) == {}, person
+
+
 # Missing version number
 
 
