@@ -116,7 +116,7 @@ class PostfixAdminCli:
         form_class = module.table.form_class
         is_generated = has_generated_key(form_class._meta.model)
         if key or (is_generated and self.options):
-            values = convert_options(self.options, get_fields(module, True))
+            values = convert_options(module.translate(self.options), get_fields(module, True))
         else:
             key = "" if is_generated else self.prompts.ask(f"{module.name.capitalize()}:")
             values = self.ask_values(module, True)
@@ -126,7 +126,7 @@ class PostfixAdminCli:
 
     def update(self, module: Module, key: str) -> None:
         if key:
-            values = convert_options(self.options, get_fields(module, False))
+            values = convert_options(module.translate(self.options), get_fields(module, False))
         else:
             key = self.prompts.ask(f"{module.name.capitalize()}:")
             self.get_row(module, key)

@@ -3,15 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 
-from domains.models import DomainState
+from domains.models import DkimKey, DomainState
 from domains.quotas import bytes_to_megabytes
 from mailadmin import registry
 from mailadmin.tables.table import Table
 from mailboxes.models import is_vacation_target
 
 Values = Mapping[str, Any]  # a row as the API shows it
+Options = Mapping[str, str | bool]  # of a call
 Column = tuple[str, Callable[[Any, Values], str]]  # label and text of a line of `view`
 SHOWN_LIMITS = {-1: "-", 0: "∞"}
 
@@ -27,6 +30,7 @@ class Module(NamedTuple):
     view: tuple[Column, ...] = ()
     defaults: Mapping[str, Any] = {}  # of options that are not given, where the panel's differ
     left_out: tuple[str, ...] = ()  # fields that PostfixAdmin expresses by the address
+    translate: Callable[[Options], Options] = dict  # options that the panel has not
 
     @property
     def table(self) -> Table:
@@ -66,6 +70,29 @@ def count(name: str) -> Callable[[Any, Values], str]:
 def get_state(row: Any) -> DomainState:
     found = DomainState.objects.filter(pk=row.pk).first()
     return found or DomainState(domain_id=row.pk)
+
+
+def split_option(options: Options, wanted: str) -> tuple[str, Options]:
+    """Return the value of an option, with dashes or without, and the other options."""
+    found = [str(value) for name, value in options.items() if name.replace("-", "_") == wanted]
+    others = {name: value for name, value in options.items() if name.replace("-", "_") != wanted}
+    return "".join(found[:1]), others
+
+
+def drop_public_key(options: Options) -> Options:
+    """Leave out the public key: the panel computes it from the private one."""
+    return split_option(options, "public_key")[1]
+
+
+def replace_key_number(options: Options) -> Options:
+    """Return the selector of the key that PostfixAdmin names by its number."""
+    number, others = split_option(options, "dkim_id")
+    if len(others) == len(options):
+        return others
+    key = DkimKey.objects.filter(pk=number).first() if number.isdecimal() else None
+    if key is None:
+        raise ValidationError(_("There is no key of this number."))
+    return {**others, "selector": key.selector}
 
 
 def domain_quota(row: Any, values: Values) -> str:
@@ -183,6 +210,7 @@ MODULES = (
         "description selector domain_name private_key",
         "The DKIM key %s has been added.",
         "The DKIM key %s has been updated.",
+        translate=drop_public_key,
     ),
     Module(
         "dkimsigning",
@@ -190,6 +218,7 @@ MODULES = (
         "author selector",
         "The DKIM signing %s has been added.",
         "The DKIM signing %s has been updated.",
+        translate=replace_key_number,
     ),
 )
 

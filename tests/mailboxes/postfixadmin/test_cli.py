@@ -9,10 +9,10 @@ from django.core.management import call_command
 from django.test import override_settings
 
 import mailadmin
-from domains.models import Domain, Transport
+from domains.models import DkimKey, DkimSigning, Domain, Transport
 from mailadmin.changes.models import Change
 from mailadmin.conf import BASE_DIR
-from mailboxes.models import Alias, Mailbox
+from mailboxes.models import Alias, Fetchmail, Mailbox
 from mailboxes.postfixadmin.cli_modules import MODULES, Module, find_modules
 from mailboxes.postfixadmin.cli_words import parse_words
 from tests.base import PASSWORD, World
@@ -154,3 +154,39 @@ def test_both_commands_run_the_same(capsys):
     with mock.patch.object(sys, "argv", ["postfixadmin-cli", "help"]):
         mailadmin.run_postfixadmin_cli()
     assert "postfixadmin-cli <module> <task>" in capsys.readouterr().out
+
+
+class OtherModuleTests(World):
+    """Modules of PostfixAdmin 4, and of fetchmail, whose rows have numbers."""
+
+    def test_fetchmail_entries(self):
+        given = ["--mailbox", "bob@example.org", "--src-server", "imap.far.test"]
+        given += ["--src-user", "u", "--src-password", "s3cret", "--protocol", "IMAP"]
+        self.assertEqual(call("fetchmail", "add", *given, "--poll-time", "30")[0], 0)
+        row = Fetchmail.objects.get()
+        self.assertEqual((row.poll_time, row.src_user), (30, "u"))
+        status, out, _errors = call("fetchmail", "view", str(row.pk))
+        self.assertEqual(status, 0)
+        self.assertIn("imap.far.test", out)
+        self.assertNotIn("s3cret", out)
+        self.assertEqual(call("fetchmail", "update", str(row.pk), "--active", "n")[0], 0)
+        self.assertFalse(Fetchmail.objects.get().active)
+        self.assertEqual(call("fetchmail", "delete", str(row.pk))[0], 0)
+        self.assertEqual(call("fetchmail", "delete", str(row.pk))[0], 1)
+
+    def test_dkim_keys_and_signings_by_number(self):
+        given = ["--domain-name", "example.org", "--selector", "mail", "--public-key", "ignored"]
+        self.assertEqual(call("dkim", "add", *given, "--description", "D")[0], 0)
+        key = DkimKey.objects.get()
+        self.assertIn("BEGIN PUBLIC KEY", key.public_key)
+        author = ["--author", "example.org"]
+        for number in ("999999", "mail", ""):
+            self.assertEqual(call("dkimsigning", "add", *author, "--dkim-id", number)[0], 1)
+        self.assertEqual(call("dkimsigning", "add", *author, "--dkim-id", str(key.pk))[0], 0)
+        signing = DkimSigning.objects.get()
+        self.assertEqual((signing.author, signing.dkim), ("example.org", key))
+        status, out, _errors = call("dkim", "view", str(key.pk))
+        self.assertEqual((status, "PRIVATE" in out), (0, False))
+        self.assertEqual(call("dkimsigning", "delete", str(signing.pk))[0], 0)
+        self.assertEqual(call("dkim", "delete", str(key.pk))[0], 0)
+        self.assertFalse(DkimKey.objects.exists())
