@@ -1,10 +1,13 @@
 """Look up in DNS whether domains exist, within a limit of time."""
 
+import logging
 import time
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+
+logger = logging.getLogger("mailadmin.dns")
 
 RECORD_TYPES = ("MX", "A", "AAAA", "NS")
 LOOKUP_SECONDS = 8.0  # for all domains of a form together
@@ -34,9 +37,9 @@ def is_in_dns(domain: str, deadline: float) -> bool:
         except dns.resolver.NoAnswer:
             continue
         except dns.exception.DNSException as error:
-            text = _("The domain %(domain)s cannot be looked up in DNS now: %(error)s")
-            params = {"domain": domain, "error": str(error)}
-            raise ValidationError(text, params=params) from None
+            logger.warning("%s was not found in DNS: %s", domain, error)
+            text = _("The domain %(domain)s cannot be looked up in DNS now. Try again later.")
+            raise ValidationError(text, params={"domain": domain}) from None
         else:
             return True
     return False
