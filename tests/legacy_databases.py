@@ -38,6 +38,7 @@ def environment(**environ):
         "MAILADMIN_DKIM": "admins",
         "MAILADMIN_BROADCAST": "admins",
         "MAILADMIN_XMLRPC": "yes",
+        "MAILADMIN_PASSWORD_API": "yes",
         "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
         **environ,
     }

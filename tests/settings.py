@@ -52,6 +52,7 @@ os.environ |= {
     "MAILADMIN_DKIM": "admins",
     "MAILADMIN_BROADCAST": "admins",
     "MAILADMIN_XMLRPC": "yes",
+    "MAILADMIN_PASSWORD_API": "yes",
     # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }
