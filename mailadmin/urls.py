@@ -111,6 +111,7 @@ from mailboxes.mailserver.views import (
     MailServerConfigView,
 )
 from mailboxes.owner import views as owner_views
+from mailboxes.owner.password_api import PasswordApiView
 from mailboxes.owner.recovery import RecoveryView
 from mailboxes.owner.totp_exceptions import OwnExceptionRemoveView, OwnExceptionsView
 from mailboxes.password_report import PasswordReportView
@@ -166,6 +167,7 @@ urlpatterns = [
         AutodiscoverJsonView.as_view(),
         name="autodiscover-json-address",
     ),
+    path("webmail/password/", PasswordApiView.as_view(), name="password-api"),
     path("xmlrpc.php", XmlRpcView.as_view(), name="xmlrpc"),
     path("language/", login_not_required(switch_language), name="set_language"),
     path("view-as/", ViewAsView.as_view(), name="view-as"),

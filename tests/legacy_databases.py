@@ -39,6 +39,7 @@ def environment(**environ):
         "MAILADMIN_BROADCAST": "admins",
         "MAILADMIN_XMLRPC": "yes",
         "MAILADMIN_MAILDIRS": "yes",
+        "MAILADMIN_PASSWORD_API": "yes",
         "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
         **environ,
     }

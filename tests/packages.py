@@ -41,6 +41,18 @@ def unpack_whole(name, folder, suite):
     shutil.rmtree(folder / "index")
 
 
+def unpack_missing(names, folder):
+    """Unpack these of this machine's release, with what they need and this machine lacks."""
+    cache = folder / "cache"
+    (cache / "partial").mkdir(parents=True)
+    wanted = ["install", "--yes", "--no-install-recommends", "--download-only", *names]
+    options = ["-o", f"Dir::Cache::archives={cache}"]
+    if apt(*options, *wanted, check=False).returncode:
+        apt("update", check=False)
+        apt(*options, *wanted)
+    extract(cache, folder)
+
+
 def apt(*arguments, check=True, **options):
     command_line = [command("apt-get"), "-q", "-o", "APT::Sandbox::User=root", *arguments]
     done = subprocess.run(command_line, capture_output=True, text=True, **options)

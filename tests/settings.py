@@ -55,6 +55,7 @@ os.environ |= {
     "MAILADMIN_MAILDIRS": "yes",
     # In the processes that tests/test_custom_columns.py starts
     "MAILADMIN_CUSTOM_COLUMNS": os.environ.get("TEST_CUSTOM_COLUMNS", ""),
+    "MAILADMIN_PASSWORD_API": "yes",
     # Playwright's event loop runs in the thread that also queries the database.
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
 }

@@ -20,7 +20,8 @@ PROVIDER = {"oidc", "oidc-callback", "oidc-logout"}
 FOR_MAIL_PROGRAMS = {"autoconfig", "autoconfig-of-domain", "mobileconfig", "autodiscover"}
 FOR_MAIL_PROGRAMS |= {"autodiscover-json", "autodiscover-json-address", "xmlrpc"}
 PUBLIC = {"healthz", "readyz", "metrics", "set_language", "logout", "api-document", "api-not-found"}
-PUBLIC |= PROVIDER | FOR_MAIL_PROGRAMS | {"recovery-requested", "recover-link"}
+FOR_WEBMAIL = {"password-api", "xmlrpc"}
+PUBLIC |= PROVIDER | FOR_MAIL_PROGRAMS | FOR_WEBMAIL | {"recovery-requested", "recover-link"}
 PUBLIC |= {"device-link", "device-profile"}
 WITHOUT_LOGIN = {
     "login",
@@ -38,7 +39,7 @@ WITHOUT_LOGIN = {
     "readyz",
     "metrics",
     "set_language",
-} | (PROVIDER | FOR_MAIL_PROGRAMS)
+} | (PROVIDER | FOR_MAIL_PROGRAMS | FOR_WEBMAIL)
 
 # (check, path of a planted file, its text)
 FAULTS = [

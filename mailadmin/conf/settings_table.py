@@ -168,6 +168,12 @@ SETTINGS = (
         " vacation reply and forwarding",
     ),
     EnvironmentSetting(
+        "MAILADMIN_PASSWORD_API",
+        "no",
+        parse_boolean,
+        "`yes`: `/webmail/password/`, by which Roundcube's driver `httpapi` changes passwords",
+    ),
+    EnvironmentSetting(
         "MAILADMIN_API_RATE",
         "1200",
         integer_parser(),

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from mailadmin.accounts.backends import count_proof
-from mailadmin.accounts.models import Role
+from mailadmin.accounts.models import Principal, Role
 from mailadmin.accounts.signed_in import record_session
 from mailadmin.changes.perform import Actor
 from mailadmin.names import fold, validate_address
@@ -101,7 +101,7 @@ class PasswordChangeForm(RevocationMixin, ConflictCheckedForm):
         return cleaned
 
     def save(self) -> Any:
-        """Change the password; other sessions end, this one continues."""
+        """Change the password; all sessions end but the one that asks for it."""
         person = self.actor.principal
         stored = self.get_password_values(person.username)["password"]
         typed = self.cleaned_data["old_password"], self.cleaned_data["password"]
@@ -111,6 +111,9 @@ class PasswordChangeForm(RevocationMixin, ConflictCheckedForm):
         )
         if saved:
             person.password = stored
-            update_session_auth_hash(self.request, person)
-            record_session(self.request, person)  # it has a new key
+            self.continue_session(person)
         return saved
+
+    def continue_session(self, person: Principal) -> None:
+        update_session_auth_hash(self.request, person)  # type: ignore[arg-type]  # or a mailbox
+        record_session(self.request, person)  # it has a new key

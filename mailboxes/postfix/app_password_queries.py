@@ -82,16 +82,18 @@ def build_login_fields(main_password: str) -> dict[str, str]:
     }
 
 
-def build_main_password_condition(dialect: SQLDialect) -> str:
+def build_main_password_condition(
+    dialect: SQLDialect, key: str = ":key", row: str = "mailbox"
+) -> str:
     """Require that mail programs may use the main password: the mailbox decides, else the domain.
 
     The domain is compared with a column, which may have another collation.
     """
     own = (
         f"SELECT maillogin.app_passwords_only FROM {dialect.table(MailboxMailLogin, 'maillogin')}"
-        f" WHERE {dialect.equals('maillogin.username', MailboxMailLogin, 'username', ':key')}"
+        f" WHERE {dialect.equals('maillogin.username', MailboxMailLogin, 'username', key)}"
     )
-    domain = dialect.equals("maillogin.domain", DomainMailLogin, "domain", "mailbox.domain")
+    domain = dialect.equals("maillogin.domain", DomainMailLogin, "domain", f"{row}.domain")
     of_domain = (
         f"SELECT maillogin.app_passwords_only FROM {dialect.table(DomainMailLogin, 'maillogin')}"
         f" WHERE {domain}"

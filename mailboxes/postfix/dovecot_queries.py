@@ -94,7 +94,7 @@ def build_password_query(builder: QueryBuilder, found: tuple[str, ...]) -> str:
     source = f"{dialect.table(Mailbox)}\n{build_app_password_join(builder)}"
     main = build_password_with_scheme(dialect, "mailbox.password")
     fields = {"user": "mailbox.username"} | build_login_fields(main)
-    may_use_main = (build_password_not_expired(builder), build_main_password_condition(dialect))
+    may_use_main = (build_password_not_expired(dialect), build_main_password_condition(dialect))
     may_sign_in = f"({JOINED_CONDITION} OR ({' AND '.join(may_use_main)}))"
     return build_select(fields, source, (*found, build_may_send(), may_sign_in))
 
@@ -135,15 +135,15 @@ def build_password_with_scheme(dialect: SQLDialect, column: str) -> str:
     return f"CASE {cases} ELSE {column} END"
 
 
-def build_password_not_expired(builder: QueryBuilder) -> str:
+def build_password_not_expired(dialect: SQLDialect, row: str = "mailbox") -> str:
     """Require a password in date; dates before 2001 and domains without an expiry set no end."""
     if not settings.MAILADMIN_PASSWORD_EXPIRATION:
         return "1 = 1"
-    domain = builder.dialect.equals("place.domain", Domain, "domain", "mailbox.domain")
+    domain = dialect.equals("place.domain", Domain, "domain", f"{row}.domain")
     return (
-        f"(mailbox.password_expiry > {builder.dialect.now}"
-        " OR mailbox.password_expiry < '2001-01-01'"
-        f" OR NOT EXISTS (SELECT 1 FROM {builder.dialect.table(Domain, 'place')}"
+        f"({row}.password_expiry > {dialect.now}"
+        f" OR {row}.password_expiry < '2001-01-01'"
+        f" OR NOT EXISTS (SELECT 1 FROM {dialect.table(Domain, 'place')}"
         f" WHERE {domain} AND place.password_expiry > 0))"
     )
 

@@ -13,25 +13,19 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from mailadmin.accounts.backends import MailboxBackend
-from mailadmin.accounts.external import may_sign_in_locally
-from mailadmin.accounts.factors.policy import must_enroll, needs_second_step
 from mailadmin.accounts.login import complete_login
 from mailadmin.accounts.rehash import rehash_password
-from mailadmin.accounts.requests import as_panel_request
-from mailadmin.accounts.throttling import LoginAttempt, log_login_failure
 from mailadmin.changes.perform import Actor
 from mailadmin.db.fields import is_known_date
-from mailadmin.names import hash_account
 from mailadmin.tables.forms import ConflictCheckedForm
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.owner.forms import ForwardingForm, PasswordChangeForm
+from mailboxes.owner.password_sign_in import try_password
 from mailboxes.vacations.access import get_vacation_roles
 from mailboxes.vacations.forms import MAX_TIMESTAMP_DATE, VacationForm
 
 logger = logging.getLogger("mailadmin.xmlrpc")
 
-BACKEND = MailboxBackend()
 DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 LAST_DAY = MAX_TIMESTAMP_DATE.isoformat()  # PostfixAdmin's own default is none that MySQL stores
 
@@ -45,30 +39,6 @@ def sign_in(request: HttpRequest, username: str, password: str) -> bool:
     rehash_password(request, mailbox, password)
     complete_login(request, attempt, mailbox, "", is_proof=False)
     return True
-
-
-def try_password(
-    request: HttpRequest, username: str, password: str
-) -> tuple[LoginAttempt, Mailbox | None]:
-    """Return the mailbox with this password, unless the panel would ask for more.
-
-    Failures count as those of the sign-in page.
-    """
-    name = username.strip()
-    attempt = LoginAttempt(request, [hash_account(BACKEND.model_name, name)])
-    attempt.check_throttle()
-    mailbox = BACKEND.authenticate(request, name, password, attempt)
-    if isinstance(mailbox, Mailbox) and is_password_enough(request, mailbox):
-        return attempt, mailbox
-    reason = "password" if mailbox is None else "needs the panel"
-    log_login_failure(name, as_panel_request(request).client_address, reason)
-    return attempt, None
-
-
-def is_password_enough(request: HttpRequest, mailbox: Mailbox) -> bool:
-    """Return whether the panel would ask for nothing but the password."""
-    needs_more = needs_second_step(request, mailbox) or must_enroll(request, mailbox)
-    return may_sign_in_locally(mailbox) and not needs_more
 
 
 # Methods of a mailbox owner who is signed in

@@ -18,7 +18,8 @@ from django.views.generic import View
 
 from mailadmin.accounts.throttling import TooManyLoginFailures
 from mailboxes.models import Mailbox
-from mailboxes.xmlrpc.methods import LOGIN_METHODS, OWNER_METHODS, is_password_enough
+from mailboxes.owner.password_sign_in import is_password_enough
+from mailboxes.xmlrpc.methods import LOGIN_METHODS, OWNER_METHODS
 
 MAX_REQUEST_BYTES = 256 * 1024
 CONTENT_TYPES = ("text/xml", "application/xml")

@@ -11,7 +11,6 @@ from mailadmin.db.fields import NO_END
 from mailboxes.models import Mailbox
 from mailboxes.postfix.dialects import get_dialect
 from mailboxes.postfix.dovecot_queries import build_password_not_expired
-from mailboxes.postfix.queries import QueryBuilder
 from mailboxes.services.expiry_reminders import iter_due_reminders
 from mailboxes.services.mailboxes import set_password
 from tests.base import World
@@ -94,7 +93,7 @@ class PasswordExpiryTests(World):
         self.assertFalse(self.expire().password_has_expired())
         self.assertEqual(list(iter_due_reminders()), [])
         self.assertIsNone(soon.password_end)
-        condition = build_password_not_expired(QueryBuilder(get_dialect()))
+        condition = build_password_not_expired(get_dialect())
         self.assertNotIn("password_expiry", condition)
         self.sign_in(self.root)
         self.assertNotContains(self.client.get("/domains/example.org/edit/"), "password_expiry")

@@ -1,7 +1,7 @@
-"""`compat-views`: make an older system's map files work on the panel's tables."""
+"""`compat-views`: let an older system's map files, SOGo or Nextcloud read the panel's tables."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,7 +14,7 @@ from mailadmin.console import make_printable
 from mailboxes.transfer.console import report_errors
 from mailboxes.transfer.legacy_views import grants, work
 from mailboxes.transfer.legacy_views.folders import find_relocated_mailboxes
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
+from mailboxes.transfer.legacy_views.systems import ACCOUNTS, LEGACY_SYSTEMS
 
 MAX_LISTED_MAILBOXES = 5
 OUTCOME_LABELS = {
@@ -28,7 +28,8 @@ OUTCOME_LABELS = {
 
 class Command(BaseCommand):
     help = (
-        "Create views with the table names of an older system, so that its map files keep working."
+        "Create views with the table names of an older system, so that its map files keep working,"
+        " or views by which SOGo or Nextcloud sign mailbox owners in."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,12 +38,12 @@ class Command(BaseCommand):
             "--database", metavar="NAME", help="database for the views (default: the panel's own)"
         )
         parser.add_argument("--drop", action="store_true", help="remove the views")
-        for name in ("postfix", "dovecot"):
+        for name, program in ACCOUNTS.items():
             parser.add_argument(
                 f"--{name}-account",
                 metavar="USER@HOST",
                 default=f"{name}@localhost",
-                help=f"database account in {name.title()}'s files (default: %(default)s)",
+                help=f"database account in {program.title}'s files (default: %(default)s)",
             )
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
@@ -51,7 +52,7 @@ class Command(BaseCommand):
     ) -> None:
         if database == "":
             raise CommandError(_("--database requires a name."), returncode=2)
-        accounts = self.parse_accounts(options)
+        accounts = self.parse_accounts(system, options)
         with report_errors():
             outcome = (work.drop_views if drop else work.create_views)(system, database)
         database = database or connection.settings_dict["NAME"]
@@ -64,19 +65,23 @@ class Command(BaseCommand):
         for line in iter_sql_lines(**result):
             self.stdout.write(line)
 
-    def parse_accounts(self, options: dict[str, Any]) -> list[str]:
+    def parse_accounts(self, system: str, options: dict[str, Any]) -> dict[str, str]:
+        """Return program → its account, quoted for SQL."""
         try:
-            return [
-                grants.parse_account(options[f"{name}_account"]) for name in ("postfix", "dovecot")
-            ]
+            return {
+                program.name: grants.parse_account(options[f"{program.name}_account"])
+                for program in LEGACY_SYSTEMS[system].accounts
+            }
         except ValidationError as error:
             raise CommandError(make_printable(" ".join(error.messages)), returncode=2) from error
 
 
-def find_manual_steps(system: str, database: str, accounts: list[str]) -> dict[str, list[str]]:
+def find_manual_steps(
+    system: str, database: str, accounts: Mapping[str, str]
+) -> dict[str, list[str]]:
     """Return what is left to the operator: grants, and mailboxes with mail in another folder."""
     return {
-        "grants": list(grants.iter_grants(system, database, *accounts)),
+        "grants": list(grants.iter_grants(system, database, accounts)),
         "elsewhere": list(find_relocated_mailboxes(system).values_list("pk", flat=True)),
     }
 

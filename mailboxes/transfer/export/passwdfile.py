@@ -98,7 +98,7 @@ def build_users_part(fields: dict[str, str]) -> LookupSelect:
     """Return the query of logins: password, mail location and quota, as Dovecot asks the panel."""
     builder = QueryBuilder(get_dialect())
     may_sign_in = (
-        f"{build_password_not_expired(builder)}"
+        f"{build_password_not_expired(builder.dialect)}"
         f" AND {build_main_password_condition(builder.dialect)}"
     )
     stored = build_password_with_scheme(builder.dialect, "mailbox.password")

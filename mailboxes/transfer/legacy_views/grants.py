@@ -1,16 +1,16 @@
-"""Grants for the mail server's database accounts: no more than their files need."""
+"""Grants for the database accounts of programs: no more than they need, and to read only."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from mailboxes.mailserver.generator.accounts import quote_identifier
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS, LegacyView
+from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
+from mailboxes.transfer.legacy_views.views import LegacyView
 
 ACCOUNT_RE = re.compile(r"(?P<user>[\w.-]{1,80})@(?P<host>[\w.:%/-]{1,255})", re.ASCII)
-SECRET_COLUMNS = {"password"}
 
 
 def parse_account(account: str) -> str:
@@ -21,18 +21,12 @@ def parse_account(account: str) -> str:
     return f"'{match['user']}'@'{match['host']}'"
 
 
-def iter_grants(system: str, database: str, postfix: str, dovecot: str) -> Iterator[str]:
-    """Yield a GRANT for each view and account; Postfix may not read passwords."""
-    for view in LEGACY_SYSTEMS[system]:
-        yield format_grant(
-            view,
-            database,
-            postfix,
-            [column for column in view.columns if column not in SECRET_COLUMNS],
-        )
-    for view in LEGACY_SYSTEMS[system]:
-        if SECRET_COLUMNS & set(view.columns):
-            yield format_grant(view, database, dovecot, list(view.columns))
+def iter_grants(system: str, database: str, accounts: Mapping[str, str]) -> Iterator[str]:
+    """Yield a GRANT for each program and each view that it reads; `accounts` are its own."""
+    for program in LEGACY_SYSTEMS[system].accounts:
+        for view in LEGACY_SYSTEMS[system].views:
+            if columns := program.get_columns(view):
+                yield format_grant(view, database, accounts[program.name], columns)
 
 
 def format_grant(view: LegacyView, database: str, account: str, columns: list[str]) -> str:

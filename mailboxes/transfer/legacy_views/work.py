@@ -11,12 +11,8 @@ from domains.models import Domain, DomainState
 from domains.services.locks import build_domain_states
 from mailadmin.db.bulk import chunks
 from mailboxes.mailserver.generator.accounts import quote_identifier
-from mailboxes.transfer.legacy_views.views import (
-    LEGACY_SYSTEMS,
-    LegacyView,
-    find_marker,
-    has_marker,
-)
+from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
+from mailboxes.transfer.legacy_views.views import LegacyView, find_marker, has_marker
 
 CREATED, CHANGED, UNCHANGED, REMOVED, ABSENT = "made", "changed", "same", "removed", "absent"
 
@@ -68,7 +64,7 @@ class TargetDatabase:
     """The database for a system's views; raises ValidationError if one of the names is taken."""
 
     def __init__(self, system: str, database: str | None = None) -> None:
-        self.views = LEGACY_SYSTEMS[system]
+        self.views = LEGACY_SYSTEMS[system].views
         self.database = database or str(connection.settings_dict["NAME"])
         if connection.vendor != "mysql":
             raise ValidationError(

@@ -12,7 +12,7 @@ from django.test import SimpleTestCase
 
 from domains.models import Admin, Domain
 from mailboxes.models import Alias, Mailbox
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
+from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
 from tests.base import World
 
 LAUGHS = "\n".join(

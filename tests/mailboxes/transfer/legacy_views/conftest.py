@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
+from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
 from tests.legacy_databases import Database
 from tests.mailboxes.transfer.legacy_views.queries import run
 

@@ -9,9 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from mailadmin.conf import BASE_DIR
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
+from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
 from tests.legacy_databases import environment
 from tests.mailboxes.transfer.legacy_systems import CONFIGURATIONS
+
+MAIL_SYSTEMS = ("ispmail", "forwardings")  # with files of Postfix and Dovecot
 
 
 def run(*arguments):
@@ -59,7 +61,7 @@ def definitions(database):
 
 
 def table_names(system):
-    return [view.name for view in LEGACY_SYSTEMS[system]]
+    return [view.name for view in LEGACY_SYSTEMS[system].views]
 
 
 def settings_in(system, folder, pattern):

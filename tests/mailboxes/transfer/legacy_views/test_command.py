@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mailboxes.models import Mailbox
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
+from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
 from tests.mailboxes.delivery.sending import (
     domain,
     mailbox,
@@ -50,11 +50,12 @@ def test_without_a_name_they_are_in_the_panels_own_database(panel):
     assert [line for line in expected["grants"] if "`password`" in line] == []
 
 
-def test_both_systems_fit_into_one_database(old):
+def test_all_systems_fit_into_one_database(old):
     for system in LEGACY_SYSTEMS:
         run(system, "--database", old.name)
     run("ispmail", "--database", old.name, "--drop")
-    assert sorted(old.tables()) == sorted(table_names("forwardings"))
+    others = [name for system in LEGACY_SYSTEMS for name in table_names(system)]
+    assert sorted(old.tables()) == sorted(set(others) - set(table_names("ispmail")))
 
 
 STRANGE = {
@@ -127,6 +128,7 @@ def test_a_database_may_have_any_name(mariadb, accounts):
         ["ispmail", "--postfix-account", "postfix"],
         ["ispmail", "--dovecot-account", "o'brien@localhost"],
         ["ispmail", "--dovecot-account", "dovecot@localhost; DROP TABLE alias"],
+        ["sogo", "--sogo-account", "sogo"],
         ["ispmail", "--database", ""],
         ["courier"],
     ],

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
 from tests.mailboxes.delivery.sending import (
     domain,
     mailbox,
 )
 from tests.mailboxes.transfer.legacy_views.queries import (
+    MAIL_SYSTEMS,
     definition,
     definitions,
     dovecot_queries,
@@ -68,7 +68,7 @@ def run_as(user, sql, database):
     return client.run(sql, database.name)
 
 
-@pytest.mark.parametrize("system", LEGACY_SYSTEMS)
+@pytest.mark.parametrize("system", MAIL_SYSTEMS)
 def test_each_account_can_run_its_queries_and_postfix_reads_no_password(old, accounts, system):
     domain()
     mailbox("bob@example.org")

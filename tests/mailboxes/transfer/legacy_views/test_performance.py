@@ -4,10 +4,10 @@ import pytest
 
 from domains.models import AliasDomain, Domain, DomainState, Transport
 from mailboxes.models import Alias, Mailbox
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS
 from tests.legacy_databases import Database
 from tests.mailboxes.transfer.legacy_views.queries import (
     BY_KEY,
+    MAIL_SYSTEMS,
     dovecot_queries,
     postfix_queries,
     rows_read,
@@ -63,7 +63,7 @@ def test_no_legacy_query_reads_more_than_a_few_rows(old):
     many_rows()
     keys = ["bob@d7.example", "eve@d7.example", "info@d7.example", "d7.example", "@d10007.example"]
     keys += ["@d7.example", "nobody@d7.example", "nowhere.example", "*"]
-    for system in LEGACY_SYSTEMS:
+    for system in MAIL_SYSTEMS:
         run(system, "--database", old.name)
         for key in keys:
             for query in postfix_queries(system, key) + dovecot_queries(system, key):
@@ -93,7 +93,7 @@ def adopted(request, mariadb):
 
 def answered(database, old):
     """Assert that every old query uses keys on these tables; return the results for bob."""
-    for system in LEGACY_SYSTEMS:
+    for system in MAIL_SYSTEMS:
         database.panel("manage.py", "compat-views", system, "--database", old.name)
         for key in ("bob@example.org", "@example.org", "example.org"):
             for query in postfix_queries(system, key) + dovecot_queries(system, key):

@@ -7,7 +7,8 @@ from domains.services.domains import set_domains
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import set_aliases
 from mailboxes.services.mailboxes import set_mailboxes
-from mailboxes.transfer.legacy_views.views import LEGACY_SYSTEMS, number_expression
+from mailboxes.transfer.legacy_views.sql import number_expression
+from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
 from tests.mailboxes.delivery.sending import (
     add_alias_domain,
     add_transport,
