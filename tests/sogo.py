@@ -100,11 +100,9 @@ class Sogo(Server):
         jar = http.cookiejar.CookieJar()
         self.browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
         data = {"userName": username, "password": password, "rememberLogin": 0}
-        request = urllib.request.Request(
-            f"{self.url}/connect", json.dumps(data).encode(), {"Content-Type": "application/json"}
-        )
+        self.browser.addheaders = [("Content-Type", "application/json")]
         try:
-            with self.browser.open(request) as response:
+            with self.browser.open(f"{self.url}/connect", json.dumps(data).encode()) as response:
                 return response.status
         except urllib.error.HTTPError as error:
             return error.code
