@@ -9,7 +9,7 @@ from mailadmin.conf import BASE_DIR
 
 COMMANDS = "sh"
 STATEMENTS = "sql"
-OTHER_LANGUAGES = {"ini", "mermaid", "python", "text", "yaml"}  # nothing in them is run
+OTHER_LANGUAGES = {"ini", "mermaid", "php", "python", "text", "yaml"}  # nothing in them is run
 
 BLOCK_RE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 COMMENT_RE = re.compile(r"(^|\s+)#\s.*$")

@@ -1,8 +1,10 @@
 """Roundcube's password plugin, configured as docs/webmail.md says."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from django.db import connection
 
 from mailadmin.changes.models import Log
 from mailadmin.conf import BASE_DIR
@@ -29,6 +31,15 @@ def read_page(driver):
         if f"'password_driver'] = '{driver}'" in text
     )
     return found
+
+
+DSN = "mysql://roundcube_password:password@127.0.0.1:3306/postfix"
+
+
+def read_statements():
+    """Return the documented statements for the account of the driver `sql`."""
+    page = (BASE_DIR / "docs/webmail.md").read_text()
+    return re.search(r"```sql\n(CREATE USER 'roundcube_password'.*?)```", page, re.S)[1]
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +90,29 @@ def test_without_the_setting_nothing_is_changed(roundcube, settings):
     ((text, kind),) = roundcube.change_password(PASSWORD, NEW)
     assert (text.split(".")[0], kind) == ("Could not save new password", "error")
     assert Mailbox.objects.get(pk=BOB).check_password(PASSWORD)
+
+
+@pytest.fixture
+def roundcube_with_sql(imaps, mariadb):
+    """Roundcube whose account has the documented rights."""
+    name = connection.settings_dict["NAME"]
+    statements = read_statements().replace("'localhost'", "'%'")
+    assert " ON postfix.mailbox TO " in statements and DSN in read_page("sql")
+    mariadb.execute(statements.replace("postfix.mailbox", f"{name}.mailbox"))
+    dsn = DSN.replace(":3306/postfix", f":{mariadb.port}/{name}")
+    with Roundcube(imaps, read_page("sql").replace(DSN, dsn)) as server:
+        yield server
+    mariadb.execute("DROP USER 'roundcube_password'@'%'")
+
+
+@pytest.mark.mariadb
+def test_the_documented_query_changes_one_password_alone(roundcube_with_sql, mariadb):
+    create_mailboxes_of("carol@example.com")
+    assert roundcube_with_sql.sign_in(BOB, PASSWORD)
+    assert roundcube_with_sql.change_password(PASSWORD, NEW) == SAVED
+    assert Mailbox.objects.get(pk=BOB).check_password(NEW)
+    assert Mailbox.objects.get(pk="carol@example.com").check_password(PASSWORD)
+    assert not Log.objects.filter(action="edit_password").exists()  # as the page says
+    client = replace(mariadb, user="roundcube_password", password="password")
+    for sql in ("SELECT password FROM mailbox", "UPDATE mailbox SET quota = 1"):
+        assert "denied" in client.run(sql, connection.settings_dict["NAME"]).stderr, sql

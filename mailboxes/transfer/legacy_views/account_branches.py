@@ -51,7 +51,7 @@ def aliases_expression(builder: ViewSqlBuilder) -> str:
     They are found by the index of targets, as the mailbox is one of few rows that a program reads.
     """
     dialect = builder.dialect
-    alias = builder.join(Alias, "own", "address", "entry.alias", "own.active = 1")
+    alias = builder.join(Alias, "own", "address", "entry.address", "own.active = 1")
     conditions = (
         dialect.equals("entry.name", AliasTarget, "name", f"LOWER({ADDRESS})"),
         dialect.equals("own.goto", Alias, "goto", ADDRESS),
