@@ -33,7 +33,6 @@ GROWTH, SLACK = 1.3, 400
 # anew by WRITE_PAGE_COSTS=1: look at the difference before it is committed.
 COSTS_FILE = Path(__file__).with_name("page_costs.csv")
 METHODS = ("GET", "POST", "PATCH", "DELETE")
-PLAN_VARIATION = 1.02  # of the rows read
 SIZE_GROWTH, SIZE_SLACK = 1.02, 200  # bytes: dates, tokens and names differ a little
 
 
@@ -146,14 +145,10 @@ def test_rows_read_do_not_grow_with_the_database(costs, method):
 @pytest.mark.mysql
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_page_reads_more_of_a_long_log_than_it_shows(log_costs, method):
-    """Its log has 490,000 lines more; a page may show more of it, as some lines are rare.
-
-    The plans of queries that read very many rows differ with the statistics of the tables.
-    """
+    """Its log has 490,000 lines more; a page may show more of it, as some lines are rare."""
     grown = {
         (person, page.name): (small[1], large[1])
         for person, page, small, large in costs_by_page(log_costs, method)
-        if page.exempt != LOOKS_EVERYWHERE
-        and large[1] > small[1] * PLAN_VARIATION + A_ROW[person] * SHOWN
+        if page.exempt != LOOKS_EVERYWHERE and large[1] > small[1] + A_ROW[person] * SHOWN
     }
     assert grown == {}
