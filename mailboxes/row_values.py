@@ -21,12 +21,7 @@ OWN_ALIASES = CompiledQuery(
         Alias.objects.filter(pk__in=keys)
         .only("goto", "domain", "active")
         .annotate(
-            is_domain_active=Subquery(
-                Domain.objects.filter(pk=OuterRef("domain")).values("active")
-            ),
-            domain_expiry=Subquery(
-                Domain.objects.filter(pk=OuterRef("domain")).values("password_expiry")
-            ),
+            is_domain_active=Subquery(Domain.objects.filter(pk=OuterRef("domain")).values("active"))
         )
     )
 )
@@ -53,35 +48,28 @@ def add_delivery(mailboxes: Sequence[Any], principal: Any) -> None:
     aliases = {alias.pk.lower(): alias for alias in OWN_ALIASES.fetch(keys=keys)}
     problems = find_alias_problems(principal, [a for a in aliases.values() if a.active])
     away = {key.lower() for (key,) in AWAY_KEYS.fetch(keys=keys)}
-    domains = find_domains_of_mailboxes(mailboxes, aliases.values())
+    inactive = find_inactive_domains(mailboxes, aliases.values())
     for row in mailboxes:
         row.alias = aliases.get(row.pk.lower())
         row.problems = problems.get(row.alias.pk, []) if row.alias else []
         row.is_away = row.pk.lower() in away
-        row.own_domain = domains.get(fold(row.domain_id))
-        row.is_domain_inactive = row.own_domain is not None and not row.own_domain.active
+        row.is_domain_inactive = fold(row.domain_id) in inactive
+
+
+def find_inactive_domains(mailboxes: Iterable[Mailbox], aliases: Iterable[Any]) -> set[str]:
+    """Return which domains of the mailboxes are inactive, as far as possible from their aliases."""
+    states = {fold(alias.domain_id): alias.is_domain_active for alias in aliases}
+    unknown = {row.domain_id for row in mailboxes if fold(row.domain_id) not in states}
+    if unknown:
+        rows = Domain.objects.filter(pk__in=unknown).values_list("pk", "active")
+        states |= {fold(name): active for name, active in rows}
+    return {name for name, active in states.items() if active is False}
 
 
 def add_domains(mailboxes: list[Any]) -> list[Any]:
-    """Return these mailboxes with their domains, read together."""
-    domains = find_domains_of_mailboxes(mailboxes, ())
+    """Return these mailboxes with what the expiry of their passwords needs of their domains."""
+    rows = Mailbox.objects.select_related("domain").only("domain__password_expiry")
+    domains = {row.pk: row.domain for row in rows.filter(pk__in=[row.pk for row in mailboxes])}
     for row in mailboxes:
-        row.own_domain = domains.get(fold(row.domain_id))
+        row.own_domain = domains.get(row.pk)
     return mailboxes
-
-
-def find_domains_of_mailboxes(
-    mailboxes: Iterable[Mailbox], aliases: Iterable[Any]
-) -> dict[str, Domain]:
-    """Return the domains, with a few columns, as far as possible from what the aliases have."""
-    domains = {
-        fold(alias.domain_id): Domain(
-            alias.domain_id, active=alias.is_domain_active, password_expiry=alias.domain_expiry
-        )
-        for alias in aliases
-        if alias.is_domain_active is not None
-    }
-    if unknown := {row.domain_id for row in mailboxes if fold(row.domain_id) not in domains}:
-        rows = Domain.objects.filter(pk__in=unknown).only("active", "password_expiry")
-        domains |= {fold(row.pk): row for row in rows}
-    return domains

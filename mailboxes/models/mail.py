@@ -117,7 +117,8 @@ class Mailbox(Principal, TimestampedModel):
 
     def password_has_expired(self) -> bool:
         """Return whether the password has expired; without an expiry in the domain none does."""
-        return self.password_end is not None and self.password_end <= timezone.now()
+        is_past = is_end_date(self.password_expiry) and self.password_expiry <= timezone.now()
+        return is_past and self.password_end is not None
 
     @property
     def password_end(self) -> datetime.datetime | None:
