@@ -54,7 +54,15 @@ def package():
     version = find_php_version()
     names = (*PACKAGES, *(f"php{version}-{name}" for name in EXTENSIONS))
     packages.unpack(names, server.folder, suite)
+    make_relative(server.folder / "usr/share/php")
     return server.folder
+
+
+def make_relative(libraries):
+    """Have the libraries load each other from here: those of Debian 13 name where they belong."""
+    for path in libraries.rglob("*autoload.php"):
+        text = path.read_text()
+        path.write_text(text.replace("'/usr/share/php/", f"'{libraries}/"))
 
 
 def find_php_version():

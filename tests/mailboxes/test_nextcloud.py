@@ -16,7 +16,11 @@ from tests.mailboxes.delivery.sending import create_mailboxes_of, perform_servic
 from tests.mailboxes.transfer.legacy_views.queries import grants, run
 from tests.servers import command
 
-pytestmark = [pytest.mark.mariadb, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.mariadb,
+    pytest.mark.release,
+    pytest.mark.django_db(transaction=True),
+]
 BOB, CAROL = "bob@example.org", "carol@example.com"
 PLACE = "mysql:host=127.0.0.1;port=3306;dbname=postfix;charset=utf8mb4"
 # As the app does: prepared statements, the first column, and `%` around what is searched

@@ -101,5 +101,8 @@ def number_expression(expression: str) -> str:
 
 
 def utf8mb4_expression(expression: str) -> str:
-    """Convert to a charset that fits the other branches; for columns that nobody searches."""
-    return f"CONVERT({expression} USING utf8mb4)"
+    """Convert to a charset that fits the other branches; for columns that nobody searches.
+
+    With a collation of its own: that of a newer MariaDB does not fit the text of a query.
+    """
+    return f"CONVERT({expression} USING utf8mb4) COLLATE utf8mb4_general_ci"

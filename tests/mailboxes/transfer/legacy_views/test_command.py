@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import connection
 
 from mailboxes.models import Mailbox
 from mailboxes.transfer.legacy_views.systems import LEGACY_SYSTEMS
@@ -27,15 +28,23 @@ pytestmark = [
 ]
 
 
+def count_created_views():
+    """Return how many views the connection of the command has created."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Com_create_view'")
+        return int(cursor.fetchone()[1])
+
+
 @pytest.mark.parametrize("system", LEGACY_SYSTEMS)
 def test_views_are_created_once_and_removed_again(old, system):
     there = dict.fromkeys(table_names(system), "created")
     assert verbs(run(system, "--database", old.name)) == there
     assert sorted(old.tables()) == sorted(there)
-    made = old.rows("SHOW GLOBAL STATUS LIKE 'Com_create_view'")
+    made = count_created_views()
+    assert made >= len(there)
     said = run(system, "--database", old.name)
     assert set(verbs(said).values()) == {"unchanged"}
-    assert old.rows("SHOW GLOBAL STATUS LIKE 'Com_create_view'") == made
+    assert count_created_views() == made
     assert set(verbs(run(system, "--database", old.name, "--drop")).values()) == {"removed"}
     assert old.tables() == []
     assert set(verbs(run(system, "--database", old.name, "--drop")).values()) == {"did not exist"}
