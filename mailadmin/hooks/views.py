@@ -4,6 +4,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.hooks.models import HookDelivery
 from mailadmin.hooks.services import cancel_deliveries, retry_deliveries
 from mailadmin.jobs.queue_views import QueueListView
+from mailadmin.translation import gettext_lazy
 
 
 class DeliveryListView(QueueListView):
@@ -11,6 +12,7 @@ class DeliveryListView(QueueListView):
 
     roles = Role.SUPERADMIN
     model = HookDelivery
+    title = gettext_lazy("Scripts and webhooks")
     url_name = "deliveries"
     template_name = "deliveries.html"
     search_fields = ("key", "event", "target")

@@ -14,7 +14,7 @@ from mailadmin.accounts.permissions import RoleRequiredMixin
 from mailadmin.changes.perform import perform
 from mailadmin.formatting import page_url
 from mailadmin.jobs.queued_rows import QueuedRow
-from mailadmin.tables.actions import Service
+from mailadmin.tables.actions import Service, Text
 from mailadmin.tables.filters import search_rows
 from mailadmin.tables.pages import InvalidCursor, Page, read_page
 
@@ -25,6 +25,7 @@ class QueueListView(RoleRequiredMixin, TemplateView):
     """The rows of a queue in scope, newest first, and buttons for those in certain states."""
 
     model: Any  # a QueuedRow with `State`
+    title: Text = ""
     url_name = ""
     search_fields: Sequence[str] = ()
     services: Mapping[str, Service] = {}  # action → what it does with the chosen rows
@@ -33,7 +34,10 @@ class QueueListView(RoleRequiredMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         page = self.get_page()
         return super().get_context_data(
+            title=self.title,
+            url_name=self.url_name,
             rows=page.rows,
+            changed_states=self.changed_states,
             filters=self.filters,
             states=self.model.State,
             waiting=any(row.is_waiting for row in page.rows),

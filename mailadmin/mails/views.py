@@ -4,6 +4,7 @@ from mailadmin.accounts.models import Role
 from mailadmin.jobs.queue_views import QueueListView
 from mailadmin.mails.models import OutgoingMail
 from mailadmin.mails.services import cancel_mails, retry_mails
+from mailadmin.translation import gettext_lazy
 
 
 class OutgoingMailListView(QueueListView):
@@ -11,6 +12,7 @@ class OutgoingMailListView(QueueListView):
 
     roles = Role.ADMINS
     model = OutgoingMail
+    title = gettext_lazy("Outgoing mail")
     url_name = "mails"
     template_name = "mails.html"
     search_fields = ("recipient",)
