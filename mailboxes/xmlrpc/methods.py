@@ -120,7 +120,7 @@ def get_targets(request: HttpRequest) -> list[str]:
 def update_targets(request: HttpRequest, targets: list[str], flag: str) -> bool:
     if not settings.MAILADMIN_EDIT_ALIAS or flag not in ("forward_and_store", "remote_only"):
         return False
-    values = {"goto": "\n".join(map(str, targets))}
+    values = {"goto": "\n".join(targets)}
     if flag == "forward_and_store":
         values["goto_mailbox"] = "on"
     return save(ForwardingForm, values, get_actor(request), mailbox=get_mailbox(request))
