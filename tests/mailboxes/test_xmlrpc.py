@@ -105,6 +105,21 @@ class XmlRpcTests(LiveServerTestCase):
         self.assertNotIn(target, Alias.objects.get(pk=self.bob.pk).goto)
         self.assertEqual(vacation.getDetails()["subject"], "Away")
 
+    def test_a_reply_that_no_form_would_accept_is_ended(self):
+        """PostfixAdmin stores such: a start long ago, an end that has passed, no subject."""
+        Vacation.objects.create(
+            mailbox=self.bob,
+            domain_id="example.org",
+            subject="",
+            body="",
+            activefrom=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC),
+            activeuntil=timezone.now() - datetime.timedelta(days=1),
+        )
+        self.sign_in()
+        self.assertIs(self.server.vacation.remove(), True)
+        self.assertIs(self.server.vacation.checkVacation(), False)
+        self.assertIs(self.server.vacation.remove(), True)
+
     @override_settings(MAILADMIN_VACATION_CONTROL=False)
     def test_replies_that_owners_may_not_set(self):
         self.sign_in()
