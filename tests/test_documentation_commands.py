@@ -68,11 +68,12 @@ def test_programs_of_the_repository_exist_and_are_executable():
 @pytest.mark.mariadb
 def test_the_account_of_the_readme_can_migrate_a_database(mariadb, empty_database):
     """README and docs have the same statements; the account gets no other rights."""
-    (readme, adopting) = (
+    (readme, (*adopting, dropping)) = (
         [each.text for each in documentation.find_commands("sql") if each.page == page]
         for page in ("README.md", "docs/adopting-postfixadmin.md")
     )
     assert readme == adopting
+    assert dropping.startswith("DROP USER")  # at the end of the way back
     name = empty_database.rpartition("/")[2].partition("?")[0]
     account = f"'docs_{os.getpid()}'@'127.0.0.1'"
     for statement in readme:
