@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from mailadmin.accounts.login import complete_login
+from mailadmin.accounts.login import open_session
 from mailadmin.accounts.rehash import rehash_password
 from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.fields import is_known_date
@@ -39,7 +39,7 @@ def sign_in(request: HttpRequest, username: str, password: str) -> bool:
         return False
     request.session.flush()
     rehash_password(request, mailbox, password)
-    complete_login(request, attempt, mailbox, "", is_proof=False)
+    open_session(request, attempt, mailbox)
     return True
 
 

@@ -14,6 +14,7 @@ from domains.models import DomainFactorPolicy
 from mailadmin.accounts.external import ORIGIN_KEY
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.changes.models import Change
+from mailadmin.mails.languages import get_person_language, remember_language
 from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
 from tests.base import PASSWORD, World, build_world
 
@@ -65,6 +66,11 @@ class XmlRpcTests(LiveServerTestCase):
         self.sign_in()
         self.assertEqual(self.server.alias.get(), [])
         self.assert_fault(620, self.connect().alias.get)  # another client
+
+    def test_the_language_of_mails_is_not_that_of_the_webmail_server(self):
+        remember_language(self.bob, "de")
+        self.sign_in()
+        self.assertEqual(get_person_language(self.bob), "de")
 
     def test_the_password_is_changed_by_the_rules_of_the_panel(self):
         self.sign_in()
