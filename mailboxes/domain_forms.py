@@ -40,7 +40,7 @@ class DomainForm(BaseDomainForm):
     )
 
     field_order = [
-        *BaseDomainForm.Meta.fields[:8],
+        *BaseDomainForm.Meta.fields[: BaseDomainForm.Meta.fields.index("active")],
         "default_aliases",
         "default_aliases_to",
         "active",

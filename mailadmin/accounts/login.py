@@ -35,6 +35,17 @@ def complete_login(
 
     `is_proof` says whether dangerous steps are open for the next minutes.
     """
+    open_session(request, attempt, principal)
+    remember_language(principal, get_language())
+    if is_proof:
+        record_proof(request)
+    response = redirect(get_redirect_target(request, target, settings.LOGIN_REDIRECT_URL))
+    attempt.remember_browser(response, principal.account_key)
+    return response
+
+
+def open_session(request: HttpRequest, attempt: LoginAttempt, principal: Principal) -> None:
+    """Begin the session of a principal who has proved who they are."""
     attempt.record_success(principal.account_key)
     login(request, principal, backend=find_backend(principal.model_label).path)  # type: ignore[arg-type]  # or a mailbox
     lifetime = datetime.timedelta(seconds=settings.SESSION_COOKIE_AGE)
@@ -42,12 +53,6 @@ def complete_login(
     record_session(request, principal)
     if attempt.is_new_client(principal.account_key):
         notify_of_sign_in(request, principal)
-    remember_language(principal, get_language())
-    if is_proof:
-        record_proof(request)
-    response = redirect(get_redirect_target(request, target, settings.LOGIN_REDIRECT_URL))
-    attempt.remember_browser(response, principal.account_key)
-    return response
 
 
 def notify_of_sign_in(request: HttpRequest, principal: Principal) -> None:

@@ -13,7 +13,7 @@ from mailadmin.conf.parsers import (
     parse_recipient_delimiter,
     parse_regex,
     parse_service_name,
-    parse_text,
+    regex_parser,
 )
 
 DOMAIN_SETTINGS = (
@@ -75,7 +75,7 @@ DOMAIN_SETTINGS = (
     EnvironmentSetting(
         "MAILADMIN_TRANSPORT_DEFAULT",
         "virtual",
-        parse_text,
+        regex_parser(r"\S+", "the name of one transport"),
         "transport of a new domain",
     ),
     EnvironmentSetting(

@@ -30,7 +30,9 @@ def parse_password_rules(value: str) -> tuple[tuple[str, str], ...]:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(rules, dict) or not all(isinstance(text, str) for text in rules.values()):
         raise ValueError("is not a JSON object of regular expressions and texts")
-    for pattern in rules:
+    for pattern, text in rules.items():
+        if not text.strip():
+            raise ValueError(f"contains {pattern!r} without a text")
         try:
             re.compile(pattern)
         except re.error as error:

@@ -36,7 +36,9 @@ SETTINGS = (
         parse_database_url,
         "`mysql://user:password@host[:port][,host[:port]…]/name[?unix_socket=…&ssl_ca=…]`"
         " (user and password percent-encoded) or `sqlite:///path`; default: the file"
-        " `mailadmin.sqlite3` next to `manage.py`",
+        " `mailadmin.sqlite3` next to `manage.py`. For TLS there are the options `ssl_ca`,"
+        " `ssl_capath`, `ssl_cert`, `ssl_key` and `ssl_cipher`: with a CA the server's certificate"
+        " is verified. `ssl_verify=no` encrypts without verifying it",
         secret=True,
     ),
     EnvironmentSetting(

@@ -43,7 +43,7 @@ class FetchmailTable(Table):
     count_text = ngettext_lazy("%(count)s fetchmail entry", "%(count)s fetchmail entries", "count")
     search_fields = ["mailbox__username", "src_server", "src_user"]
     domain_lookup = "mailbox__domain"
-    roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS)
+    roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS) | {"import": Role.SUPERADMIN}
     export_roles = dict.fromkeys(
         [
             *("mailbox", "src_server", "src_port", "src_auth", "src_user", "src_folder"),

@@ -30,7 +30,7 @@ class Module(NamedTuple):
     view: tuple[Column, ...] = ()
     defaults: Mapping[str, Any] = {}  # of options that are not given, where the panel's differ
     left_out: tuple[str, ...] = ()  # fields that PostfixAdmin expresses by the address
-    translate: Callable[[Options], Options] = dict  # options that the panel has not
+    translate: Callable[[Options], Options] = dict  # options that the panel does not have
 
     @property
     def table(self) -> Table:

@@ -20,11 +20,11 @@ from mailboxes.postfixadmin.php_values import to_text
 MYSQL_TYPES = ("mysql", "mysqli")
 SMTP_SCHEMES = {"plain": "smtp", "starttls": "smtp+starttls", "tls": "smtps"}
 PATTERN_RE = re.compile(r"/(.*)/(i?)", re.DOTALL)
-# PostfixAdmin's names of its messages → texts of the panel
+# PostfixAdmin's names of its messages → texts of the panel, for one and for more
 RULE_TEXTS = {
-    "password_no_characters": "Use at least {count} letters from a to z.",
-    "password_no_digits": "Use at least {count} digits.",
-    "password_no_special": "Use at least {count} special characters.",
+    "password_no_characters": ("Use a letter from a to z.", "letters from a to z"),
+    "password_no_digits": ("Use a digit.", "digits"),
+    "password_no_special": ("Use a special character.", "special characters"),
 }
 LENGTH_RE = re.compile(r"/\^?\.\{(\d+),?\}\$?/")
 PANEL_PASSWORD_LENGTH = 8
@@ -162,10 +162,18 @@ def build_password_rules(options: Options) -> str:
                 f"the rule {rule} is not a regular expression that the panel can read: set"
                 " MAILADMIN_PASSWORD_RULES by hand"
             )
-        name, _space, count = str(to_text(value)).partition(" ")
         flags = "(?i)" if pattern[2] else ""
-        found[flags + pattern[1]] = RULE_TEXTS.get(name, name).format(count=count)
+        found[flags + pattern[1]] = format_rule(str(to_text(value)))
     return json.dumps(found)
+
+
+def format_rule(message: str) -> str:
+    """Return the text of a rule: the panel's for a message of PostfixAdmin, another as it is."""
+    name, _space, count = message.partition(" ")
+    if name not in RULE_TEXTS:
+        return message
+    one, many = RULE_TEXTS[name]
+    return one if count in ("", "1") else f"Use at least {count} {many}."
 
 
 def build_password_recovery(options: Options) -> str:

@@ -45,10 +45,7 @@ def iter_options() -> Iterator[tuple[str, str]]:
 def describe_option(option: Option) -> str:
     if option.variable:
         return f"`MAILADMIN_{option.variable}`"
-    reason = option.reason or option.advice
-    return f"no variable: {reason}" + (
-        f"; {option.advice}" if option.reason and option.advice else ""
-    )
+    return f"no variable: {option.advice or option.reason}"
 
 
 if __name__ == "__main__":

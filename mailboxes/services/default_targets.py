@@ -29,6 +29,6 @@ def save_default_targets(changes: Changes, rows: Iterable[Mapping[str, Any]]) ->
         own = AdminPreference.objects.filter(admin=principal.pk, pref_key=PREFERENCE)
         if not wanted or len(wanted) > MAX_LENGTH:
             own.delete()
-        elif not own.update(pref_value=wanted) and not own.exists():
-            key = {"admin_id": principal.pk, "pref_key": PREFERENCE}
-            AdminPreference.objects.bulk_create([AdminPreference(**key, pref_value=wanted)])
+        elif not own.update(pref_value=wanted):
+            new = AdminPreference(admin_id=principal.pk, pref_key=PREFERENCE, pref_value=wanted)
+            AdminPreference.objects.bulk_create([new], ignore_conflicts=True)

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from domains.services.locks import lock_domains
+from mailadmin.accounts.models import Role
 from mailadmin.changes.perform import Changes
 from mailadmin.db.bulk import chunks
 from mailadmin.db.models import copy_with_values
@@ -105,7 +106,8 @@ def _save(changes: Changes, edits: Sequence[tuple[str, Values]]) -> list[Vacatio
 
 
 def _check_role(changes: Changes) -> None:
-    if changes.principal.role not in get_vacation_roles():
+    """Refuse whom the operator does not allow it; superadmins also import what is disabled."""
+    if changes.principal.role not in Role.SUPERADMIN | get_vacation_roles():
         raise PermissionDenied
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from mailadmin.accounts.models import Role
 from mailadmin.tables.actions import Services
 from mailadmin.tables.columns import Column
-from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, Table
+from mailadmin.tables.table import DATE_COLUMNS, READ_ROLES, WRITE_SCREENS, Table
 from mailadmin.translation import gettext_lazy, ngettext_lazy
 from mailboxes.models import Vacation
 from mailboxes.services.vacations import (
@@ -36,9 +36,7 @@ class VacationTable(Table):
     new_label = gettext_lazy("New vacation reply")
     count_text = ngettext_lazy("%(count)s vacation reply", "%(count)s vacation replies", "count")
     search_fields = ["mailbox__username", "subject"]
-    roles = READ_ROLES | dict.fromkeys(
-        ("create", "edit", "toggle", "bulk", "delete", "import"), Role.ADMINS
-    )
+    roles = READ_ROLES | dict.fromkeys(WRITE_SCREENS, Role.ADMINS) | {"import": Role.SUPERADMIN}
     export_roles = dict.fromkeys(
         [
             *("email", "subject", "body", "active", "activefrom", "activeuntil", "interval_time"),

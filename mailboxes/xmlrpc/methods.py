@@ -5,22 +5,24 @@ As there, a value that is not accepted makes a method return False; the log says
 
 import datetime
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from mailadmin.accounts.login import complete_login
+from mailadmin.accounts.login import open_session
 from mailadmin.accounts.rehash import rehash_password
-from mailadmin.changes.perform import Actor
+from mailadmin.changes.perform import Actor, perform
 from mailadmin.db.fields import is_known_date
 from mailadmin.tables.forms import ConflictCheckedForm
 from mailboxes.models import Alias, Mailbox, Vacation
 from mailboxes.owner.forms import ForwardingForm, PasswordChangeForm
 from mailboxes.owner.password_sign_in import try_password
+from mailboxes.services.vacations import set_vacations
 from mailboxes.vacations.access import get_vacation_roles
 from mailboxes.vacations.forms import MAX_TIMESTAMP_DATE, VacationForm
 
@@ -37,7 +39,7 @@ def sign_in(request: HttpRequest, username: str, password: str) -> bool:
         return False
     request.session.flush()
     rehash_password(request, mailbox, password)
-    complete_login(request, attempt, mailbox, "", is_proof=False)
+    open_session(request, attempt, mailbox)
     return True
 
 
@@ -106,9 +108,13 @@ def remove_vacation(request: HttpRequest) -> bool:
     vacation = Vacation.objects.filter(pk=get_mailbox(request).pk).first()
     if vacation is None or not is_vacation_supported(request):
         return False
-    form = VacationForm(actor=get_actor(request), mailbox=get_mailbox(request))
-    values = {name: form.initial[name] for name in form.fields if name != "active"}
-    return save(VacationForm, values, get_actor(request), mailbox=get_mailbox(request))
+    actor = get_actor(request)
+    try:  # without the form, which asks for more than PostfixAdmin does
+        perform(actor, set_vacations, [vacation.pk], "active", False)
+    except ValidationError as error:
+        log_refusal(actor, "active", error.messages)
+        return False
+    return True
 
 
 def get_targets(request: HttpRequest) -> list[str]:
@@ -120,7 +126,7 @@ def get_targets(request: HttpRequest) -> list[str]:
 def update_targets(request: HttpRequest, targets: list[str], flag: str) -> bool:
     if not settings.MAILADMIN_EDIT_ALIAS or flag not in ("forward_and_store", "remote_only"):
         return False
-    values = {"goto": "\n".join(map(str, targets))}
+    values = {"goto": "\n".join(targets)}
     if flag == "forward_and_store":
         values["goto_mailbox"] = "on"
     return save(ForwardingForm, values, get_actor(request), mailbox=get_mailbox(request))
@@ -170,8 +176,12 @@ def save(
     if form.is_valid() and form.save() is not None:
         return True
     for field, errors in form.errors.items():
-        logger.warning("refused for %s: %s: %s", actor.principal.pk, field, "; ".join(errors))
+        log_refusal(actor, field, errors)
     return False
+
+
+def log_refusal(actor: Actor, field: str, errors: Iterable[str]) -> None:
+    logger.warning("refused for %s: %s: %s", actor.principal.pk, field, "; ".join(errors))
 
 
 def parse_moment(text: str) -> datetime.datetime | None:

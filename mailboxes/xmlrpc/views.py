@@ -16,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.generic import View
 
+from mailadmin.accounts.external import ORIGIN_KEY
 from mailadmin.accounts.throttling import TooManyLoginFailures
 from mailboxes.models import Mailbox
 from mailboxes.owner.password_sign_in import is_password_enough
@@ -25,6 +26,7 @@ MAX_REQUEST_BYTES = 256 * 1024
 CONTENT_TYPES = ("text/xml", "application/xml")
 # Numbers of faults as Zend's server, which PostfixAdmin uses, has them
 UNKNOWN_METHOD, WRONG_PARAMETERS, NOT_XML, TOO_MANY, REFUSED = 620, 623, 651, 429, 403
+KINDS = {"targets": list, "interval": int}  # of parameters that are no texts
 
 
 @method_decorator([login_not_required, csrf_exempt], name="dispatch")
@@ -60,11 +62,12 @@ class XmlRpcView(View):
 @sensitive_variables()
 def parse_call(body: bytes) -> tuple[tuple[Any, ...], str]:
     """Return the arguments and the method of a call; Fault if it is none."""
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+    # A NUL is part of UTF-16, in which the declaration would have other bytes.
+    if b"<!DOCTYPE" in body or b"\0" in body:
         raise xmlrpc.client.Fault(NOT_XML, "Failed to parse request")
     try:
         arguments, name = xmlrpc.client.loads(body, use_builtin_types=True)
-    except (ExpatError, xmlrpc.client.Error, ValueError, TypeError, IndexError, KeyError):
+    except (ExpatError, xmlrpc.client.Error, ValueError, TypeError, LookupError, ArithmeticError):
         raise xmlrpc.client.Fault(NOT_XML, "Failed to parse request") from None
     return arguments, name or ""
 
@@ -87,9 +90,11 @@ def call_method(request: HttpRequest, name: str, arguments: tuple[Any, ...]) -> 
 
 
 def get_methods(request: HttpRequest) -> Mapping[str, Callable[..., Any]]:
-    """Return what the caller may call: nothing but `login` before they have signed in."""
+    """Return what the caller may call: nothing but `login` before a password was given."""
     person = request.user
-    if not isinstance(person, Mailbox) or not is_password_enough(request, person):
+    if not isinstance(person, Mailbox) or ORIGIN_KEY in request.session:
+        return LOGIN_METHODS  # also after a single sign-on, which is for pages
+    if not is_password_enough(request, person):
         return LOGIN_METHODS
     if person.password_has_expired() or person.is_password_requested():
         return {name: OWNER_METHODS[name] for name in ("user.changePassword",)}
@@ -102,9 +107,15 @@ def accepts(method: Callable[..., Any], arguments: tuple[Any, ...]) -> bool:
     required = [each for each in parameters if each.default is inspect.Parameter.empty]
     if not len(required) <= len(arguments) <= len(parameters):
         return False
-    kinds = {"targets": list, "interval": int}
     pairs = zip(parameters, arguments, strict=False)
-    return all(type(value) is kinds.get(each.name, str) for each, value in pairs)
+    return all(has_kind(value, KINDS.get(each.name, str)) for each, value in pairs)
+
+
+def has_kind(value: Any, kind: type) -> bool:
+    """Return whether a value is of this type; lists are of texts."""
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return type(value) is kind
 
 
 def build_response(result: tuple[Any, ...] | xmlrpc.client.Fault) -> HttpResponse:

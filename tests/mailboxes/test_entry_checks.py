@@ -135,6 +135,14 @@ class DomainLookupTests(World):
         self.assertIn("cannot be looked up", response.json()["errors"]["domain"][0])
         self.assertFalse(Domain.objects.filter(pk="quiet.test").exists())
 
+    def test_many_domains_are_not_looked_up_for_longer_than_one(self):
+        with NameServer(a="NS", b="NS"), mock.patch.object(dns_lookup, "LOOKUP_SECONDS", 0):
+            self.assertEqual(self.forward("x@a.test", "x@b.test").status_code, 422)
+
+    def test_a_local_domain_in_capitals_is_not_looked_up(self):
+        with NameServer():
+            self.assertEqual(self.forward("carol@EXAMPLE.com").status_code, 200)
+
     @override_settings(MAILADMIN_EMAILCHECK_RESOLVE_DOMAIN=False)
     def test_without_the_setting_nobody_is_asked(self):
         with NameServer():

@@ -67,6 +67,12 @@ class PasswordApiTests(World):
             {"user": "bob%25"},
             {"user": "b_b@example.org"},
             {"user": "alice@example.org"},  # an admin
+            {"user": "bob@example.org%00"},
+            {"user": "bob%7F@example.org"},
+            {"user": "%F0%9F%90%87@example.org"},
+            {"user": "b" * 100_000},
+            {"curpass": "x" * 100_000},
+            {"curpass": "%00"},
         ):
             response = self.post(**fields)
             self.assert_refused(response, 403, "Incorrect address or password")

@@ -11,8 +11,10 @@ from django.test import LiveServerTestCase, override_settings
 from django.utils import timezone
 
 from domains.models import DomainFactorPolicy
+from mailadmin.accounts.external import ORIGIN_KEY
 from mailadmin.accounts.factors.models import PolicyLevel
 from mailadmin.changes.models import Change
+from mailadmin.mails.languages import get_person_language, remember_language
 from mailboxes.models import Alias, Mailbox, Vacation, vacation_target
 from tests.base import PASSWORD, World, build_world
 
@@ -65,6 +67,11 @@ class XmlRpcTests(LiveServerTestCase):
         self.assertEqual(self.server.alias.get(), [])
         self.assert_fault(620, self.connect().alias.get)  # another client
 
+    def test_the_language_of_mails_is_not_that_of_the_webmail_server(self):
+        remember_language(self.bob, "de")
+        self.sign_in()
+        self.assertEqual(get_person_language(self.bob), "de")
+
     def test_the_password_is_changed_by_the_rules_of_the_panel(self):
         self.sign_in()
         self.assertIs(self.server.user.login("bob@example.org", PASSWORD), True)
@@ -104,6 +111,21 @@ class XmlRpcTests(LiveServerTestCase):
         self.assertNotIn(target, Alias.objects.get(pk=self.bob.pk).goto)
         self.assertEqual(vacation.getDetails()["subject"], "Away")
 
+    def test_a_reply_that_no_form_would_accept_is_ended(self):
+        """PostfixAdmin stores such: a start long ago, an end that has passed, no subject."""
+        Vacation.objects.create(
+            mailbox=self.bob,
+            domain_id="example.org",
+            subject="",
+            body="",
+            activefrom=datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC),
+            activeuntil=timezone.now() - datetime.timedelta(days=1),
+        )
+        self.sign_in()
+        self.assertIs(self.server.vacation.remove(), True)
+        self.assertIs(self.server.vacation.checkVacation(), False)
+        self.assertIs(self.server.vacation.remove(), True)
+
     @override_settings(MAILADMIN_VACATION_CONTROL=False)
     def test_replies_that_owners_may_not_set(self):
         self.sign_in()
@@ -139,6 +161,17 @@ class XmlRpcTests(LiveServerTestCase):
         self.assert_fault(620, self.server.alias.get)
         self.assertIs(self.server.login("bob@example.org", PASSWORD), False)
 
+    def test_names_and_passwords_that_the_sign_in_page_refuses(self):
+        for name, password in (("bob\x7f@example.org", PASSWORD), (self.bob.pk, "x" * 5000)):
+            self.assertIs(self.server.login(name, password), False)
+
+    def test_dates_that_no_clock_has(self):
+        self.sign_in()
+        set_away = self.server.vacation.setAway
+        for start in ("0001-01-01", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+            for end in (start, "2030-01-01"):
+                self.assertIn(set_away("a", "b", 0, start, end), (True, False))
+
     def test_failures_are_counted_as_at_the_sign_in(self):
         with mock.patch("mailadmin.accounts.throttling.MAX_FAILURES_PER_CLIENT", 2):
             for _n in range(2):
@@ -165,15 +198,44 @@ class XmlRpcRequestTests(World):
             with self.assertRaises(xmlrpc.client.Fault, msg=body):
                 xmlrpc.client.loads(response.content)
 
+    def test_values_and_encodings_that_python_cannot_read(self):
+        call = "<methodCall><methodName>login</methodName><params>{}</params></methodCall>"
+        value = "<param><value><{0}>x</{0}></value></param>"
+        bodies = [call.format(value.format(kind)) for kind in ("bigdecimal", "int", "base64")]
+        bodies += [f"<?xml version='1.0' encoding='{name}'?><a/>" for name in ("bogus", "hex")]
+        for body in bodies:
+            self.assert_fault_of(651, body)
+
+    def test_entities_are_refused_in_every_encoding(self):
+        entity = "<!DOCTYPE x [<!ENTITY a 'login'>]>"
+        bomb = f"{entity}<methodCall><methodName>&a;</methodName></methodCall>"
+        for name in ("utf-8", "utf-16", "utf-16-le"):
+            self.assert_fault_of(651, bomb.encode(name))
+
+    def sign_in_by_password(self):
+        self.post(xmlrpc.client.dumps(("bob@example.org", PASSWORD), "login"))
+
+    def test_a_session_of_a_single_sign_on_is_for_pages(self):
+        self.sign_in_by_password()
+        call = xmlrpc.client.dumps((), "alias.get")
+        self.assertEqual(xmlrpc.client.loads(self.post(call).content), (([],), None))
+        session = self.client.session
+        session[ORIGIN_KEY] = {"by": "proxy", "name": "bob", "may_be_superadmin": False}
+        session.save()
+        self.assert_fault_of(620, call)
+
+    def assert_fault_of(self, code, body):
+        with self.assertRaises(xmlrpc.client.Fault, msg=body) as caught:
+            xmlrpc.client.loads(self.post(body).content)
+        self.assertEqual(caught.exception.faultCode, code, body)
+
     def test_arguments_of_other_types_and_numbers_are_refused(self):
-        self.client.post(
-            "/xmlrpc.php",
-            xmlrpc.client.dumps(("bob@example.org", PASSWORD), "login"),
-            content_type="text/xml",
-        )
+        self.sign_in_by_password()
         for name, arguments in (
             ("alias.update", ("x@far.test", "remote_only")),
             ("alias.update", (["x@far.test"],)),
+            ("alias.update", ([["x@far.test"]], "remote_only")),
+            ("alias.update", ([1], "remote_only")),
             ("alias.get", ("carol@example.com",)),
             ("vacation.setAway", ("a", "b", "0")),
             ("vacation.setAway", ("a", "b", True)),

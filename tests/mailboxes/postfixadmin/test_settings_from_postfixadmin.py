@@ -262,7 +262,10 @@ def test_a_scheme_that_depends_on_the_version_is_not_guessed(tmp_path):
          " $CONF['forgotten_admin_password_reset'] = true;", "PASSWORD_RECOVERY", "admins"),
         ("$CONF['password_validation'] = ['/.{9}/' => 'password_too_short 9',"
          " '/[!?]/i' => 'password_no_special 1'];", "PASSWORD_RULES",
-         '{"(?i)[!?]": "Use at least 1 special characters."}'),
+         '{"(?i)[!?]": "Use a special character."}'),
+        ("$CONF['password_validation'] = ['/[!].*[!]/' => 'password_no_special 2',"
+         " '/[0-9]/' => 'Use {one} of 0-9!'];", "PASSWORD_RULES",
+         '{"[!].*[!]": "Use at least 2 special characters.", "[0-9]": "Use {one} of 0-9!"}'),
         ("$CONF['password_validation'] = ['/([a-zA-Z].*){3}/' => 'password_no_characters 3',"
          " '/([0-9].*){2}/' => 'password_no_digits 2'];", "PASSWORD_RULES", None),
         ("$CONF['vacation_choice_of_reply'] = [0 => 'once', 3600 => 'hour'];",
@@ -290,6 +293,12 @@ def test_values_are_converted(tmp_path, source, variable, value):
         ("$CONF['maildir_name_hook'] = 'x_maildir';", "maildir_name_hook", "MAILADMIN_MAILDIR"),
         ("$CONF['default_language'] = 'fr';", "default_language", "no language 'fr'"),
         ("$CONF['password_validation'] = ['check' => 'x'];", "password_validation", "rule check"),
+        ("$CONF['password_validation'] = ['/x/' => ''];", "password_validation", "'x' without"),
+        (
+            "$CONF['password_validation'] = ['/\\\\p{L}/' => 'x'];",
+            "password_validation",
+            "bad escape",
+        ),
         ("$CONF['motd_user'] = '<b>Hi</b>';", "motd_user", "without HTML"),
         ("$CONF['aliases'] = 'many';", "aliases", "'many' is not a whole number"),
         ("$CONF['database_name'] = compute();", "database_name", "compute() is a function of PHP"),

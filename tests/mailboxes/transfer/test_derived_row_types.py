@@ -4,6 +4,8 @@ from unittest import mock
 
 from domains.models import AliasDomain, Transport
 from domains.transports.tables import TransportTable
+from mailadmin import registry
+from mailadmin.accounts.models import Role
 from mailboxes.domain_tables import AliasDomainTable
 from mailboxes.transfer import row_types
 from mailboxes.transfer.entries import Losses
@@ -44,6 +46,12 @@ class DerivedRowTypeTests(TransferWorld):
         self.assertEqual(Transport.objects.get().transport, "smtp:[b.example]")
         self.revert_plan(plan)
         self.assertEqual(Transport.objects.get().transport, "smtp:[a.example]")
+
+    def test_domain_admins_have_import_pages_of_what_they_may_import_alone(self):
+        for table in registry.tables.values():
+            if Role.ADMIN in table.roles.get("import", Role(0)):
+                columns = row_types.ROW_TYPES_BY_TABLE[table.slug].domain_admin_columns
+                self.assertTrue(columns, table.slug)
 
     def test_rows_of_other_tables_are_passed_as_services_take_them(self):
         text = "alias_domain,target_domain\nexample.com,example.org\n"

@@ -6,6 +6,7 @@ from django.test import override_settings
 from mailboxes.models import Vacation
 from mailboxes.services.vacations import set_vacation
 from tests.base import World
+from tests.mailboxes.transfer.base import TransferWorld
 from tests.mailboxes.vacations.test_bulk_vacations import ACTION, REPLY
 
 ADMIN_PAGES = ("/mailboxes/bob@example.org/vacation/", "/vacations/", "/vacations/create/")
@@ -50,3 +51,14 @@ class VacationAccessTests(World):
         self.assertEqual(self.client.post("/account/vacation/", reply).status_code, 302)
         page = self.client.get("/account/vacation/")
         self.assertContains(page, "once a week")  # as it is stored
+
+
+class VacationImportTests(TransferWorld):
+    ROWS = "email,subject,body\nbob@example.org,Away,Later\n"
+
+    @override_settings(MAILADMIN_VACATION=False)
+    def test_superadmins_import_replies_that_are_disabled(self):
+        plan = self.imported(self.ROWS, self.root, "vacations.csv")
+        self.assertEqual(Vacation.objects.get().subject, "Away")
+        self.revert_plan(plan, self.root)
+        self.assertFalse(Vacation.objects.exists())

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from mailadmin.conf import BASE_DIR
 from tests.mailboxes.delivery.sending import (
     domain,
     mailbox,
@@ -18,6 +19,7 @@ from tests.mailboxes.transfer.legacy_views.queries import (
     run,
     run_alone,
     table_names,
+    verbs,
 )
 from tests.mailboxes.transfer.observed_servers import Place
 
@@ -43,6 +45,16 @@ def test_without_the_right_to_create_views_nothing_is_created(restricted_account
     assert f"{old.name}.virtual_domains" in error
     assert "CREATE VIEW command denied" in error
     assert "Traceback" not in error
+
+
+def test_the_rights_of_the_documentation_are_enough(mariadb, restricted_account, old):
+    page = (BASE_DIR / "docs/webmail.md").read_text("utf-8")
+    (rights,) = re.findall(r"^ *GRANT ([A-Z, ]*VIEW[A-Z, ]*) ON postfix", page, re.MULTILINE)
+    mariadb.execute(f"GRANT {rights} ON `{old.name}`.* TO 'clerk'@'%'")
+    for options, outcome in (((), "created"), ((), "unchanged"), (("--drop",), "removed")):
+        options = "nextcloud", "--database", old.name, *options
+        status, error, said = run_alone(restricted_account, *options)
+        assert (status, set(verbs(said).values())) == (0, {outcome}), error
 
 
 def test_if_the_third_view_fails_the_others_are_rolled_back(mariadb, restricted_account, old):
