@@ -68,6 +68,8 @@ def test_the_autoresponder_has_the_same_names():
         ("mailbox", "not table=name"),
         ("mailbox=a-b", "not table=name"),
         ("mailbox=alias", "the same name"),
+        ("mailbox=mailadmin_job", "cannot be the name"),
+        (f"mailbox={'m' * 65}", "cannot be the name"),
     ],
 )
 def test_wrong_names_are_refused(value, text):

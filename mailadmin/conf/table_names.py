@@ -8,6 +8,7 @@ TABLES = (
     *("domain", "domain_admins", "fetchmail", "log", "mailbox", "mailbox_app_password"),
     *("quota", "quota2", "totp_exception_address", "vacation", "vacation_notification"),
 )
+MAX_NAME_LENGTH = 64  # of MySQL
 
 
 def parse_table_names(value: str) -> dict[str, str]:
@@ -19,6 +20,8 @@ def parse_table_names(value: str) -> dict[str, str]:
             raise ValueError(f"contains {table!r}, which is not a table of PostfixAdmin")
         if not equals or not re.fullmatch(r"[A-Za-z0-9_]+", name):
             raise ValueError(f"contains {part!r}, which is not table=name")
+        if name.startswith("mailadmin_") or len(name) > MAX_NAME_LENGTH:
+            raise ValueError(f"contains {name!r}, which cannot be the name of the table {table}")
         names[table] = name
     if len({names.get(table, table) for table in TABLES}) < len(TABLES):
         raise ValueError("gives two tables the same name")
