@@ -88,7 +88,7 @@ class LeftoverMaildirTable(Table):
         Role.SUPERADMIN,
     )
     extra_columns = ("id",)
-    empty_text = _("No leftover maildirs. They remain where a mailbox is deleted.")
+    empty_text = _("No leftover maildirs. Deleting a mailbox leaves its maildir behind.")
     services = Services(set=set_leftover_maildirs)
 
     def is_enabled(self) -> bool:

@@ -181,6 +181,17 @@ class RunTests(MaildirWorld):
         self.assertNotContains(self.client.get("/"), self.text)
         self.assertContains(self.client.get(URL), "a run started on mx1")
 
+    def test_the_first_one_at_work_is_not_overdue(self):
+        until = timezone.now() + datetime.timedelta(minutes=5)
+        run = self.add_run(finished=None, until=until, scanned=None)
+        self.sign_in(self.root)
+        self.assertNotContains(self.client.get("/"), self.text)
+        self.assertContains(self.client.get(URL), "a run started on mx1")
+        self.assertNotContains(self.client.get(URL), "not been scanned for three days")
+        run.finished = run.until = timezone.now()
+        run.save()
+        self.assertContains(self.client.get("/"), self.text)
+
 
 class CommandTests(MaildirWorld):
     def run_command(self, *arguments):
