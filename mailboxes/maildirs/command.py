@@ -96,7 +96,7 @@ class MaildirsCommand(TableCommand):
 
     def restore(self, key: str) -> None:
         row = self.get_row(key)
-        self.work(lambda session: restore_maildir(session, row.pk))
+        self.run_in_session(lambda session: restore_maildir(session, row.pk))
 
     def run_work(self, _key: str) -> None:
         """Do what the verb says, and have the page say how it has ended."""
@@ -105,9 +105,9 @@ class MaildirsCommand(TableCommand):
             with record_run(session):
                 self.options["work"](session)
 
-        self.work(run_recorded)
+        self.run_in_session(run_recorded)
 
-    def work(self, work: Work) -> None:
+    def run_in_session(self, work: Work) -> None:
         """Open the storage and work on it; print what was done, however it ends."""
         if not self.table.is_enabled():
             raise CommandError(_("MAILADMIN_MAILDIRS is off."))

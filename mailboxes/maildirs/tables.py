@@ -101,6 +101,11 @@ class LeftoverMaildirTable(Table):
         rows = super().filter(rows, filters)
         return rows.filter(state=filters["state"]) if "state" in filters else rows
 
+    def find_invalid_filters(self, filters: Mapping[str, str]) -> list[str]:
+        states = LeftoverMaildir.State.values
+        wrong = ["state"] if "state" in filters and filters["state"] not in states else []
+        return [*super().find_invalid_filters(filters), *wrong]
+
     def list_runs(self) -> list[MaildirRun]:
         """Return the last run on each storage."""
         return list(MaildirRun.objects.order_by("storage"))

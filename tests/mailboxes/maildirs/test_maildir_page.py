@@ -212,6 +212,12 @@ class CommandTests(MaildirWorld):
         with self.assertRaisesMessage(CommandError, "does not exist"):
             self.run_command("keep", "99999")
 
+    def test_a_misspelled_state_is_refused(self):
+        """It would match nothing, as if there were none."""
+        with self.assertRaisesMessage(CommandError, "state"):
+            self.run_command("list", "--state", "archvied")
+        self.assertEqual(self.api(self.root).get("maildirs", state="archvied").status_code, 422)
+
     def test_rows_cannot_be_added_edited_or_deleted(self):
         for verb in ("add", "edit", "delete"):
             with self.assertRaises(CommandError):
