@@ -1,6 +1,5 @@
 """Forms of rows; before they save, they compare the row with what they showed."""
 
-import datetime
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from mailadmin.tables.actions import Service, Services, Text
 
 PASSWORD_HASH_FIELD = "password_hash"  # noqa: S105 (the name of a field)
-CHECKED_TYPES = (str, int, Decimal, datetime.datetime)  # not all columns hold all values of them
 OWN_PASSWORD_FIELD = "own_password"  # noqa: S105 (the name of a field)
 FORM_FIELDS = ("seen", OWN_PASSWORD_FIELD)  # that are no values of the row
 
@@ -167,7 +165,7 @@ class ConflictCheckedForm(ValidatedTextForm):
     def validate_columns(self, model: type[models.Model], cleaned: dict[str, Any]) -> None:
         """Refuse values that the columns of this database cannot hold."""
         for name, value in list(cleaned.items()):
-            if isinstance(value, CHECKED_TYPES) and not isinstance(value, bool):
+            if isinstance(value, (str, int, Decimal)) and not isinstance(value, bool):
                 try:
                     validate_column(get_column_field(model, name), value)
                 except FieldDoesNotExist:
