@@ -97,7 +97,7 @@ TESTED_BY = {
         "tests/mailboxes/maildirs/test_maildir_accounts.py"
         "::test_it_works_with_these_rights_and_has_no_others"
     ),
-    "mkdir /tmp/bob": (
+    "install -d -m 700 /tmp/bob": (
         "tests/mailboxes/maildirs/test_delivered_mail.py::test_an_archive_is_imported"
     ),
     "doveadm import": (
@@ -121,6 +121,7 @@ NOT_RUN = (
     "cp -a /root/dovecot-2.4 /etc/dovecot",
     "cp deploy/",
     "editor /etc/mailadmin/mailadmin.env",
+    "editor /etc/mailadmin/maildirs.env",
     "git clone …",
     "install -D -m 640 -g mailadmin deploy/mailadmin.env.example",
     "install -D -m 640 -g vmail deploy/maildirs.env.example",

@@ -112,7 +112,7 @@ def test_a_setting_without_sense_stops_the_start():
         ("decimal", CustomFacts("float", True), "does not hold decimal"),
         ("decimal", CustomFacts("decimal(6,3)", True), "write decimal:3"),
         ("choice:a|d", CustomFacts("enum('a','b')", True), "d is not a value"),
-        ("text", CustomFacts("varchar(40)", False), "cannot add rows"),
+        ("text", CustomFacts("varchar(40)", False), "rows cannot be added"),
         ("text", CustomFacts("varchar(40)", True, is_generated=True), "computes this column"),
     ],
 )

@@ -4,14 +4,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from domains.models import (
-    Transport,
-)
+from domains.models import Transport
 from domains.patterns import DEFAULT_DELIVERY, normalize_pattern, validate_pattern
 from mailadmin.names import address_to_unicode
-from mailadmin.tables.form_fields import (
-    UntruncatedCharField,
-)
+from mailadmin.tables.form_fields import UntruncatedCharField
 from mailadmin.tables.forms import TableForm
 
 

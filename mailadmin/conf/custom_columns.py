@@ -160,11 +160,11 @@ def check_column(column: CustomColumn) -> None:
     if column.kind == "multiline":
         refused |= dict.fromkeys(("list", "filter"), "a list shows single lines")
     if column.kind == "datetime":
-        refused["filter"] = "nobody knows the second"
+        refused["filter"] = "a filter matches exact values, here to the second"
     if column.kind == "boolean":
         refused["required"] = "a checkbox always has a value"
     if "superadmins" in column.options:
-        refused |= dict.fromkeys(("search", "filter"), "they are for all admins who see the list")
+        refused |= dict.fromkeys(("search", "filter"), "they work for all admins who see the list")
         refused["read-only"] = "only superadmins change it anyway"
     for option, reason in refused.items():
         if option in column.options:

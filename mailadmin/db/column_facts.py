@@ -1,5 +1,6 @@
 """What the columns of this database can hold: adopted ones may be narrower than ours."""
 
+import datetime
 import functools
 import re
 from decimal import Decimal
@@ -7,12 +8,17 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connections, models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 CODECS = {"latin1": "cp1252", "ascii": "ascii"}
 TEXT_BYTES = {"tinytext": 2**8, "text": 2**16}  # fewer than so many
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 INTEGER_RE = re.compile(r"(\w*int)\b(?:\(\d+\))?( unsigned)?.*")
+TIMESTAMPS = (  # of MySQL: the first, and that after the last
+    datetime.datetime(1970, 1, 1, 0, 0, 1, tzinfo=datetime.UTC),
+    datetime.datetime(2038, 1, 19, 3, 14, 8, tzinfo=datetime.UTC),
+)
 DECIMAL_RE = re.compile(r"decimal\((\d+),(\d+)\)( unsigned)?.*")
 
 
@@ -60,7 +66,10 @@ def find_column_error(field: models.Field, value: Any, alias: str = "default") -
     """Return why the column of this field cannot hold the value; None if it can."""
     column = field.model._meta.db_table, str(field.column)
     charset, column_type, _collation = load_column_facts(alias).get(column, ColumnFacts())
-    if isinstance(value, (int, Decimal)):
+    if isinstance(value, datetime.datetime):
+        if not _fits_calendar(column_type, value):
+            return _("This date is out of the range of the database column.")
+    elif isinstance(value, (int, Decimal)):
         if not _fits_range(column_type, value):
             return _("This number is too large for the database column.")
     elif charset and not _can_encode(charset, value):
@@ -92,6 +101,16 @@ def _fits_range(column_type: str, value: int | Decimal) -> bool:
         return True
     first, end = numbers
     return first <= int(value) < end and (first < 0 or value >= 0)
+
+
+def _fits_calendar(column_type: str, moment: datetime.datetime) -> bool:
+    """Return whether a column holds a moment, in UTC and in the time zone of the server."""
+    try:
+        moment = timezone.localtime(moment.astimezone(datetime.UTC))
+    except OverflowError:
+        return False
+    first, end = TIMESTAMPS
+    return not column_type.startswith("timestamp") or first <= moment < end
 
 
 def _can_encode(charset: str, text: str) -> bool:

@@ -76,8 +76,8 @@ def iter_column_faults(field: CustomColumnMixin, facts: CustomFacts) -> Iterator
         yield f"the column has the type {column_type}, which does not hold {custom.kind}"
     if not facts.is_nullable and not facts.has_default:
         yield (
-            "the column is NOT NULL and has no constant as its default, so that PostfixAdmin and"
-            " other programs cannot add rows. Give it a default, or allow NULL"
+            "the column is NOT NULL and has no constant as its default, so that rows cannot be"
+            " added without a value. Give it such a default, or allow NULL"
         )
     if facts.base_type == "enum":
         yield from iter_enum_faults(field, column_type)

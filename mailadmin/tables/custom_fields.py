@@ -1,13 +1,19 @@
 """Who sees and changes the columns that an operator has added, and their fields in forms."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 
 from mailadmin.accounts.models import Role
-from mailadmin.db.column_facts import parse_max_characters, parse_number_range
-from mailadmin.db.custom_columns import CustomColumnMixin, StoredChoiceField, get_custom_fields
+from mailadmin.db.column_facts import parse_max_characters, parse_number_range, validate_column
+from mailadmin.db.custom_columns import (
+    CustomColumnMixin,
+    CustomDateTimeField,
+    StoredChoiceField,
+    get_custom_fields,
+)
 
 if TYPE_CHECKING:
     from mailadmin.tables.forms import TableForm
@@ -48,6 +54,8 @@ def prepare_custom_columns(form: "TableForm") -> None:
     for column, field in iter_columns_of_form(form):
         field.required |= column.needs_value
         field.widget.attrs |= get_limit_attributes(column)
+        if isinstance(column, CustomDateTimeField):
+            field.validators.append(functools.partial(validate_column, column))
         if isinstance(field, StoredChoiceField):
             field.add_choice(getattr(form.instance, column.name))
 

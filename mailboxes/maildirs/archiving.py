@@ -155,9 +155,8 @@ def get_trash_name(row: LeftoverMaildir) -> str:
 
 def note_problem(session: MaildirSession, row: LeftoverMaildir, error: Exception) -> None:
     """Store why a maildir is left alone."""
-    session.failures += 1
     text = describe_error(error)
-    session.report("problem", row.path, text)
+    session.report_problem(row.path, text)
     if not session.is_dry_run:
         session.update(row, problem=text)
 

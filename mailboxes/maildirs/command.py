@@ -18,7 +18,12 @@ from mailboxes.maildirs.errors import MaildirRunRefused
 from mailboxes.maildirs.purging import purge_archives
 from mailboxes.maildirs.restoring import restore_maildir
 from mailboxes.maildirs.scanning import scan
-from mailboxes.maildirs.session import MaildirSession, describe_failures, open_session
+from mailboxes.maildirs.session import (
+    MaildirSession,
+    describe_failures,
+    open_session,
+    record_run,
+)
 from mailboxes.services.maildirs import set_leftover_maildirs
 
 Work = Callable[[MaildirSession], Any]
@@ -57,7 +62,7 @@ class MaildirsCommand(TableCommand):
         shown = self.add_key_argument(verbs.add_parser("show", help="show one maildir"))
         shown.set_defaults(run=self.show)
         for verb, value in (("keep", True), ("release", False)):
-            text = "exclude a maildir and its archive from this" if value else "undo `keep`"
+            text = "never archive or purge this maildir" if value else "undo `keep`"
             setter = self.add_key_argument(verbs.add_parser(verb, help=text))
             setter.set_defaults(run=self.set_kept, value=value)
         for verb, (work, text) in WORK.items():
@@ -69,11 +74,15 @@ class MaildirsCommand(TableCommand):
         restored.set_defaults(run=self.restore)
 
     def add_run_arguments(self, parser: CommandParser, has_output: bool = False) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="print it, and do nothing")
         parser.add_argument(
-            "--force", action="store_true", help="also if suspiciously many mailboxes are gone"
+            "--dry-run", action="store_true", help="print what would be done, and change nothing"
         )
-        parser.add_argument("--allow-root", action="store_true", help="also if this is root")
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="go on if suspiciously many mailboxes are gone; close rows without archive",
+        )
+        parser.add_argument("--allow-root", action="store_true", help="go on even as root")
         if not has_output:
             self.add_output_arguments(parser)
 
@@ -87,11 +96,19 @@ class MaildirsCommand(TableCommand):
 
     def restore(self, key: str) -> None:
         row = self.get_row(key)
-        self.options["work"] = lambda session: restore_maildir(session, row.pk)
-        self.run_work("")
+        self.run_in_session(lambda session: restore_maildir(session, row.pk))
 
     def run_work(self, _key: str) -> None:
-        """Open the storage and do what the verb says; print what was done, however it ends."""
+        """Do what the verb says, and have the page say how it has ended."""
+
+        def run_recorded(session: MaildirSession) -> None:
+            with record_run(session):
+                self.options["work"](session)
+
+        self.run_in_session(run_recorded)
+
+    def run_in_session(self, work: Work) -> None:
+        """Open the storage and work on it; print what was done, however it ends."""
         if not self.table.is_enabled():
             raise CommandError(_("MAILADMIN_MAILDIRS is off."))
         options = self.options
@@ -102,7 +119,7 @@ class MaildirsCommand(TableCommand):
                 allows_root=options["allow_root"],
             ) as session:
                 try:
-                    options["work"](session)
+                    work(session)
                 finally:
                     self.print_steps(session)
         except MaildirRunRefused as refusal:
@@ -113,8 +130,8 @@ class MaildirsCommand(TableCommand):
         except OSError as error:
             text = _("Error of the file system: %(error)s") % {"error": str(error)}
             raise CommandError(make_printable(text)) from error
-        if session.failures:
-            raise CommandError(describe_failures(session.failures))
+        if session.problems:
+            raise CommandError(describe_failures(len(session.problems)))
 
     def print_steps(self, session: MaildirSession) -> None:
         """Print a line for each maildir to which something was done."""
@@ -123,6 +140,7 @@ class MaildirsCommand(TableCommand):
             self.stdout.write(json.dumps(steps))
             return
         for step in session.steps:
-            verb = f"would {step.action}" if session.is_dry_run else step.action
+            is_fact = not session.is_dry_run or step.action == "problem"
+            verb = step.action if is_fact else f"would {step.action}"
             text = f": {step.text}" if step.text else ""
             self.stdout.write(make_printable(f"{verb} {step.path}{text}"))

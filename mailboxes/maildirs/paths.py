@@ -93,7 +93,9 @@ class MailboxPaths:
     """
 
     def __init__(self, rule: MaildirRule, rows: Iterable[tuple[str, str]]) -> None:
-        self.root = str(settings.MAILADMIN_MAILDIRS_ROOT).strip("/")
+        root = settings.MAILADMIN_MAILDIRS_ROOT
+        # As it is named, and where it is: it may be a symbolic link
+        self.roots = {path.strip("/") for path in (os.path.normpath(root), os.path.realpath(root))}
         self.count = 0
         self.usernames: set[str] = set()
         self.paths: set[str] = set()
@@ -113,7 +115,11 @@ class MailboxPaths:
     def get_relative(self, maildir: str) -> str:
         """Return the path below the mail root; empty for what is outside of it, or the root."""
         path = posixpath.normpath("/" + maildir.replace("\\", "/")).strip("/")
-        return path.removeprefix(self.root + "/") if maildir.startswith("/") else path
+        if maildir.startswith("/"):
+            for root in self.roots:
+                if path.startswith(root + "/"):
+                    return path.removeprefix(root + "/")
+        return path
 
     def may_own(self, found: FoundMaildir) -> bool:
         """Return whether a mailbox is in this folder, in a parent of it or in a folder inside."""

@@ -40,7 +40,9 @@ def purge_archives(session: MaildirSession) -> None:
         due = get_purge_due(row.archived)
         if due != row.purge_due and not session.is_dry_run:
             session.update(row, purge_due=due)
-        if not row.kept and due and due <= timezone.now():
+        is_over = due is not None and due <= timezone.now()
+        is_given_up = session.is_forced and not exists(row.archive, session.archives)
+        if not row.kept and (is_over or is_given_up):
             purge_archive(session, row)
     report_unknown(session)
     if not session.is_dry_run:
@@ -80,8 +82,8 @@ def report_unknown(session: MaildirSession) -> None:
     known = set(stored.values_list("archive", flat=True))
     for name in list_archives(session.archives):
         if name.removesuffix(PARTIAL_SUFFIX) not in known:
-            session.failures += 1
-            session.report("problem", name, _("This archive is not in the list."))
+            text = _("This archive is not in the list.")
+            session.report_problem(name, text, is_listed=False)
 
 
 def purge_archive(session: MaildirSession, row: LeftoverMaildir) -> None:
@@ -112,9 +114,8 @@ def note_missing(session: MaildirSession, row: LeftoverMaildir, error: OSError) 
 
 
 def note_purge_problem(session: MaildirSession, row: LeftoverMaildir, error: Exception) -> None:
-    session.failures += 1
     text = _("The archive cannot be purged: %(error)s") % {"error": str(error)}
-    session.report("problem", row.path, text)
+    session.report_problem(row.path, text)
     if not session.is_dry_run:
         session.update(row, problem=text)
 

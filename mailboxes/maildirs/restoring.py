@@ -79,10 +79,14 @@ def unpack(session: MaildirSession, row: LeftoverMaildir, parent: int, name: str
     if exists(temporary, parent):  # of a run that was interrupted
         remove_tree(temporary, parent, session.device, session.on_step)
     os.mkdir(temporary, 0o700, dir_fd=parent)
-    with open_folder(temporary, parent, session.device) as folder:
-        arguments = session.archives, row.archive, folder, session.device, session.on_step
-        unpack_archive(*arguments)
-        if not compare_archive(*arguments).is_equal:
-            raise UnusableFolder(_("The unpacked files differ from the archive."))
-    refuse_existing(parent, name)
-    rename_synced(temporary, name, parent)
+    try:
+        with open_folder(temporary, parent, session.device) as folder:
+            arguments = session.archives, row.archive, folder, session.device, session.on_step
+            unpack_archive(*arguments)
+            if not compare_archive(*arguments).is_equal:
+                raise UnusableFolder(_("The unpacked files differ from the archive."))
+        refuse_existing(parent, name)
+        rename_synced(temporary, name, parent)
+    finally:
+        if exists(temporary, parent):  # incomplete, and in the way of other mail
+            remove_tree(temporary, parent, session.device, lambda: None)

@@ -70,9 +70,8 @@ def find_below(session: MaildirSession, folder: int, names: list[str]) -> Iterat
 def report_trash(session: MaildirSession, path: str, key: int) -> None:
     """Report a folder that was renamed to be deleted, and that no run will delete."""
     if not session.rows.filter(pk=key, state__in=LeftoverMaildir.UNFINISHED_STATES).exists():
-        session.failures += 1
         text = _("An interrupted run has left this folder. See the documentation.")
-        session.report("problem", escape_path(path), text)
+        session.report_problem(escape_path(path), text, is_listed=False)
 
 
 def is_folder(session: MaildirSession, name: str, parent: int) -> bool:
@@ -117,7 +116,7 @@ def measure_maildir(session: MaildirSession, row: LeftoverMaildir, found: FoundM
         values |= measured._asdict()
     except (UnusableFolder, OSError) as error:
         values["problem"] = describe_error(error)
-        session.failures += 1
+        session.report_problem(row.path, values["problem"])
     for name, value in values.items():
         setattr(row, name, value)
     row.archive_due = values["archive_due"] = get_archive_due(row)
@@ -154,7 +153,7 @@ def describe_maildir(row: LeftoverMaildir) -> str:
 def describe_error(error: Exception) -> str:
     """Return why a folder is left alone."""
     if isinstance(error, OSError):
-        return _("Error of the file system: %(error)s") % {"error": str(error.strerror)}
+        return _("Error of the file system: %(error)s") % {"error": error.strerror or str(error)}
     return str(error.args[0])
 
 

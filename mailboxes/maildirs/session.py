@@ -16,7 +16,7 @@ from django.utils import timezone
 from mailadmin.db.retry import retry_on_deadlock
 from mailadmin.jobs.leases import LeaseLost
 from mailadmin.jobs.row_leases import claim_rows, create_holder, release_rows, renew_rows
-from mailadmin.translation import Count, ngettext
+from mailadmin.translation import Count, compose, join_texts, ngettext
 from mailadmin.translation import gettext as _
 from mailboxes.maildirs.archives import lock_archives, open_archives
 from mailboxes.maildirs.errors import MaildirRunRefused
@@ -25,6 +25,7 @@ from mailboxes.maildirs.tree import UnusableFolder, open_path
 from mailboxes.models import LeftoverMaildir, Mailbox, MaildirRun
 
 LEASE_DURATION, RENEWAL_SECONDS = datetime.timedelta(minutes=10), 60
+MAX_UNLISTED = 20  # problems without a row that are stored with a run
 MIN_LOSS = 10  # mailboxes; fewer are not suspicious, however small the installation is
 
 
@@ -49,7 +50,8 @@ class MaildirSession:
     holder: str = ""
     renewed: float = 0
     steps: list[Step] = field(default_factory=list)
-    failures: int = 0
+    problems: dict[str, str] = field(default_factory=dict)  # path → what is wrong with it
+    unlisted: set[str] = field(default_factory=set)  # of these, those that no row tells
 
     @property
     def is_dry_run(self) -> bool:
@@ -66,6 +68,13 @@ class MaildirSession:
 
     def report(self, action: str, path: str, text: str = "") -> None:
         self.steps.append(Step(action, path, text))
+
+    def report_problem(self, path: str, text: str, is_listed: bool = True) -> None:
+        """Report what is wrong with a maildir; what has no row is stored with the run."""
+        self.problems[path] = text
+        if not is_listed:
+            self.unlisted.add(path)
+        self.report("problem", path, text)
 
     # Lease
 
@@ -196,7 +205,7 @@ def open_root() -> Iterator[int]:
 
 @contextmanager
 def hold_lease(session: MaildirSession) -> Iterator[None]:
-    """Lease the storage for a run, and store how the run ends."""
+    """Lease the storage."""
     new = MaildirRun(storage=session.storage, until=timezone.now())
     MaildirRun.objects.bulk_create([new], ignore_conflicts=True)
     holder = create_holder()
@@ -205,14 +214,25 @@ def hold_lease(session: MaildirSession) -> Iterator[None]:
         other = session.runs.get().holder.partition(" ")[2]
         raise MaildirRunRefused(text % {"holder": other})
     session.holder, session.renewed = holder, time.monotonic()
-    host = socket.gethostname()[:64]
-    held = session.runs.filter(holder=holder)
-    held.update(host=host, started=timezone.now(), finished=None, error="")
-    error = ""
     try:
         yield
-        if session.failures:
-            error = describe_failures(session.failures)
+    finally:
+        release_rows(session.runs, holder)
+
+
+@contextmanager
+def record_run(session: MaildirSession) -> Iterator[None]:
+    """Store when a run has begun, and how it has ended; nothing of a dry run."""
+    if session.is_dry_run:
+        yield
+        return
+    host = socket.gethostname()[:64]
+    held = session.runs.filter(holder=session.holder)
+    held.update(host=host, started=timezone.now(), finished=None, error="")
+    error = _("The run was ended by an error: see its output.")
+    try:
+        yield
+        error = describe_problems(session)
     except MaildirRunRefused as refusal:
         error = refusal.args[0]
         raise
@@ -222,7 +242,14 @@ def hold_lease(session: MaildirSession) -> Iterator[None]:
     finally:
         values = {"finished": timezone.now(), "error": error}
         retry_on_deadlock(lambda: held.update(**values))
-        release_rows(session.runs, holder)
+
+
+def describe_problems(session: MaildirSession) -> str:
+    """Return what the page says of a run: how many rows have a problem, and what has no row."""
+    count = len(session.problems) - len(session.unlisted)
+    unlisted = sorted(session.unlisted)[:MAX_UNLISTED]
+    lines = [compose("%(path)s: %(text)s", path=p, text=session.problems[p]) for p in unlisted]
+    return join_texts([describe_failures(count), *lines] if count else lines, "\n")
 
 
 def describe_failures(count: int) -> str:

@@ -88,7 +88,7 @@ class LeftoverMaildirTable(Table):
         Role.SUPERADMIN,
     )
     extra_columns = ("id",)
-    empty_text = _("No leftover maildirs. They remain where a mailbox is deleted.")
+    empty_text = _("No leftover maildirs. Deleting a mailbox leaves its maildir behind.")
     services = Services(set=set_leftover_maildirs)
 
     def is_enabled(self) -> bool:
@@ -100,6 +100,11 @@ class LeftoverMaildirTable(Table):
     def filter(self, rows: QuerySet, filters: Mapping[str, str]) -> QuerySet:
         rows = super().filter(rows, filters)
         return rows.filter(state=filters["state"]) if "state" in filters else rows
+
+    def find_invalid_filters(self, filters: Mapping[str, str]) -> list[str]:
+        states = LeftoverMaildir.State.values
+        wrong = ["state"] if "state" in filters and filters["state"] not in states else []
+        return [*super().find_invalid_filters(filters), *wrong]
 
     def list_runs(self) -> list[MaildirRun]:
         """Return the last run on each storage."""

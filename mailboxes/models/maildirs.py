@@ -102,12 +102,13 @@ class MaildirRun(models.Model):
         """Return the condition of runs that failed or were interrupted, or that are overdue."""
         now = timezone.now()
         interrupted = models.Q(started__isnull=False, finished__isnull=True, until__lt=now)
+        running = models.Q(started__isnull=False, finished__isnull=True, until__gte=now)
         overdue = models.Q(scanned__isnull=True) | models.Q(scanned__lt=now - cls.STALE_AFTER)
-        return ~models.Q(error="") | interrupted | overdue
+        return ~models.Q(error="") | interrupted | (overdue & ~running)
 
     @property
     def is_running(self) -> bool:
-        return self.finished is None and self.until >= timezone.now()
+        return bool(self.started) and self.finished is None and self.until >= timezone.now()
 
     @property
     def was_interrupted(self) -> bool:
@@ -115,5 +116,6 @@ class MaildirRun(models.Model):
 
     @property
     def is_overdue(self) -> bool:
-        """Return whether the last successful scan is too long ago."""
-        return self.scanned is None or self.scanned < timezone.now() - self.STALE_AFTER
+        """Return whether the last successful scan is too long ago, and none is running."""
+        is_stale = self.scanned is None or self.scanned < timezone.now() - self.STALE_AFTER
+        return is_stale and not self.is_running

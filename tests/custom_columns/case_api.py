@@ -4,6 +4,7 @@ import io
 import json
 
 from django.core.management import call_command
+from django.db import connection
 
 from mailboxes.models import Mailbox
 from mailboxes.services.mailboxes import edit_mailbox
@@ -66,6 +67,20 @@ class ApiTests(World):
                 response = api.patch(PLACE, {name: value})
                 self.assertEqual(response.status_code, 422)
                 self.assertEqual(list(response.json()["errors"]), [name])
+
+    def test_a_moment_that_the_column_cannot_hold_is_refused(self):
+        api = self.api(self.alice)
+        refused = [
+            ("x_seen", "9999-12-31T23:59:59-14:00"),
+            ("x_seen", "0001-01-01T00:00:00+14:00"),
+        ]
+        if connection.vendor == "mysql":
+            refused += [("x_stamp", "1969-12-31T00:00:00"), ("x_stamp", "2040-01-01T00:00:00")]
+        for name, value in refused:
+            with self.subTest(name=name, value=value):
+                response = api.patch(PLACE, {name: value})
+                self.assertEqual(response.status_code, 422)
+                self.assertIn("date", response.json()["errors"][name][0])
 
     def test_lists_are_filtered(self):
         api = self.api(self.root)

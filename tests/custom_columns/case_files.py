@@ -5,6 +5,7 @@ import io
 import json
 
 from django.core.management import call_command
+from django.db import connection
 
 from mailboxes.models import Alias, Mailbox
 from mailboxes.services.aliases import edit_alias
@@ -16,6 +17,7 @@ from tests.mailboxes.transfer.exporting import Exporting
 
 BOB = "bob@example.org"
 HEAD = "username,x_department,x_floor,x_level,x_rate,x_vip,x_since,x_seen,x_site,x_notes\n"
+LARGE_VALUES = [("x_floor", "65536"), ("x_rate", "1000"), ("x_stamp", "2040-01-01 00:00:00")]
 ROW = 'Sales,4,7,1.5,yes,2026-01-02,2026-02-03 04:05:06,south,"one\ntwo"\n'
 
 
@@ -57,6 +59,8 @@ class ImportTests(Exporting):
             ("x_since", "2026"),
             ("x_site", "roof"),
             ("x_department", '"a\nb"'),
+            ("x_seen", "9999-12-31 23:59:59-14:00"),
+            *(LARGE_VALUES if connection.vendor == "mysql" else ()),
         ):
             with self.subTest(name=name):
                 plan = self.plan(f"username,{name}\n{BOB},{value}\n")

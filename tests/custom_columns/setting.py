@@ -4,7 +4,7 @@ SETTING = (
     'mailbox.x_department "Department" list search filter, mailbox.x_floor integer list filter,'
     " mailbox.x_level integer, mailbox.x_price decimal filter, mailbox.x_rate decimal:3,"
     " mailbox.x_vip boolean list filter,"
-    " mailbox.x_since date list filter, mailbox.x_seen datetime,"
+    " mailbox.x_since date list filter, mailbox.x_seen datetime, mailbox.x_stamp datetime,"
     ' mailbox.x_site choice:north|south "Building" list filter, mailbox.x_notes multiline,'
     ' mailbox.x_contract "Contract" superadmins list, mailbox.x_number read-only,'
     " alias.x_reason text:40 list search filter, alias.x_owner, domain.x_customer list search"
@@ -25,6 +25,7 @@ COLUMNS = {
         "x_vip": "tinyint(1) DEFAULT NULL",
         "x_since": "date",
         "x_seen": "datetime",
+        "x_stamp": "timestamp NULL DEFAULT NULL",
         "x_site": "enum('north','south','roof')",
         "x_notes": "text",
         "x_contract": "varchar(255) NOT NULL DEFAULT ''",

@@ -1,5 +1,6 @@
 """What columns hold, by their types and defaults as databases describe them."""
 
+import datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from unittest import mock
@@ -10,6 +11,14 @@ from mailadmin.db.column_facts import ColumnFacts, find_column_error
 from mailadmin.db.custom_facts import build_facts
 from mailboxes.models import Mailbox
 
+
+def moment(year, month=1, day=1, hours=0):
+    """Return midnight in the zone that has this offset."""
+    zone = datetime.timezone(datetime.timedelta(hours=hours))
+    return datetime.datetime(year, month, day, tzinfo=zone)
+
+
+EPOCH = moment(1970)
 MARIADB = SimpleNamespace(vendor="mysql", mysql_is_mariadb=True)
 MYSQL = SimpleNamespace(vendor="mysql", mysql_is_mariadb=False)
 SQLITE = SimpleNamespace(vendor="sqlite")
@@ -31,6 +40,8 @@ SQLITE = SimpleNamespace(vendor="sqlite")
         ("tinytext", ["x" * 255], ["x" * 256]),
         ("text", ["x" * 65535], ["x" * 65536, "ä" * 32768]),
         ("mediumtext", ["x" * 65536], []),
+        ("datetime", [EPOCH, moment(1000), moment(9999)], [moment(1, hours=2)]),
+        ("timestamp", [moment(1970, 1, 2), moment(2038)], [EPOCH, moment(1969), moment(2039)]),
     ],
 )
 def test_a_value_fits_or_is_refused(column_type, fitting, others):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from mailadmin.changes.records import serialize_value
+from mailadmin.db.column_facts import validate_column
 from mailadmin.db.custom_columns import CustomBooleanField, CustomColumnMixin
 from mailadmin.db.fields import DomainField, is_known_date
 from mailadmin.names import (
@@ -187,7 +188,9 @@ class CustomColumnField(ClearableLineField):
         if self.column.custom.is_text:
             validate = validate_text if kind == "multiline" else validate_single_line
             field.validators.append(validate)
-        return serialize_value(self.column.to_python(field.clean(value)))
+        cleaned = self.column.to_python(field.clean(value))
+        validate_column(self.column, cleaned)
+        return serialize_value(cleaned)
 
 
 def table_columns(table: type[Table]) -> dict[str, forms.Field]:

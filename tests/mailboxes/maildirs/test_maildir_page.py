@@ -181,6 +181,17 @@ class RunTests(MaildirWorld):
         self.assertNotContains(self.client.get("/"), self.text)
         self.assertContains(self.client.get(URL), "a run started on mx1")
 
+    def test_the_first_one_at_work_is_not_overdue(self):
+        until = timezone.now() + datetime.timedelta(minutes=5)
+        run = self.add_run(finished=None, until=until, scanned=None)
+        self.sign_in(self.root)
+        self.assertNotContains(self.client.get("/"), self.text)
+        self.assertContains(self.client.get(URL), "a run started on mx1")
+        self.assertNotContains(self.client.get(URL), "not been scanned for three days")
+        run.finished = run.until = timezone.now()
+        run.save()
+        self.assertContains(self.client.get("/"), self.text)
+
 
 class CommandTests(MaildirWorld):
     def run_command(self, *arguments):
@@ -200,6 +211,12 @@ class CommandTests(MaildirWorld):
         self.assertEqual(len(self.logged()), 2)
         with self.assertRaisesMessage(CommandError, "does not exist"):
             self.run_command("keep", "99999")
+
+    def test_a_misspelled_state_is_refused(self):
+        """It would match nothing, as if there were none."""
+        with self.assertRaisesMessage(CommandError, "state"):
+            self.run_command("list", "--state", "archvied")
+        self.assertEqual(self.api(self.root).get("maildirs", state="archvied").status_code, 422)
 
     def test_rows_cannot_be_added_edited_or_deleted(self):
         for verb in ("add", "edit", "delete"):

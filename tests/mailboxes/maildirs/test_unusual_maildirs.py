@@ -294,6 +294,19 @@ def test_an_archive_that_was_moved_away_is_a_problem_unless_forced(storage):
     assert states()[DORA_PATH] == "purged"
 
 
+def test_the_row_of_a_deleted_archive_is_closed_before_its_time_if_forced(storage):
+    """Or a run would be refused each night, if it was the only archive."""
+    make_due(storage)
+    storage.run()
+    for name in storage.archive_files():
+        (storage.archives / name).unlink()
+    with pytest.raises(CommandError, match="is it mounted"):
+        storage.run()
+    LeftoverMaildir.objects.filter(path=EVE_PATH).update(kept=True)
+    storage.run("purge", force=True)
+    assert states() == {DORA_PATH: "purged", EVE_PATH: "archived"}
+
+
 def test_hard_links_are_archived_and_removed(storage):
     folder = storage.root / DORA_PATH
     message = next((folder / "cur").iterdir())
