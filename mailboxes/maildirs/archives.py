@@ -294,5 +294,5 @@ def set_attributes(fd: int, member: tarfile.TarInfo) -> None:
     """Set owner (if this is root), mode and time; Dovecot takes it for the day of arrival."""
     if os.geteuid() == 0:
         os.fchown(fd, member.uid, member.gid)
-    os.fchmod(fd, member.mode & 0o777)
+    os.fchmod(fd, member.mode & 0o2777)
     os.utime(fd, (member.mtime, member.mtime))

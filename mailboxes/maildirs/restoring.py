@@ -69,7 +69,7 @@ def copy_access(source: int, target: int) -> None:
     status = os.fstat(source)
     if os.geteuid() == 0:
         os.fchown(target, status.st_uid, status.st_gid)
-    os.fchmod(target, status.st_mode & 0o777)
+    os.fchmod(target, status.st_mode & 0o2777)
 
 
 def unpack(session: MaildirSession, row: LeftoverMaildir, parent: int, name: str) -> None:

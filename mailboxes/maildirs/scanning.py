@@ -15,7 +15,13 @@ from mailadmin.translation import gettext as _
 from mailboxes.maildirs.errors import MaildirRunRefused
 from mailboxes.maildirs.paths import FoundMaildir, digest_path, escape_path
 from mailboxes.maildirs.session import MaildirSession
-from mailboxes.maildirs.tree import UnusableFolder, is_maildir, measure, open_folder
+from mailboxes.maildirs.tree import (
+    UnusableFolder,
+    has_maildir_parts,
+    is_maildir,
+    measure,
+    open_folder,
+)
 from mailboxes.models import LeftoverMaildir, MaildirRun
 
 TRASH_PREFIX = ".mailadmin-removed-"
@@ -39,7 +45,8 @@ def scan(session: MaildirSession) -> list[LeftoverMaildir]:
             measure_maildir(session, row, each)
             rows.append(row)
     for path in listed.keys() - leftovers.keys():
-        remove_from_list(session, listed[path], path in by_path)
+        if path in by_path or not is_unreadable(session, listed[path]):
+            remove_from_list(session, listed[path], path in by_path)
     store_scan(session, mailboxes=paths.count, maildirs=len(found), scanned=timezone.now())
     return rows
 
@@ -141,6 +148,22 @@ def get_archive_due(row: LeftoverMaildir) -> datetime.datetime:
     if row.last_change and row.last_change < now + MAX_FUTURE:
         since = max(since, row.last_change)
     return since + datetime.timedelta(days=settings.MAILADMIN_MAILDIRS_ARCHIVE_DAYS)
+
+
+def is_unreadable(session: MaildirSession, row: LeftoverMaildir) -> bool:
+    """Return whether this user may not look for the maildir: it stays listed, and is reported."""
+    try:
+        with session.open_parent(row) as (parent, name), open_folder(name, parent) as folder:
+            has_maildir_parts(folder, session.rule.inside, session.device)
+    except PermissionError as error:
+        problem = describe_error(error)
+        session.report_problem(row.path, problem)
+        if not session.is_dry_run:
+            session.update(row, problem=problem)
+        return True
+    except (UnusableFolder, OSError):
+        pass
+    return False
 
 
 def describe_maildir(row: LeftoverMaildir) -> str:

@@ -85,10 +85,15 @@ def exists(name: str, parent: int) -> bool:
 def is_maildir(folder: int, inside: Sequence[str], device: int) -> bool:
     """Return whether a folder is a maildir, or has one at this path inside of it."""
     try:
-        with open_path(folder, inside, device) as fd:
-            found = [os.stat(n, dir_fd=fd, follow_symlinks=False) for n in MAILDIR_PARTS]
+        return has_maildir_parts(folder, inside, device)
     except (UnusableFolder, OSError):
         return False
+
+
+def has_maildir_parts(folder: int, inside: Sequence[str], device: int) -> bool:
+    """Return whether the folders of a maildir are at this path; raise OSError without them."""
+    with open_path(folder, inside, device) as fd:
+        found = [os.stat(n, dir_fd=fd, follow_symlinks=False) for n in MAILDIR_PARTS]
     return all(stat.S_ISDIR(status.st_mode) for status in found)
 
 

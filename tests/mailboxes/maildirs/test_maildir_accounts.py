@@ -175,3 +175,21 @@ def test_mail_of_another_user_is_left_alone_and_reported(account, storage):
     os.chown(rest / "cur", NOBODY, NOBODY)
     assert account.run("archive")[0] == 0
     assert os.listdir(dora.parent) == ["bob"] and rows()[DORA_PATH].state == "archived"
+
+
+def test_a_maildir_that_cannot_be_read_stays_listed_and_kept(account, storage):
+    assert account.run("scan")[0] == 0
+    LeftoverMaildir.objects.filter(path=DORA_PATH).update(kept=True)
+    dora = storage.root / DORA_PATH
+    mode = dora.stat().st_mode
+    os.chown(dora, 0, 0)
+    dora.chmod(0o700)
+    status, output = account.run("scan")
+    assert status == 1 and "Permission denied" in output
+    assert rows()[DORA_PATH].kept and rows()[DORA_PATH].problem
+    os.chown(dora, NOBODY, NOBODY)
+    dora.chmod(mode)
+    assert account.run("scan")[0] == 0
+    assert rows()[DORA_PATH].kept and not rows()[DORA_PATH].problem
+    shutil.rmtree(dora)
+    assert account.run("scan")[0] == 0 and DORA_PATH not in rows()
