@@ -59,7 +59,8 @@ def build_world():
     ]
     perform(console, create_admins, admins)
     # Or the home page of root says that none has run
-    MaildirRun.objects.create(storage="mail", finished=timezone.now(), scanned=timezone.now())
+    now = timezone.now()
+    MaildirRun.objects.create(storage="mail", host="mail", finished=now, scanned=now)
 
 
 def give_proof(client):
