@@ -80,9 +80,9 @@ class MaildirsCommand(TableCommand):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="go on if suspiciously many mailboxes are gone; close rows without archive",
+            help="continue if suspiciously many mailboxes are gone; close rows without archive",
         )
-        parser.add_argument("--allow-root", action="store_true", help="go on even as root")
+        parser.add_argument("--allow-root", action="store_true", help="run even as root")
         if not has_output:
             self.add_output_arguments(parser)
 
