@@ -81,14 +81,17 @@ ESSENTIAL = {
     "dash": ("sh",),
     "dpkg": ("dpkg",),
     "mount": ("mount", "umount"),
+    "tar": ("tar",),
     "util-linux": ("unshare",),
 }
 # Programs of the benchmark against PostfixAdmin, which reports missing ones.
 BENCHMARK = {"nginx": ("nginx",), "php8.2-fpm": ("php-fpm8.2",), "php8.4-fpm": ("php-fpm8.4",)}
+# Programs whose tests are skipped without them.
+OPTIONAL = {"systemd": ("systemd-analyze",)}
 
 PACKAGE_OF = {
     program: package
-    for table in (PACKAGES, ESSENTIAL, BENCHMARK)
+    for table in (PACKAGES, ESSENTIAL, BENCHMARK, OPTIONAL)
     for package, programs in table.items()
     for program in programs
 }

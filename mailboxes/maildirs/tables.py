@@ -72,7 +72,7 @@ class LeftoverMaildirTable(Table):
     ]
     hidden_columns = ("messages", "last_mail", "storage")
     card_columns = ("state", "due", "size", "problem")
-    count_text = ngettext_lazy("%(count)s maildir", "%(count)s maildirs", "count")
+    count_text = ngettext_lazy("%(count)s leftover maildir", "%(count)s leftover maildirs", "count")
     filter_names = ("domain", "state", "q")
     search_fields = ["path", "mailbox"]
     domain_lookup = "domain_name"

@@ -110,7 +110,7 @@ class ListTests(MaildirWorld):
         self.assertContains(page, "are not archived")
         self.assertFalse(LeftoverMaildir.objects.filter(kept=True).exists())
         page = self.client.post(f"{URL}bulk/", data | {"confirmed": "1"}, follow=True)
-        self.assertContains(page, "2 maildirs kept.")
+        self.assertContains(page, "2 leftover maildirs kept.")
         self.assertContains(page, '<span class="badge">kept</span>', count=2)
         self.assertEqual(
             sorted(self.logged()),
