@@ -1,4 +1,4 @@
-"""The page of what scripts and webhooks were told."""
+"""The page of the calls of scripts and webhooks."""
 
 from mailadmin.accounts.models import Role
 from mailadmin.hooks.models import HookDelivery

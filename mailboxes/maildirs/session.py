@@ -51,7 +51,7 @@ class MaildirSession:
     renewed: float = 0
     steps: list[Step] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)  # path → what is wrong with it
-    unlisted: set[str] = field(default_factory=set)  # of these, those that no row tells
+    unlisted: set[str] = field(default_factory=set)  # the paths among them that have no row
 
     @property
     def is_dry_run(self) -> bool:
