@@ -3,8 +3,10 @@
 Also when pytest is killed: a guard process of each waits for the end of a pipe from pytest.
 """
 
+import errno
 import getpass
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -27,17 +29,29 @@ rm -rf -- "$0" || { sleep 1; rm -rf -- "$0"; }
 PATIENCE = 60  # timeout in seconds of a server that does not respond
 
 
-GIVEN_PORTS = set()  # of this process
+# Below those that Linux gives to outgoing connections, which could take one before its server does.
+PORTS = range(20_000, 32_000)
+reservations = []  # sockets, each named after a port, which end with this process
 
 
 def free_port():
-    """Return a port that is free and was not given before: its server may still have to start."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-        if port not in GIVEN_PORTS:
-            GIVEN_PORTS.add(port)
+    """Return a free port that no running process of tests was given before.
+
+    Its server may still have to start, and may be restarted.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0mailadmin-tests-port-{port}")
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError as error:
+            reservation.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            reservations.append(reservation)
             return port
+    raise RuntimeError("all ports for servers are in use")
 
 
 class Server:

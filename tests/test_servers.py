@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import MariaDB, Server
+from tests.servers import PORTS, MariaDB, Server, free_port
 
 PATIENCE = 60
 
@@ -20,6 +20,21 @@ def test_a_server_that_is_stopped_leaves_nothing():
         assert server.client.execute("SELECT 1") == ["1"]
     assert server.process.returncode is not None
     assert not server.folder.exists()
+
+
+def test_two_processes_are_never_given_the_same_port(monkeypatch):
+    two = [free_port(), free_port()]
+    monkeypatch.setattr("tests.servers.PORTS", two)
+    with pytest.raises(RuntimeError, match="all ports"):
+        free_port()
+    code = f"from tests import servers; servers.PORTS = {two}; servers.free_port()"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "all ports for servers are in use" in other.stderr
+
+
+def test_outgoing_connections_do_not_use_the_ports_of_servers():
+    first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    assert not set(PORTS) & set(range(int(first), int(last) + 1))
 
 
 def test_a_run_that_is_killed_leaves_no_server_and_no_folder():

@@ -94,6 +94,14 @@ class Visitor:
             else:
                 place.fill(value)
 
+    def wait_for_focus(self, name):
+        """Wait until a field has the focus.
+
+        `wait_for_function` is not used: it evaluates its text in the page, which the content
+        security policy forbids whenever the first attempt does not succeed.
+        """
+        self.page.locator(f"[name={name}]:focus").wait_for()
+
     def tab_to(self, name):
         """Press Tab until a field of this name, or what has this text, has the focus."""
         for _stop in range(60):

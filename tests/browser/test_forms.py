@@ -82,7 +82,7 @@ def test_twelve_mailboxes_take_one_click_each(visitor):
     page.evaluate("sessionStorage.clicks = 0")
     page.get_by_role("link", name="New mailbox").click()
     for number in range(12):
-        page.wait_for_function("document.activeElement?.name === 'local_part'")
+        visitor.wait_for_focus("local_part")
         page.keyboard.type(f"m{number}")
         visitor.tab_to("password")
         page.keyboard.type(PASSWORD)

@@ -3,6 +3,7 @@
 import pytest
 from django.test import override_settings
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from domains.models import Domain
 from mailadmin import passwords
@@ -24,7 +25,7 @@ def test_a_mailbox_is_created_with_the_keyboard_alone(visitor):
     page.keyboard.press("Enter")
     page.get_by_role("navigation", name="Main menu").wait_for()
     visitor.go("/mailboxes/create/")
-    page.wait_for_function("document.activeElement?.name === 'local_part'")
+    visitor.wait_for_focus("local_part")
     for name, value in {"local_part": "keys", "password": PASSWORD, "quota": "5"}.items():
         visitor.tab_to(name)
         page.keyboard.type(value)
@@ -61,9 +62,7 @@ def test_a_new_password_is_checked_while_it_is_typed(visitor):
         visitor.page.fill("[name=password]", typed)
         rules.get_by_text(said).wait_for()
     visitor.page.fill("[name=password]", "")
-    visitor.page.wait_for_function(
-        "rules => document.getElementById('id_password_helptext').innerText === rules", arg=before
-    )
+    expect(rules).to_have_text(before, use_inner_text=True)
     visitor.go("/mailboxes/bob@example.org/edit/")
     visitor.page.fill("[name=password]", "bob-2024")
     rules.get_by_text("consists mostly of the email address").wait_for()
