@@ -36,9 +36,20 @@ def main() -> None:
         if not name.startswith("-") and name not in (*get_commands(), "help", "version"):
             sys.exit(2)
         raise
+    except UnicodeEncodeError:  # of a value for the database; a file may have any name
+        wrong = [argument for argument in sys.argv if not is_utf8(argument)]
+        if not wrong:
+            raise
+        sys.stderr.write(f"CommandError: this argument is not valid UTF-8: {ascii(wrong[0])}\n")
+        sys.exit(2)
     except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def is_utf8(argument: str) -> bool:
+    """Return whether an argument was valid UTF-8: Python holds other bytes as surrogates."""
+    return not any("\udc80" <= letter <= "\udcff" for letter in argument)
 
 
 def run_postfixadmin_cli() -> None:

@@ -299,6 +299,17 @@ def test_a_closed_pipe_is_not_an_error(tmp_path):
     assert "BrokenPipe" not in done.stderr
 
 
+def test_an_argument_that_is_not_utf8_is_wrong_usage(tmp_path):
+    env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
+    env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
+    manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
+    subprocess.run([*manage, "migrate", "-v0"], check=True, env=env)
+    command = [*manage, "domain", "list", "--search", b"caf\xe9"]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 2
+    assert done.stderr == r"CommandError: this argument is not valid UTF-8: 'caf\udce9'" + "\n"
+
+
 def test_an_unknown_command_is_wrong_usage():
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
     manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
