@@ -18,7 +18,7 @@ import django
 django.setup()
 with connection.cursor() as cursor:
     cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-    print(cursor.fetchone()[1])
+    print(cursor.fetchone()[1] or "not encrypted")
 """
 
 
@@ -34,6 +34,11 @@ class EncryptedMariaDB(MariaDB):
         super()._run(*more, f"--ssl-cert={pem}", f"--ssl-key={pem}")
 
 
+class UnencryptedMariaDB(MariaDB):
+    def _run(self, *more):
+        super()._run(*more, "--skip-ssl")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return write_authorities(tmp_path_factory.mktemp("database_tls"))
@@ -43,6 +48,12 @@ def folder(tmp_path_factory):
 def server(folder):
     with EncryptedMariaDB(folder) as server:
         server.client.execute(f"ALTER USER '{server.client.user}'@'%' REQUIRE SSL")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def unencrypted_server():
+    with UnencryptedMariaDB() as server:
         yield server
 
 
@@ -66,6 +77,15 @@ def test_a_certificate_is_verified_by_the_authority_that_is_given(server, folder
 def test_without_verification_the_connection_is_encrypted_still(server):
     assert "TLS" in ask(server, "?ssl_verify=no")
     assert "Access denied" in ask(server, "")
+
+
+@pytest.mark.parametrize(
+    "options", ["ssl_verify=no", "ssl_cert={pem}&ssl_key={pem}", "ssl_ca={folder}/ca.pem"]
+)
+def test_a_server_without_tls_is_refused(unencrypted_server, folder, options):
+    assert ask(unencrypted_server, "") == "not encrypted"
+    options = options.format(folder=folder, pem=folder / "server.pem")
+    assert "is required, but the server" in ask(unencrypted_server, f"?{options}")
 
 
 def test_a_cipher_may_be_chosen(server, folder):

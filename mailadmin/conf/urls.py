@@ -82,9 +82,9 @@ def parse_mysql_hosts(hosts: str) -> tuple[str, int | str]:
 
 
 def build_mysql_tls_options(options: Mapping[str, str]) -> dict[str, Any]:
-    """Return the TLS options; the server's certificate is verified only if a CA is given.
+    """Return the TLS options; with any of them a connection that is not encrypted is refused.
 
-    With `ssl_verify=no` the connection is encrypted, and the certificate is not looked at.
+    The server's certificate is verified only if a CA is given.
     """
     tls = {TLS_OPTIONS[name]: value for name, value in options.items() if TLS_OPTIONS[name]}
     for name in ("ca", "capath", "cert", "key"):
@@ -97,10 +97,9 @@ def build_mysql_tls_options(options: Mapping[str, str]) -> dict[str, Any]:
     if verify == "no":
         if has_authority:
             raise ValueError("names a CA that ssl_verify=no would not use; remove one of them")
-        return {"ssl": tls, "ssl_mode": "REQUIRED"}
-    if not tls:
+    elif not tls:
         return {}
-    return {"ssl": tls} | ({"ssl_mode": "VERIFY_IDENTITY"} if has_authority else {})
+    return {"ssl": tls, "ssl_mode": "VERIFY_IDENTITY" if has_authority else "REQUIRED"}
 
 
 SMTP_SCHEMES = {  # scheme → default port, STARTTLS, TLS from the start

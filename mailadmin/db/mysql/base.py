@@ -89,6 +89,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Connect to a host; refuse one that is cut off from its cluster, or not writable."""
         connection = super().get_new_connection(host_params(host) | params)
         try:
+            if params.get("ssl_mode") == "REQUIRED":
+                check_encrypted(connection)
             self.is_cluster_node = is_galera_node(connection)
             if self.is_cluster_node:
                 disable_dirty_reads(connection)
@@ -185,6 +187,14 @@ def fetch_value(connection: Any, sql: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(sql)
         return cursor.fetchone()[0]
+
+
+def check_encrypted(connection: Any) -> None:
+    """Refuse a connection without TLS: MariaDB's driver uses one if it verifies no certificate."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        if not cursor.fetchone()[1]:
+            raise Database.OperationalError(2026, "TLS is required, but the server has none")
 
 
 def is_galera_node(connection: Any) -> bool:
