@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from domains.models import Domain
+from mailadmin.conf.urls import parse_database_url
 from mailboxes.mailserver.config_parser.postfix import PostfixFiles
 from mailboxes.mailserver.generator.choices import MailServerOptions
 from mailboxes.mailserver.generator.files import generate_files
@@ -174,9 +175,12 @@ def test_the_server_name_cannot_be_a_domain_of_the_panel(folders):
 
 @pytest.mark.mariadb
 @pytest.mark.django_db
-def test_missing_database_tls_in_the_files_is_reported(folders, monkeypatch):
+@pytest.mark.parametrize("option", ["ssl_ca=/etc/passwd", "ssl_verify=no"])
+def test_missing_database_tls_in_the_files_is_reported(folders, monkeypatch, option):
     assert "tls_CAfile" not in config(folders)
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "ssl", {"ca": "/etc/ssl/ca.pem"})
+    url = f"mysql://mailadmin@127.0.0.1/mailadmin?{option}"
+    for name, value in parse_database_url(url)["OPTIONS"].items():
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], name, value)
     assert "tls_CAfile" in config(folders)
 
 

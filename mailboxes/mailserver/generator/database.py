@@ -33,7 +33,7 @@ class DatabaseLocation:
     @property
     def is_encrypted(self) -> bool:
         """Check whether the panel uses TLS, which the generated files do not set."""
-        return bool(connection.settings_dict.get("OPTIONS", {}).get("ssl"))
+        return "ssl_mode" in connection.settings_dict.get("OPTIONS", {})
 
     @property
     def client_hosts(self) -> tuple[str, ...]:
