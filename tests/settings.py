@@ -71,8 +71,8 @@ if os.environ.get("TEST_CUSTOM_COLUMNS"):
     NAME = "custom" + os.environ.get("PYTEST_XDIST_WORKER", "")
 if DATABASE == "sqlite":
     # A file as in production: a database in memory allows no second connection.
-    DATABASES["default"]["TEST"] = {  # noqa: F405
-        "NAME": str(DATABASES["default"]["NAME"].with_name(f"{NAME}.sqlite3"))  # noqa: F405
-    }
+    path = DATABASES["default"]["NAME"]  # noqa: F405
+    DATABASES["default"]["TEST"] = {"NAME": str(path.with_name(f"{NAME}.sqlite3"))}  # noqa: F405
+    DATABASES["default"]["NAME"] = str(path)  # noqa: F405  # as with a database of the tests
 elif NAME != "test":
     DATABASES["default"]["TEST"]["NAME"] = NAME  # noqa: F405
