@@ -38,7 +38,8 @@ SETTINGS = (
         " (user and password percent-encoded) or `sqlite:///path`; default: the file"
         " `mailadmin.sqlite3` next to `manage.py`. For TLS there are the options `ssl_ca`,"
         " `ssl_capath`, `ssl_cert`, `ssl_key` and `ssl_cipher`: with a CA the server's certificate"
-        " is verified; with the others, or `ssl_verify=no`, the connection is encrypted only",
+        " is verified; with the others, or `ssl_verify=no`, the connection is encrypted without"
+        " verifying it",
         secret=True,
     ),
     EnvironmentSetting(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from unittest import mock
 
+import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import override_settings
@@ -288,23 +289,29 @@ class CompletionTests(World):
         )
 
 
-def test_a_closed_pipe_is_not_an_error(tmp_path):
-    env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
-    env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
-    manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
-    subprocess.run([*manage, "migrate", "-v0"], check=True, env=env)
-    pipe = "set -o pipefail; " + " ".join(manage) + " domain list | true"
+MANAGE = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
+
+
+@pytest.fixture
+def env(tmp_path):
+    """The environment of processes, with a database of their own."""
+    return os.environ | {
+        "DJANGO_SETTINGS_MODULE": "mailadmin.settings",
+        "MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3",
+    }
+
+
+def test_a_closed_pipe_is_not_an_error(env):
+    subprocess.run([*MANAGE, "migrate", "-v0"], check=True, env=env)
+    pipe = "set -o pipefail; " + " ".join(MANAGE) + " domain list | true"
     done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, env=env)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
 
 
-def test_an_argument_that_is_not_utf8_is_wrong_usage(tmp_path):
-    env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
-    env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
-    manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
-    subprocess.run([*manage, "migrate", "-v0"], check=True, env=env)
-    command = [*manage, "domain", "list", "--search", b"caf\xe9"]
+def test_an_argument_that_is_not_utf8_is_wrong_usage(env):
+    subprocess.run([*MANAGE, "migrate", "-v0"], check=True, env=env)
+    command = [*MANAGE, "domain", "list", "--search", b"caf\xe9"]
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     assert done.returncode == 2
     assert done.stderr == r"CommandError: this argument is not valid UTF-8: 'caf\udce9'" + "\n"
@@ -312,35 +319,32 @@ def test_an_argument_that_is_not_utf8_is_wrong_usage(tmp_path):
 
 def test_an_unknown_command_is_wrong_usage():
     env = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-    manage = [sys.executable, f"{settings.BASE_DIR}/manage.py"]
     for words, status in ((["nosuch"], 2), (["mailbox"], 2), (["--help"], 0), (["--version"], 0)):
-        done = subprocess.run([*manage, *words], capture_output=True, env=env)
+        done = subprocess.run([*MANAGE, *words], capture_output=True, env=env)
         assert done.returncode == status, words
 
 
-def run_command_and(code, tmp_path):
+def run_command_and(code, env):
     """Run a table command in a process of its own, then this code; return what it prints."""
-    env = os.environ | {"MAILADMIN_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
-    env |= {"DJANGO_SETTINGS_MODULE": "mailadmin.settings"}
     start = "import atexit, gc, sys, mailadmin\n"
     start += "sys.argv = ['mailadmin', 'mailbox', 'show', 'x@y.test']\n"
     command = [sys.executable, "-c", start + code]
     return subprocess.run(command, capture_output=True, text=True, env=env).stdout
 
 
-def test_a_table_command_loads_only_what_it_needs(tmp_path):
+def test_a_table_command_loads_only_what_it_needs(env):
     """Unneeded imports would take most of the start time."""
     code = "try:\n mailadmin.main()\nexcept SystemExit:\n print(*sys.modules)"
-    loaded = set(run_command_and(code, tmp_path).split())
+    loaded = set(run_command_and(code, env).split())
     assert "mailboxes.services.mailboxes" in loaded
     views = {"mailadmin.urls", "mailadmin.api.base", "mailadmin.api.openapi"}
     packages = {"argon2", "csp", "cryptography", "passlib", "requests", "yaml"}
     assert not loaded & (views | packages | {"mailboxes.postfix.routing"})
 
 
-def test_a_command_does_not_search_for_garbage(tmp_path):
+def test_a_command_does_not_search_for_garbage(env):
     """While loading and at the end of the process, this took a third of the time."""
     code = "def count(): return sum(each['collections'] for each in gc.get_stats())\n"
     code += "before = count()\n"
     code += "atexit.register(lambda: print(count() - before, gc.get_freeze_count() > 0))\n"
-    assert run_command_and(code + "mailadmin.main()", tmp_path) == "0 True\n"
+    assert run_command_and(code + "mailadmin.main()", env) == "0 True\n"

@@ -175,7 +175,7 @@ def test_the_server_name_cannot_be_a_domain_of_the_panel(folders):
 
 @pytest.mark.mariadb
 @pytest.mark.django_db
-@pytest.mark.parametrize("option", ["ssl_ca=/etc/passwd", "ssl_verify=no"])
+@pytest.mark.parametrize("option", ["ssl_ca=/etc/passwd", "ssl_verify=no", "ssl_cipher=AES128-SHA"])
 def test_missing_database_tls_in_the_files_is_reported(folders, monkeypatch, option):
     assert "tls_CAfile" not in config(folders)
     url = f"mysql://mailadmin@127.0.0.1/mailadmin?{option}"

@@ -11,15 +11,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import parse_qsl
 
 import pytest
-from django.db import connection
 
 from mailadmin.conf import BASE_DIR
-from mailadmin.conf.urls import build_mysql_tls_options
-from mailboxes.mailserver.generator.choices import MailServerOptions
-from mailboxes.mailserver.generator.steps import find_closed_parents, iter_database_steps
+from mailboxes.mailserver.generator.steps import find_closed_parents
 from tests import mailservers
 from tests.legacy_databases import Database
 from tests.mailboxes.generated_files import MAKE, by_command, has_messages, panel, receive
@@ -86,14 +82,6 @@ def log_of_autoresponder(server):
     )
     assert said.returncode == 0, said.stderr
     return said.stderr
-
-
-@pytest.mark.parametrize("options", ["", "ssl_verify=no", "ssl_cipher=AES128-SHA"])
-def test_the_steps_say_that_the_files_set_up_no_tls(monkeypatch, options):
-    options = build_mysql_tls_options(dict(parse_qsl(options)))
-    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
-    steps = "".join(iter_database_steps(MailServerOptions()))
-    assert ("do not set that up" in steps) == bool(options)
 
 
 # SQLite
