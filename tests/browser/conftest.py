@@ -102,6 +102,11 @@ class Visitor:
         """
         self.page.locator(f"[name={name}]:focus").wait_for()
 
+    def type(self, name, text):
+        """Type into a field once it has the focus; what is typed before would be lost."""
+        self.wait_for_focus(name)
+        self.page.keyboard.type(text)
+
     def tab_to(self, name):
         """Press Tab until a field of this name, or what has this text, has the focus."""
         for _stop in range(60):

@@ -82,13 +82,12 @@ def test_twelve_mailboxes_take_one_click_each(visitor):
     page.evaluate("sessionStorage.clicks = 0")
     page.get_by_role("link", name="New mailbox").click()
     for number in range(12):
-        visitor.wait_for_focus("local_part")
-        page.keyboard.type(f"m{number}")
+        visitor.type("local_part", f"m{number}")
         visitor.tab_to("password")
-        page.keyboard.type(PASSWORD)
+        visitor.type("password", PASSWORD)
         if not number:
             visitor.tab_to("quota")
-            page.keyboard.type("25")
+            visitor.type("quota", "25")
         name = "Create" if number == 11 else "Create and add another"
         page.get_by_role("button", name=name, exact=True).click()
         page.get_by_text(f"m{number}@example.org was created").wait_for()

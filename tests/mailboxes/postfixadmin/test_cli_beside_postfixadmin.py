@@ -1,5 +1,6 @@
 """The same calls of `postfixadmin-cli`, by PostfixAdmin and by the panel, on a database each."""
 
+import datetime
 import re
 import shlex
 import subprocess
@@ -128,7 +129,11 @@ def call(program, line, answers=""):
 
 
 def view_lines(output):
-    return dict(re.findall(r"^ *([^:\n]+): (.*)$", output, re.M))
+    """Return value by label; the day is "recent", as midnight may lie between two calls."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    recent = {str(today), str(today - datetime.timedelta(days=1))}
+    lines = re.findall(r"^ *([^:\n]+): (.*)$", output, re.M)
+    return {label: "recent" if value in recent else value for label, value in lines}
 
 
 def rows(program):
