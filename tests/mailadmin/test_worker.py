@@ -86,11 +86,11 @@ class WorkerTests(World):
 
     def test_a_lease_is_kept_while_a_step_is_prepared(self):
         with (
-            mock.patch.object(leases, "LEASE_DURATION", datetime.timedelta(seconds=0.3)),
+            mock.patch.object(leases, "LEASE_DURATION", datetime.timedelta(seconds=1.5)),
             mock.patch.object(leases, "renew_leases") as renewed,
             leases.hold_leases(self.job(lease_holder="me")),
         ):
-            time.sleep(0.35)
+            time.sleep(1.75)
         self.assertGreaterEqual(renewed.call_count, 2)
 
     def test_jobs_take_turns(self):

@@ -1,5 +1,6 @@
 """The autoresponder run by a real Postfix."""
 
+import json
 import subprocess
 import time
 
@@ -97,7 +98,7 @@ def test_postfix_queues_the_mail_until_it_can_be_answered(postfix, post):
         identity = smtp(postfix, FRIEND)
         words = f"{identity}: to=<bob#example.org+news@autoreply.localhost>"
         assert "(the vacation responder is not available" in wait_for(postfix, words)
-    time.sleep(0.3)  # or Postfix finds it still active, and defers it for minutes
+    wait_until_deferred(postfix, identity)  # while it is active, a flush would not reach it
     postfix.tool("postqueue", "-f")
     assert "status=sent" in wait_for_log(postfix, identity)
     assert len(post.answers()) == 1
@@ -113,6 +114,16 @@ def test_postfixs_sendmail_accepts_an_empty_sender(server, post):
     assert result.returncode == 0, result.stderr
     identity = wait_for(server, "uid=0 from=<>").split(": ")[1]
     assert "to=<-x@example.net>" in "\n".join(server.log_of(identity))
+
+
+def wait_until_deferred(server, identity):
+    deadline = time.monotonic() + servers.PATIENCE
+    while time.monotonic() < deadline:
+        queued = map(json.loads, server.tool("postqueue", "-j").stdout.splitlines())
+        if (identity, "deferred") in {(each["queue_id"], each["queue_name"]) for each in queued}:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{identity} is not in the deferred queue")
 
 
 def wait_for(server, words):

@@ -25,6 +25,7 @@ from tests.mailboxes.delivery.sending import (
     subjects,
 )
 from tests.mailservers import MailServer
+from tests.servers import PATIENCE
 
 pytestmark = [pytest.mark.mailserver, mailservers.needs_root]
 BOB, OLD = "bob@example.org", "bob@old.example"
@@ -191,19 +192,24 @@ def test_the_password_is_in_no_argument_and_no_file_of_others(server, settings, 
     seen = {}
     program = tmp_path / "fetchmail"
     program.write_text(
-        f"#!/bin/sh\necho $$ > {tmp_path}/pid\npwd > {tmp_path}/folder\nsleep 3\ncat > /dev/null\n"
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid\npwd > {tmp_path}/folder\n"
+        f"touch {tmp_path}/started\nwhile [ ! -e {tmp_path}/seen ]; do sleep 0.1; done\n"
+        "cat > /dev/null\n"
     )
     program.chmod(0o755)
     settings.MAILADMIN_FETCHMAIL_PROGRAM = str(program)
 
     def look():
-        time.sleep(1.5)
+        deadline = time.monotonic() + PATIENCE
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
         pid = (tmp_path / "pid").read_text().strip()
         seen["arguments"] = Path(f"/proc/{pid}/cmdline").read_text()
         seen["environment"] = Path(f"/proc/{pid}/environ").read_text()
         folder = (tmp_path / "folder").read_text().strip()
         seen["mode"] = stat.S_IMODE(Path(folder).stat().st_mode)
         seen["files"] = "".join(each.read_text() for each in Path(folder).iterdir())
+        (tmp_path / "seen").touch()
 
     watcher = threading.Thread(target=look)
     watcher.start()
