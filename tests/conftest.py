@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import translation
 
+from mailadmin.db import checks
 from mailboxes.mailserver.verifier import programs as verifying_programs
 from tests import releases, servers
 from tests.custom_columns.setting import add_columns
@@ -51,6 +52,12 @@ def pytest_collection_finish():
 def in_english():
     """Reset the language, which a request in another language may have changed."""
     translation.activate("en")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def engines_are_read_once():
+    """Read the engines of the tables once: not again while a test counts queries."""
+    checks.CACHE_SECONDS = 10**9
 
 
 @pytest.fixture(autouse=True)
